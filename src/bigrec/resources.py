@@ -1,0 +1,133 @@
+"""What a stage may use, and whom it tells how far it is.
+
+A Budget goes to every stage and from there to Polars, DuckDB, tf.data and our own thread pools
+alike. A Progress is told of finished work; the command line draws it, everybody else ignores it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from bigrec.errors import ResourceError, SettingsError
+
+_UNITS = {"": 1, "B": 1}
+for _power, _prefix in enumerate("KMGT", start=1):
+    _UNITS |= {f"{_prefix}B": 1000**_power, f"{_prefix}IB": 1024**_power, _prefix: 1024**_power}
+
+DEFAULT_MEMORY_BYTES = 1 << 30
+MIN_MEMORY_BYTES = 256 << 20
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size such as `1GiB`, `512 MB` or `1048576`.
+
+    Raises:
+        SettingsError: the text is no size.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    unit = _UNITS.get(match[2].upper()) if match else None
+    if match is None or unit is None:
+        raise SettingsError(f"expected a size, found {text!r}", hint="for example 1GiB or 512MiB")
+    return int(float(match[1]) * unit)
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Write a size for people, in binary units: `1.5 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(n_bytes) < 1024:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:.1f} TiB"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The memory, threads and scratch space that one stage may use."""
+
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+    """Peak resident memory of the data half, in bytes; at least 256 MiB."""
+    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    """Worker threads; at least 1."""
+    temp_dir: Path | None = None
+    """Where an engine may spill. None means the system's temporary folder."""
+
+    def __post_init__(self) -> None:
+        if self.memory_bytes < MIN_MEMORY_BYTES:
+            raise ResourceError(
+                f"a memory budget of {format_bytes(self.memory_bytes)} is too small to work in",
+                hint=f"give at least --memory {MIN_MEMORY_BYTES >> 20}MiB",
+            )
+        if self.threads < 1:
+            raise SettingsError(f"expected at least 1 thread, found {self.threads}")
+
+    @property
+    def spill_dir(self) -> Path:
+        """The folder for temporary files of the engines."""
+        return self.temp_dir or Path(tempfile.gettempdir())
+
+
+class Progress(Protocol):
+    """Told by a stage how much there is to do and how much is done."""
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        """Open a task of `total` units, closing the one before."""
+
+    def advance(self, n_done: int, n_rows: int = 0) -> None:
+        """Count `n_done` more units, that held `n_rows` rows, as finished."""
+
+
+class Silent:
+    """A Progress that nobody watches."""
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        """Do nothing."""
+
+    def advance(self, n_done: int, n_rows: int = 0) -> None:
+        """Do nothing."""
+
+
+SILENT = Silent()
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Iterator[Result]:
+    """Yield function(item) in the order of the items, computed by a pool of threads.
+
+    At most `threads` results are in the making or waiting, so memory stays bounded however slow
+    the consumer is. The first exception is raised at its place; work not yet begun is dropped.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def peak_rss_bytes() -> int:
+    """Peak resident memory of this process, in bytes: VmHWM of Linux, which an exec resets.
+
+    bigrec's stages run in threads of one process, so this is the whole of it.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise ResourceError("the peak memory of this process is unknown: no VmHWM in /proc/self/status")

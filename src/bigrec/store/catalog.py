@@ -1,0 +1,69 @@
+"""Opening a store as lazy Polars frames. SQL opens it through `query.session`, without Polars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from bigrec.errors import StoreError
+from bigrec.store.layout import StoreLayout
+from bigrec.store.manifest import Manifest, read_manifest
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A store that has been opened: its paths, its manifest, its tables as lazy frames."""
+
+    layout: StoreLayout
+    manifest: Manifest
+
+    def ratings(self) -> pl.LazyFrame:
+        """All ratings: movie_id INT32, user_id INT32, rating FLOAT32 (stars), date DATE."""
+        return self._scan(self.layout.ratings / "part-*.parquet")
+
+    def ratings_by_user(self) -> pl.LazyFrame:
+        """The same rows, stored in order of (user_id, movie_id)."""
+        return self._scan(self.layout.ratings_by_user / "part-*.parquet")
+
+    def movies(self) -> pl.LazyFrame:
+        """One row a movie: movie_id, title, year, n_ratings, mean_rating."""
+        return self._scan(self.layout.movies)
+
+    def users(self) -> pl.LazyFrame:
+        """One row a user: user_id, n_ratings, mean_rating, first_date, last_date."""
+        return self._scan(self.layout.users)
+
+    def probe(self) -> pl.LazyFrame:
+        """Pairs of the official probe: movie_id, user_id, in the order of its file."""
+        return self._scan_optional(self.layout.probe, "probe")
+
+    def qualifying(self) -> pl.LazyFrame:
+        """Pairs of the qualifying set: movie_id, user_id, date, in the order of its file."""
+        return self._scan_optional(self.layout.qualifying, "qualifying set")
+
+    def split_names(self) -> list[str]:
+        """The splits that have been saved, by name."""
+        return sorted(path.parent.name for path in self.layout.splits.glob("*/split.json"))
+
+    def _scan(self, path: Path) -> pl.LazyFrame:
+        return pl.scan_parquet(path)
+
+    def _scan_optional(self, path: Path, what: str) -> pl.LazyFrame:
+        if not path.exists():
+            raise StoreError(
+                f"this store has no {what}",
+                hint=f"it was made from {self.manifest.source} files without one",
+            )
+        return self._scan(path)
+
+
+def open_catalog(root: Path) -> Catalog:
+    """Open a store.
+
+    Raises:
+        StoreError: there is no store at `root`, or it cannot be read.
+    """
+    layout = StoreLayout(Path(root))
+    return Catalog(layout, read_manifest(layout))

@@ -1,0 +1,67 @@
+"""Every path inside a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StoreLayout:
+    """The paths of one store."""
+
+    root: Path
+    """The store's folder."""
+
+    @property
+    def manifest(self) -> Path:
+        """What the store holds; written last, so its presence means that the store is whole."""
+        return self.root / "manifest.json"
+
+    @property
+    def ratings(self) -> Path:
+        """Parquet parts sorted by (movie_id, user_id), one contiguous range of movies each."""
+        return self.root / "ratings"
+
+    @property
+    def ratings_by_user(self) -> Path:
+        """Parquet parts sorted by (user_id, movie_id), one contiguous range of users each."""
+        return self.root / "ratings_by_user"
+
+    @property
+    def movies(self) -> Path:
+        """One row a movie: id, title, year, counts."""
+        return self.root / "movies.parquet"
+
+    @property
+    def users(self) -> Path:
+        """One row a user: id, counts, first and last date."""
+        return self.root / "users.parquet"
+
+    @property
+    def probe(self) -> Path:
+        """Pairs of the official probe, in the order of its file."""
+        return self.root / "probe.parquet"
+
+    @property
+    def qualifying(self) -> Path:
+        """Pairs of the qualifying set, in the order of its file."""
+        return self.root / "qualifying.parquet"
+
+    @property
+    def splits(self) -> Path:
+        """One folder a split."""
+        return self.root / "splits"
+
+    def split(self, name: str) -> Path:
+        """The folder of one split."""
+        return self.splits / name
+
+    def parts(self, folder: Path) -> list[Path]:
+        """The Parquet parts of ratings/ or ratings_by_user/, in sort order."""
+        return sorted(folder.glob("part-*.parquet"))
+
+
+def part_name(number: int) -> str:
+    """The file name of a part; names sort as numbers do."""
+    return f"part-{number:05d}.parquet"

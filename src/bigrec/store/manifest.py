@@ -1,0 +1,104 @@
+"""The manifest: what a store holds and what it was made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bigrec.errors import StoreError
+from bigrec.schema import SCHEMA_VERSION
+from bigrec.store.layout import StoreLayout
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One raw file as it was when it was ingested."""
+
+    name: str
+    """Path below the raw folder."""
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Time of the last change, in nanoseconds since 1970."""
+    rows_digest: str = ""
+    """Digest of the file's rows in hexadecimal, independent of their order; empty for titles."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a store holds and what it was made from."""
+
+    source: str
+    """Which kind of raw data: netflix, movielens, …"""
+    source_files: tuple[SourceFile, ...]
+    """Every raw file that was read."""
+    n_ratings: int
+    n_users: int
+    """Users with at least one rating."""
+    n_movies: int
+    """Movies with a title or a rating."""
+    n_probe: int | None
+    """Pairs of the official probe; None where the source has none."""
+    n_qualifying: int | None
+    """Pairs of the qualifying set; None where the source has none."""
+    rating_sum: float
+    """All stars added up, so that the mean rating needs no scan."""
+    min_rating: float
+    """Lowest rating of the scale, in stars."""
+    max_rating: float
+    """Highest rating of the scale, in stars."""
+    first_date: str
+    """Day of the first rating, ISO 8601."""
+    last_date: str
+    """Day of the last rating, ISO 8601."""
+    rows_digest: str
+    """Digest of all rows in hexadecimal, independent of their order."""
+    bigrec_version: str
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def mean_rating(self) -> float:
+        """Mean of all ratings, in stars."""
+        return self.rating_sum / self.n_ratings
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the ratings: equal for two stores exactly when they hold the same rows."""
+        text = f"{self.schema_version}:{self.n_ratings}:{self.rows_digest}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(layout: StoreLayout) -> Manifest:
+    """Read and check the manifest of a store.
+
+    Raises:
+        StoreError: there is no store, it is damaged, or it has another schema version.
+    """
+    try:
+        fields: dict[str, Any] = json.loads(layout.manifest.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(
+            f"there is no store at {layout.root}",
+            hint=f"make one with: bigrec --store {layout.root} ingest RAW",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{layout.manifest} cannot be read: {error}") from error
+    if fields.get("schema_version") != SCHEMA_VERSION:
+        raise StoreError(
+            f"{layout.root} has schema version {fields.get('schema_version')}, "
+            f"this bigrec reads {SCHEMA_VERSION}",
+            hint="ingest the raw files again with --overwrite",
+        )
+    try:
+        fields["source_files"] = tuple(SourceFile(**file) for file in fields["source_files"])
+        return Manifest(**fields)
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{layout.manifest} lacks or mistakes a field: {error}") from error

@@ -1,0 +1,163 @@
+"""Writing a store: Parquet parts as compact as the data allows, published all at once.
+
+`publishing` gives a hidden sibling folder to write into. When the block ends well, its files are
+fsynced and the folder takes the target's place in one system call; when it fails or the process
+dies, the target is untouched. A lock keeps two writers apart.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bigrec.errors import ResourceError, StoreError
+from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
+
+Array = np.ndarray[Any, Any]
+
+ROW_GROUP_ROWS: Final = 1 << 18
+_ZSTD_LEVEL: Final = 1
+_RENAME_EXCHANGE: Final = 2
+_AT_FDCWD: Final = -100
+
+RATINGS_SCHEMA: Final = pa.schema(
+    [
+        pa.field(MOVIE_ID, pa.int32(), nullable=False),
+        pa.field(USER_ID, pa.int32(), nullable=False),
+        pa.field(RATING, pa.float32(), nullable=False),
+        pa.field(DATE, pa.date32(), nullable=False),
+    ]
+)
+
+
+def write_ratings_part(
+    path: Path, movie_id: Array, user_id: Array, rating: Array, day: Array
+) -> None:
+    """Write one sorted part of ratings.
+
+    Args:
+        path: the Parquet file.
+        movie_id, user_id: (n,) int32.
+        rating: (n,) float32, stars.
+        day: (n,) int32, days since 1970-01-01.
+    """
+    columns = [
+        pa.array(movie_id),
+        pa.array(user_id),
+        pa.array(rating),
+        pa.Array.from_buffers(pa.date32(), len(day), [None, pa.py_buffer(day)]),
+    ]
+    pq.write_table(
+        pa.Table.from_arrays(columns, schema=RATINGS_SCHEMA),
+        path,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=_ZSTD_LEVEL,
+        # Sorted ids shrink to small differences; ratings and days are drawn from small sets.
+        use_dictionary=[RATING, DATE],
+        column_encoding={MOVIE_ID: "DELTA_BINARY_PACKED", USER_ID: "DELTA_BINARY_PACKED"},
+    )
+
+
+def write_table(path: Path, columns: dict[str, pa.Array]) -> None:
+    """Write a small table, such as movies or users, as one Parquet file."""
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+@contextmanager
+def writer_lock(target: Path) -> Iterator[None]:
+    """Hold the only right to write `target`, across processes; released even by SIGKILL.
+
+    Raises:
+        StoreError: another process holds it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path = target.with_name(f".{target.name}.lock")
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise StoreError(
+                f"{target} is being written by another process (process id {owner})",
+                hint="wait until it is done, or stop it",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@contextmanager
+def publishing(target: Path) -> Iterator[Path]:
+    """Give an empty sibling folder that takes the place of `target` if the block ends well.
+
+    Raises:
+        StoreError: another process is writing `target`.
+        ResourceError: the disk is full.
+    """
+    with writer_lock(target):
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+            _sync_folder(partial)
+            _replace_folder(partial, target)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise ResourceError(
+                f"the disk of {target.absolute().parent} is full",
+                hint="free some space or choose another folder; nothing was changed",
+            ) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _sync_folder(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _replace_folder(partial: Path, target: Path) -> None:
+    """Put `partial` where `target` is; afterwards `partial` holds what was there before, if any."""
+    if not target.exists():
+        partial.rename(target)
+    elif not _exchange(partial, target):
+        # Without an atomic exchange there is an instant without a target; a reader of that instant
+        # sees no store, never half a store.
+        previous = target.with_name(f".{target.name}.previous")
+        target.rename(previous)
+        partial.rename(target)
+        shutil.rmtree(previous)
+
+
+def _exchange(one: Path, two: Path) -> bool:
+    """Swap two paths atomically with Linux's renameat2; False where the system cannot."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    done = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(two), _RENAME_EXCHANGE)
+    return bool(done == 0)

@@ -1,0 +1,366 @@
+"""Raw Netflix Prize files of any size from a seed, with a known latent truth.
+
+The files have the exact form of the Kaggle set (ids with gaps, titles with commas and Latin-1
+letters, missing years, probe, qualifying) and its shape: movie popularity and user activity are
+log-normal, fitted to the published medians and tails. Every rating is drawn from
+
+    score = mean + user bias + movie bias + user factors · movie factors,
+
+plus normal noise, rounded to whole stars. The truth's own prediction is the expected star given
+that score; its RMSE, `noise_rmse`, is a floor that no model can beat. Movies are drawn
+independently, each from its own random state, so the result does not depend on threads.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numba
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from bigrec.errors import DataError, SettingsError
+from bigrec.resources import SILENT, Budget, Progress, map_in_order
+
+Array = np.ndarray[Any, Any]
+
+_NETFLIX_RATINGS = 100_480_507
+_NETFLIX_USERS = 480_189
+_NETFLIX_MOVIES = 17_770
+_NETFLIX_FILES_END = (4499, 9210, 13367, 17770)  # last movie of each combined_data file
+_MIN_RATINGS = 1000
+
+_USER_SIGMA = 1.25  # of log counts: mean 209 and median 96 ratings a user
+_MOVIE_SIGMA = 2.15  # mean 5654 and median 561 ratings a movie
+_LARGEST_AUDIENCE = 0.485  # the most rated movie has a rating from this share of all users
+_PROBE_SHARE = 1_408_395 / _NETFLIX_RATINGS
+_QUALIFYING_SHARE = 2_817_131 / _NETFLIX_RATINGS
+
+_FACTORS = 8
+_MEAN, _USER_BIAS, _MOVIE_BIAS, _FACTOR_SCALE, _NOISE = 3.65, 0.42, 0.48, 0.6, 0.75
+_STEPS = 64  # a score is rounded to 1/64 star, so its distribution over stars is a table
+_LOWEST, _HIGHEST = -4.0, 11.0
+_FIRST_DAY = int(np.datetime64("1999-11-11").astype(int))
+_LAST_DAY = int(np.datetime64("2005-12-31").astype(int))
+
+_ADJECTIVES = ["Silent", "Crimson", "Lost", "Golden", "Broken", "Hidden", "Électric", "Midnight", "Last", "Wild", "Final", "Frozen", "Burning", "Secret", "Perfect", "Distant", "Rising", "Savage", "Quiet", "Café", "Señor", "Über", "Little", "Great", "Invisible", "Strange"]
+_NOUNS = ["River", "Garden", "Empire", "Letter", "Señorita", "Voyage", "Mirror", "Winter", "Promise", "Harbor", "Kingdom", "Façade", "Brothers", "Dragon", "Detective", "Affair", "Station", "Soldier", "Summer", "Crossing", "Dinosaur", "Orchestra", "Planet", "Legacy", "Noël", "Island"]
+_TAILS: Final = (
+    "", "", "", "", ": The Movie", ", Part Two", " 2", ", Texas, 1881", ": Season 1", " and the Sea",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SynthSummary:
+    """What `write_synthetic` wrote."""
+
+    n_ratings: int
+    """Ratings in the four combined_data files."""
+    n_users: int
+    """Users that the truth knows; almost all have a rating."""
+    n_movies: int
+    """Movies, ids 1 to n_movies."""
+    noise_rmse: float
+    """RMSE of the truth's own prediction over all ratings, in stars."""
+
+
+@dataclass(frozen=True)
+class _World:
+    """The latent truth and the lookup tables that the generator draws from."""
+
+    user_ids: Array  # (n_users,) int32, ascending with gaps
+    movie_counts: Array  # (n_movies,) int64, ratings of each movie
+    accept: Array  # (n_users,) float32, alias table: keep the drawn user, or
+    alias: Array  # (n_users,) int32, take this one
+    user_bias: Array  # (n_users,) float32
+    movie_bias: Array  # (n_movies,) float32
+    user_factors: Array  # (n_users, _FACTORS) float32
+    movie_factors: Array  # (n_movies, _FACTORS) float32
+    first_day: Array  # (n_users,) int32, joining day
+    release_day: Array  # (n_movies,) int32, no rating before
+    cumulative: Array  # (n_steps, 5) float32, P(stars <= k | score)
+    expected: Array  # (n_steps,) float32, E[stars | score]
+    dates: Array  # (n_days, 10) uint8, text of each day
+
+
+def write_synthetic(
+    out: Path,
+    *,
+    n_ratings: int,
+    seed: int = 0,
+    budget: Budget | None = None,
+    progress: Progress = SILENT,
+) -> SynthSummary:
+    """Write a folder of raw files in the form of the Kaggle Netflix Prize set.
+
+    Args:
+        out: folder to make; it must not exist yet, or be empty.
+        n_ratings: exact number of training ratings, at least 1000.
+        seed: of every draw; the same seed gives the same bytes.
+        budget: threads to use. Memory grows with users, not with ratings: 0.5 GiB at full size.
+        progress: told of finished movies.
+
+    Raises:
+        SettingsError: `n_ratings` is too small.
+        DataError: `out` holds files already.
+    """
+    if n_ratings < _MIN_RATINGS:
+        raise SettingsError(f"expected at least {_MIN_RATINGS} ratings, found {n_ratings}")
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"{out} is not empty", hint="name a folder that does not exist yet")
+    budget = budget or Budget()
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    world = _make_world(n_ratings, seed)
+    squared_error = _write_ratings(partial, world, seed, budget, progress)
+    _write_titles(partial, world, np.random.default_rng([seed, 2]))
+    (partial / "README").write_text(
+        f"Synthetic ratings in the form of the Netflix Prize set. Seed {seed}.\n"
+    )
+    if out.exists():
+        out.rmdir()
+    partial.rename(out)
+    return SynthSummary(
+        n_ratings=int(world.movie_counts.sum()),
+        n_users=len(world.user_ids),
+        n_movies=len(world.movie_counts),
+        noise_rmse=math.sqrt(squared_error / n_ratings),
+    )
+
+
+def _make_world(n_ratings: int, seed: int) -> _World:
+    rng = np.random.default_rng([seed, 1])
+    scale = n_ratings / _NETFLIX_RATINGS
+    n_movies = max(20, round(_NETFLIX_MOVIES * scale**0.5))
+    n_users = max(30, round(_NETFLIX_USERS * scale**0.85), math.ceil(10 * n_ratings / n_movies))
+    gap = 2_649_429 // _NETFLIX_USERS
+    user_ids = 6 + np.arange(n_users, dtype=np.int64) * gap + rng.integers(0, gap, n_users)
+    activity = np.exp(_USER_SIGMA * rng.standard_normal(n_users))
+    accept, alias = _alias_table(activity / activity.sum())
+    factor_sd = math.sqrt(_FACTOR_SCALE) / _FACTORS**0.25
+    days = np.arange(_FIRST_DAY, _LAST_DAY + 1)
+    grid = np.arange(_LOWEST, _HIGHEST, 1 / _STEPS)  # (n_steps,)
+    cumulative = ndtr((np.arange(1.5, 6.5) - grid[:, None]) / _NOISE)  # (n_steps, 5)
+    cumulative[:, 4] = 1.0
+    return _World(
+        user_ids=user_ids.astype(np.int32),
+        movie_counts=rng.permutation(_movie_counts(n_ratings, n_movies, n_users)),
+        accept=accept,
+        alias=alias,
+        user_bias=rng.normal(0, _USER_BIAS, n_users).astype(np.float32),
+        movie_bias=rng.normal(0, _MOVIE_BIAS, n_movies).astype(np.float32),
+        user_factors=rng.normal(0, factor_sd, (n_users, _FACTORS)).astype(np.float32),
+        movie_factors=rng.normal(0, factor_sd, (n_movies, _FACTORS)).astype(np.float32),
+        # Most members joined late, as in the real set.
+        first_day=(
+            _FIRST_DAY + (_LAST_DAY - _FIRST_DAY) * np.sqrt(rng.random(n_users)) * 0.98
+        ).astype(np.int32),
+        release_day=np.where(
+            rng.random(n_movies) < 0.7,
+            _FIRST_DAY,
+            rng.integers(_FIRST_DAY, _LAST_DAY - 60, n_movies),
+        ).astype(np.int32),
+        cumulative=cumulative.astype(np.float32),
+        expected=(5 - cumulative[:, :4].sum(axis=1)).astype(np.float32),
+        dates=np.char.encode(days.astype("datetime64[D]").astype("U10"))
+        .view(np.uint8)
+        .reshape(len(days), 10),
+    )
+
+
+def _movie_counts(n_ratings: int, n_movies: int, n_users: int) -> Array:
+    """Log-normal counts, descending, clipped to the audience, that add up to n_ratings exactly."""
+    quantiles = (np.arange(n_movies) + 0.5) / n_movies
+    shape = np.exp(-_MOVIE_SIGMA * ndtri(quantiles))
+    largest = int(_LARGEST_AUDIENCE * n_users)
+    low, high = 0.0, float(n_ratings)
+    for _ in range(100):
+        factor = (low + high) / 2
+        total = np.clip(factor * shape, 1, largest).sum()
+        low, high = (factor, high) if total < n_ratings else (low, factor)
+    counts = np.clip(np.floor(low * shape), 1, largest).astype(np.int64)
+    missing = n_ratings - int(counts.sum())
+    step = 1 if missing > 0 else -1
+    while missing:  # spread what rounding left over movies with room, a handful of rounds
+        room = np.flatnonzero((counts + step >= 1) & (counts + step <= largest))[: abs(missing)]
+        counts[room] += step
+        missing -= step * len(room)
+    return counts
+
+
+def _alias_table(probability: Array) -> tuple[Array, Array]:
+    """Walker's alias table, by Vose's method (IEEE TSE 17(9), 1991)."""
+    n = len(probability)
+    accept = probability * n
+    alias = np.arange(n)
+    small = list(np.flatnonzero(accept < 1))
+    large = list(np.flatnonzero(accept >= 1))
+    while small and large:
+        little, big = small.pop(), large[-1]
+        alias[little] = big
+        accept[big] -= 1 - accept[little]
+        if accept[big] < 1:
+            small.append(large.pop())
+    return accept.astype(np.float32), alias.astype(np.int32)
+
+
+def _write_ratings(
+    out: Path, world: _World, seed: int, budget: Budget, progress: Progress
+) -> float:
+    n_movies = len(world.movie_counts)
+    progress.start("writing ratings", int(world.movie_counts.sum()), "ratings")
+    # A block is a run of movies with about a million ratings, written by one thread.
+    block_of = np.cumsum(world.movie_counts) // 1_000_000
+    edges = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), n_movies]
+    ends = [round(end * n_movies / _NETFLIX_MOVIES) for end in _NETFLIX_FILES_END]
+    edges = sorted({*edges, *ends})
+    squared_error = 0.0
+    with (out / "probe.txt").open("wb") as probe, (out / "qualifying.txt").open("wb") as qualifying:
+        combined = None
+        n_file = 0
+        blocks = list(zip(edges, edges[1:], strict=False))
+        texts = map_in_order(lambda b: _block_text(world, seed, *b), blocks, budget.threads)
+        for (first, last), (ratings, probe_text, qualifying_text, error) in zip(
+            blocks, texts, strict=True
+        ):
+            if combined is None:
+                n_file += 1
+                combined = (out / f"combined_data_{n_file}.txt").open("wb")
+            combined.write(ratings)
+            probe.write(probe_text)
+            qualifying.write(qualifying_text)
+            squared_error += error
+            n_rows = int(world.movie_counts[first:last].sum())
+            progress.advance(n_rows, n_rows)
+            if last in ends:
+                combined.close()
+                combined = None
+    return squared_error
+
+
+def _block_text(
+    world: _World, seed: int, first: int, last: int
+) -> tuple[Array, Array, Array, float]:
+    n_rows = int(world.movie_counts[first:last].sum())
+    n_movies = last - first
+    ratings = np.empty(n_rows * 26 + n_movies * 12, np.uint8)
+    probe = np.empty(n_rows * 10 + n_movies * 12, np.uint8)
+    qualifying = np.empty(n_rows * 24 + n_movies * 12, np.uint8)
+    ends, error = _write_block(
+        first, last, seed,
+        world.user_ids, world.movie_counts, world.accept, world.alias,
+        world.user_bias, world.movie_bias, world.user_factors, world.movie_factors,
+        world.first_day, world.release_day, world.cumulative, world.expected, world.dates,
+        ratings, probe, qualifying,
+    )  # fmt: skip
+    return ratings[: ends[0]], probe[: ends[1]], qualifying[: ends[2]], error
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _put_number(out, position, value):  # type: ignore[no-untyped-def]
+    width = 1
+    power = 10
+    while value >= power:
+        power *= 10
+        width += 1
+    for index in range(position + width - 1, position - 1, -1):
+        out[index] = 48 + value % 10
+        value //= 10
+    return position + width
+
+
+@numba.njit(nogil=True, cache=True)
+def _write_block(  # type: ignore[no-untyped-def]
+    first, last, seed, user_ids, movie_counts, accept, alias, user_bias, movie_bias,
+    user_factors, movie_factors, first_day, release_day, cumulative, expected, dates,
+    ratings, probe, qualifying,
+):  # fmt: skip
+    """Write the text of movies first to last (exclusive) into the three byte arrays."""
+    n_users = len(user_ids)
+    seen = np.zeros(n_users, np.int32)  # the last movie that drew this user
+    ends = np.zeros(3, np.int64)
+    squared_error = 0.0
+    for movie in range(first, last):
+        np.random.seed((seed * 1_000_003 + movie * 7919 + 17) & 0x7FFFFFFF)
+        stamp = movie + 1
+        ends[0] = _put_number(ratings, ends[0], movie + 1)
+        ratings[ends[0]] = 58
+        ratings[ends[0] + 1] = 10
+        ends[0] += 2
+        n_train = movie_counts[movie]
+        n_wanted = n_train + int(n_train * _QUALIFYING_SHARE + np.random.random())
+        n_wanted = min(n_wanted, n_users)
+        probe_open = False
+        for row in range(n_wanted):
+            while True:  # a user of this activity who has not rated this movie
+                user = int(np.random.random() * n_users)
+                if np.random.random() >= accept[user]:
+                    user = alias[user]
+                if seen[user] != stamp:
+                    break
+            seen[user] = stamp
+            # A member rates in a few bursts after joining, never before the movie's release.
+            earliest = max(first_day[user], release_day[movie])
+            burst = int(np.random.random() ** 2 * 12)
+            spread = (user * 2654435761 + burst * 40503) % 1009 / 1009.0
+            if burst == 0:
+                spread = 0.0
+            day = earliest + int((_LAST_DAY - earliest) * spread)
+            if row >= n_train:
+                if row == n_train:
+                    ends[2] = _put_number(qualifying, ends[2], movie + 1)
+                    qualifying[ends[2]] = 58
+                    qualifying[ends[2] + 1] = 10
+                    ends[2] += 2
+                ends[2] = _put_number(qualifying, ends[2], user_ids[user])
+                qualifying[ends[2]] = 44
+                for index in range(10):
+                    qualifying[ends[2] + 1 + index] = dates[day - _FIRST_DAY, index]
+                qualifying[ends[2] + 11] = 10
+                ends[2] += 12
+                continue
+            score = _MEAN + user_bias[user] + movie_bias[movie]
+            for factor in range(_FACTORS):
+                score += user_factors[user, factor] * movie_factors[movie, factor]
+            step = int((min(max(score, _LOWEST), _HIGHEST - 0.02) - _LOWEST) * _STEPS + 0.5)
+            uniform = np.random.random()
+            stars = 1
+            while uniform > cumulative[step, stars - 1]:
+                stars += 1
+            squared_error += (stars - expected[step]) ** 2
+            ends[0] = _put_number(ratings, ends[0], user_ids[user])
+            ratings[ends[0]] = 44
+            ratings[ends[0] + 1] = 48 + stars
+            ratings[ends[0] + 2] = 44
+            for index in range(10):
+                ratings[ends[0] + 3 + index] = dates[day - _FIRST_DAY, index]
+            ratings[ends[0] + 13] = 10
+            ends[0] += 14
+            if np.random.random() < _PROBE_SHARE:
+                if not probe_open:
+                    probe_open = True
+                    ends[1] = _put_number(probe, ends[1], movie + 1)
+                    probe[ends[1]] = 58
+                    probe[ends[1] + 1] = 10
+                    ends[1] += 2
+                ends[1] = _put_number(probe, ends[1], user_ids[user])
+                probe[ends[1]] = 10
+                ends[1] += 1
+    return ends, squared_error
+
+
+def _write_titles(out: Path, world: _World, rng: np.random.Generator) -> None:
+    lines = []
+    release_years = 1970 + world.release_day / 365.25
+    for movie in range(1, len(world.movie_counts) + 1):
+        adjective, noun = rng.choice(_ADJECTIVES), rng.choice(_NOUNS)
+        tail = _TAILS[rng.integers(len(_TAILS))]
+        year = int(release_years[movie - 1] - min(rng.exponential(9), 90))
+        year_text = "NULL" if movie % 2500 == 17 else str(year)
+        lines.append(f"{movie},{year_text},The {adjective} {noun}{tail}\n")
+    (out / "movie_titles.csv").write_bytes("".join(lines).encode("iso-8859-1"))
