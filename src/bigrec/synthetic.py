@@ -47,10 +47,18 @@ _LOWEST, _HIGHEST = -4.0, 11.0
 _FIRST_DAY = int(np.datetime64("1999-11-11").astype(int))
 _LAST_DAY = int(np.datetime64("2005-12-31").astype(int))
 
-_ADJECTIVES = ["Silent", "Crimson", "Lost", "Golden", "Broken", "Hidden", "Électric", "Midnight", "Last", "Wild", "Final", "Frozen", "Burning", "Secret", "Perfect", "Distant", "Rising", "Savage", "Quiet", "Café", "Señor", "Über", "Little", "Great", "Invisible", "Strange"]
-_NOUNS = ["River", "Garden", "Empire", "Letter", "Señorita", "Voyage", "Mirror", "Winter", "Promise", "Harbor", "Kingdom", "Façade", "Brothers", "Dragon", "Detective", "Affair", "Station", "Soldier", "Summer", "Crossing", "Dinosaur", "Orchestra", "Planet", "Legacy", "Noël", "Island"]
+_ADJECTIVES: Final = (
+    "Silent Crimson Lost Golden Broken Hidden Électric Midnight Last Wild Final Frozen Burning "
+    "Secret Perfect Distant Rising Savage Quiet Café Señor Über Little Great Invisible Strange"
+).split()
+_NOUNS: Final = (
+    "River Garden Empire Letter Señorita Voyage Mirror Winter Promise Harbor Kingdom Façade Island "
+    "Brothers Dragon Detective Affair Station Soldier Summer Crossing Dinosaur Orchestra Planet "
+    "Legacy Noël"
+).split()
 _TAILS: Final = (
-    "", "", "", "", ": The Movie", ", Part Two", " 2", ", Texas, 1881", ": Season 1", " and the Sea",
+    "", "", "", "", ": The Movie", ", Part Two", " 2", ", Texas, 1881", ": Season 1",
+    " and the Sea",
 )  # fmt: skip
 
 

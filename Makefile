@@ -1,0 +1,47 @@
+# bigrec: `make demo` runs the whole road on synthetic data, `make test` runs the tests.
+# Both make .venv on first use and reuse it afterwards.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_RATINGS ?= 1000000
+
+.PHONY: demo test check format lint types layers tests wheel-smoke bench clean
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,report]" --group dev
+	touch $@
+
+demo: $(VENV)/installed
+	rm -rf demo
+	$(BIN)/bigrec demo demo --ratings $(DEMO_RATINGS)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+# All that CI runs.
+check: format lint types layers test wheel-smoke
+
+format: $(VENV)/installed
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+layers: $(VENV)/installed
+	$(BIN)/lint-imports
+
+# The built wheel works in an environment without the source tree, the extras and the dev packages.
+wheel-smoke: $(VENV)/installed
+	$(BIN)/python tests/wheel_smoke.py
+
+bench: $(VENV)/installed
+	for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

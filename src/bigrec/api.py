@@ -1,0 +1,1 @@
+"""The toolkit from Python: a Store, its splits, their runs."""

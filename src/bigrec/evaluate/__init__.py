@@ -1,0 +1,1 @@
+"""Numbers: errors of a run on the test side, baselines, comparison."""

@@ -1,0 +1,1 @@
+"""What datasets and models share: names, dtypes and vocabulary sizes."""

@@ -1,0 +1,1 @@
+"""The five models, one file each: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Lists: the best unseen movies of a user, scores of given pairs."""

@@ -1,0 +1,1 @@
+"""One self-contained HTML page that shows the data, the models and what they recommend."""

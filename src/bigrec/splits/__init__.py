@@ -1,0 +1,1 @@
+"""Filters and train/test splits: described, counted, read lazily, materialized for training."""
