@@ -1,1 +1,87 @@
-"""Where paths and budgets come from: flags, BIGREC_* variables, bigrec.toml, defaults."""
+"""Where paths and budgets come from: a flag, else a BIGREC_* variable, else bigrec.toml, else a default.
+
+Only the command line reads settings; the library is told everything by its caller.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bigrec.errors import SettingsError
+from bigrec.resources import Budget, parse_bytes
+
+CONFIG_FILE: Final = "bigrec.toml"
+DEFAULTS: Final[Mapping[str, str]] = {"store": "store", "runs": "runs", "memory": "1GiB"}
+KEYS: Final = (*DEFAULTS, "threads", "temp_dir")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The resolved settings of one command."""
+
+    store: Path
+    """The store's folder."""
+    runs: Path
+    """The folder that holds one folder a run."""
+    budget: Budget
+    """Memory, threads and scratch space."""
+
+
+def resolve_settings(
+    flags: Mapping[str, object | None],
+    *,
+    environment: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+) -> Settings:
+    """Merge flags, environment and bigrec.toml into settings.
+
+    Args:
+        flags: values of command-line flags by key of KEYS; None where a flag is not given.
+        environment: variables; the process's own if None.
+        config_file: a TOML file with keys of KEYS; bigrec.toml of the working folder if None.
+
+    Raises:
+        SettingsError: a value or a key cannot be used.
+    """
+    environment = os.environ if environment is None else environment
+    path = Path(CONFIG_FILE) if config_file is None else config_file
+    config = _read_config(path)
+
+    def value(key: str) -> object | None:
+        for found in (flags.get(key), environment.get(f"BIGREC_{key.upper()}"), config.get(key)):
+            if found is not None:
+                return found
+        return DEFAULTS.get(key)
+
+    temp_dir = value("temp_dir")
+    options: dict[str, Any] = {"memory_bytes": parse_bytes(str(value("memory")))}
+    if (threads := value("threads")) is not None:
+        options["threads"] = _whole_number(threads)
+    if temp_dir is not None:
+        options["temp_dir"] = Path(str(temp_dir))
+    return Settings(Path(str(value("store"))), Path(str(value("runs"))), Budget(**options))
+
+
+def _read_config(path: Path) -> Mapping[str, object]:
+    if not path.exists():
+        return {}
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    for key in config:
+        if key not in KEYS:
+            raise SettingsError.unknown_name(f"key in {path}", key, KEYS)
+    return config
+
+
+def _whole_number(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise SettingsError(f"expected a number of threads, found {value!r}") from None

@@ -1,0 +1,56 @@
+"""The command `bigrec`: its commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from bigrec.cli import console
+from bigrec.errors import BigrecError
+
+_COMMANDS = ("doctor", "synth", "ingest", "info")
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="bigrec",
+    help="Recommender data and models on one machine: raw ratings to Parquet, SQL, splits, training.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for _name in _COMMANDS:
+    importlib.import_module(f"bigrec.cli.{_name}").register(app)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see ARCHITECTURE: errors and exit codes).
+
+    Args:
+        argv: the arguments behind `bigrec`; those of the process if None.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = app(args=arguments, prog_name="bigrec", standalone_mode=False)
+    except BigrecError as error:
+        console.print_error(error)
+        return error.exit_code
+    except TyperException as error:
+        error.show()
+        return int(getattr(error, "exit_code", 2))
+    except (KeyboardInterrupt, typer.Abort):
+        console.print_note("interrupted")
+        return _INTERRUPTED
+    except BrokenPipeError:  # the reader of stdout went away, as `head` does
+        sys.stdout = None
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

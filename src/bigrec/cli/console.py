@@ -1,0 +1,163 @@
+"""The only place that prints. stdout is data; stderr is words and progress.
+
+Progress is drawn on stderr when that is a terminal, and not at all otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from bigrec.errors import BigrecError
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object: a summary's fields, or a mapping."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    print(json.dumps(value, default=_to_json, ensure_ascii=False))
+
+
+def print_line(text: str) -> None:
+    """Print a line of data on stdout."""
+    print(text)
+
+
+def print_note(text: str) -> None:
+    """Print words for people on stderr."""
+    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+def print_warning(text: str) -> None:
+    """Print a warning that should not be overlooked on stderr."""
+    Console(stderr=True, highlight=False).print(
+        text, style="bold yellow", markup=False, soft_wrap=True
+    )
+
+
+def print_fields(fields: dict[str, object]) -> None:
+    """Print names and values as two aligned columns on stdout."""
+    width = max((len(name) for name in fields), default=0)
+    for name, value in fields.items():
+        print(f"{name:<{width}}  {_format_cell(value)}".rstrip())
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    title: str = "",
+    highlight_row: int | None = None,
+) -> None:
+    """Print a table on stdout; numbers are right-aligned, one row may be emphasised."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
+    for index, name in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+    for number, row in enumerate(rows):
+        style = "bold green" if number == highlight_row else None
+        table.add_row(*(Text(_format_cell(cell)) for cell in row), style=style)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+
+
+def print_error(error: BigrecError) -> None:
+    """Print an error and its hint on stderr."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text("error: ", style="bold red").append(error.message, style="not bold default"))
+    if error.hint:
+        console.print(Text("hint:  ", style="bold").append(error.hint, style="not bold"))
+
+
+def write_bytes(data: bytes) -> None:
+    """Write bytes to stdout as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+class TerminalProgress:
+    """A Progress drawn with rich: done, rows a second, time left."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def start(self, task: str, total: int, unit: str) -> None:
+        """Open a bar; the one before stays as it is."""
+        self._task = self._bars.add_task(task, total=total, unit=unit, rows=0)
+
+    def advance(self, n_done: int, n_rows: int = 0) -> None:
+        """Move the bar on."""
+        if self._task is not None:
+            rows = self._bars.tasks[self._task].fields["rows"]
+            self._bars.update(self._task, advance=n_done, rows=rows + n_rows)
+
+
+@contextmanager
+def progress_bars() -> Iterator[TerminalProgress]:
+    """A progress display on stderr for the length of a block."""
+    console = Console(stderr=True)
+    bars = Progress(
+        TextColumn("{task.description:<18}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%"),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bars:
+        yield TerminalProgress(bars)
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        rows = task.fields.get("rows", 0)
+        elapsed = task.elapsed or 0
+        if not rows or not elapsed:
+            return Text("")
+        return Text(f"{rows:>13,} rows {rows / elapsed / 1e6:6.2f} M rows/s")
+
+
+def _format_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"
+    return str(value)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Path | dt.date):
+        return str(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,57 @@
+"""`bigrec info`: what a store holds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.options import JsonOption, StoreOption
+from bigrec.settings import resolve_settings
+
+
+def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show what the store holds and what it was made from."""
+    from bigrec.resources import format_bytes
+    from bigrec.store.layout import StoreLayout
+    from bigrec.store.manifest import read_manifest
+    from bigrec.store.writer import folder_bytes
+
+    settings = resolve_settings({"store": store})
+    layout = StoreLayout(settings.store)
+    manifest = read_manifest(layout)
+    splits = sorted(path.parent.name for path in layout.splits.glob("*/split.json"))
+    n_bytes = folder_bytes(layout.root)
+    if as_json:
+        console.print_json(
+            dataclasses.asdict(manifest)
+            | {
+                "mean_rating": manifest.mean_rating,
+                "fingerprint": manifest.fingerprint,
+                "store_bytes": n_bytes,
+                "splits": splits,
+            }
+        )
+        return
+    console.print_fields(
+        {
+            "store": layout.root,
+            "source": manifest.source,
+            "ratings": manifest.n_ratings,
+            "users": manifest.n_users,
+            "movies": manifest.n_movies,
+            "probe pairs": manifest.n_probe,
+            "qualifying pairs": manifest.n_qualifying,
+            "mean rating": manifest.mean_rating,
+            "dates": f"{manifest.first_date} to {manifest.last_date}",
+            "size": format_bytes(n_bytes),
+            "fingerprint": manifest.fingerprint,
+            "splits": ", ".join(splits) or "none yet",
+        }
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(info)

@@ -1,0 +1,64 @@
+"""`bigrec ingest`: raw files to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
+from bigrec.settings import resolve_settings
+
+
+def ingest(
+    raw: Annotated[Path, typer.Argument(help="The folder of raw files.")],
+    source: Annotated[
+        str, typer.Option("--source", help="What the files are: auto, netflix or movielens.")
+    ] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the store, its splits included.")
+    ] = False,
+    store: StoreOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn raw rating files into a checked Parquet store, streaming."""
+    from bigrec.ingest.ingest import IngestOptions, ingest_ratings
+    from bigrec.resources import format_bytes
+
+    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    with console.progress_bars() as progress:
+        summary = ingest_ratings(
+            raw,
+            settings.store,
+            options=IngestOptions(source=source, overwrite=overwrite),
+            budget=settings.budget,
+            progress=progress,
+        )
+    if as_json:
+        console.print_json(summary)
+        return
+    if summary.unchanged:
+        console.print_note(f"{settings.store} holds these very files already; nothing to do.")
+    console.print_fields(
+        {
+            "source": summary.source,
+            "ratings": summary.n_ratings,
+            "users": summary.n_users,
+            "movies": summary.n_movies,
+            "probe pairs": summary.n_probe,
+            "qualifying pairs": summary.n_qualifying,
+            "seconds": round(summary.seconds, 2),
+            "rows a second": round(summary.rows_per_second),
+            "peak memory": format_bytes(summary.peak_rss_bytes),
+            "store": format_bytes(summary.store_bytes),
+        }
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(ingest)
