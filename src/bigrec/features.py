@@ -1,1 +1,88 @@
-"""What datasets and models share: names, dtypes and vocabulary sizes."""
+"""What datasets and models share: names, dtypes, vocabulary sizes, and rows grouped by user.
+
+Neither side needs to know where the numbers come from or go to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+USER_INDEX: Final = "user_index"
+"""int32, dense and zero-based, of one split."""
+MOVIE_INDEX: Final = "movie_index"
+"""int32, dense and zero-based, of one split."""
+RATING: Final = "rating"
+"""float32, stars."""
+ROW_LENGTHS: Final = "row_lengths"
+"""int32, ratings of each user of a batch of rows."""
+
+
+@dataclass(frozen=True)
+class BatchSpec:
+    """The sizes and the scale that a model is built for."""
+
+    n_users: int
+    """Size of the user vocabulary."""
+    n_movies: int
+    """Size of the movie vocabulary."""
+    mean_rating: float
+    """Mean of the train side, in stars."""
+    min_rating: float
+    """Lowest rating of the scale, in stars; predictions are clipped to it."""
+    max_rating: float
+    """Highest rating of the scale, in stars."""
+
+    def clip(self, scores: Array) -> Array:
+        """Scores within the scale."""
+        return np.clip(scores, self.min_rating, self.max_rating)
+
+
+@dataclass(frozen=True)
+class UserRows:
+    """One side of a split, grouped by user: a sparse user by movie matrix in CSR form."""
+
+    indptr: Array
+    """(n_users + 1,) int64: rows of user u are indptr[u]:indptr[u + 1]."""
+    movie_index: Array
+    """(n_rows,) int32, ascending for each user."""
+    rating: Array
+    """(n_rows,) float32, stars."""
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, those without a row included."""
+        return len(self.indptr) - 1
+
+    @property
+    def n_rows(self) -> int:
+        """Number of ratings."""
+        return len(self.movie_index)
+
+    def lengths(self) -> Array:
+        """Ratings of each user: (n_users,) int64."""
+        return np.diff(self.indptr)
+
+    def take(self, users: Array) -> UserRows:
+        """The rows of these users, in their order."""
+        lengths = self.indptr[users + 1] - self.indptr[users]
+        indptr = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return UserRows(indptr, self.movie_index[places], self.rating[places])
+
+    def pair_chunks(self, n_rows: int) -> Iterator[tuple[Array, Array, Array]]:
+        """All rows in order, n_rows at a time: (user_index, movie_index, rating), (n,) each."""
+        for start in range(0, self.n_rows, n_rows):
+            stop = min(start + n_rows, self.n_rows)
+            places = np.arange(start, stop)
+            user_index = (np.searchsorted(self.indptr, places, side="right") - 1).astype(np.int32)
+            yield (
+                user_index,
+                np.asarray(self.movie_index[start:stop]),
+                np.asarray(self.rating[start:stop]),
+            )

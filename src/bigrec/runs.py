@@ -1,1 +1,161 @@
-"""The run directory: everything that one training leaves behind."""
+"""The run directory: everything that one training leaves behind, readable a year later.
+
+    runs/NAME/config.json        model, preset, options, seed, split with digest, versions, device
+    runs/NAME/history.jsonl      one line an epoch
+    runs/NAME/metrics.json       errors on the test side
+    runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
+    runs/NAME/model.keras        the model, loaded without executing code
+
+A run appears when it is complete, by one rename.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.errors import RunError, SettingsError
+from bigrec.models.bias import Biases
+from bigrec.models.registry import MODELS
+from bigrec.models.scoring import Recommender
+from bigrec.version import __version__
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "polars", "pyarrow", "duckdb")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """One run on disk."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.folder.name
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Model, preset, options, seed, split, versions, device."""
+        return self._read("config.json")
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """test_rmse, test_mae, n_test, n_fallback, seconds."""
+        return self._read("metrics.json")
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """One object an epoch: epoch, train_mse, test_rmse, seconds, rows_per_second."""
+        text = (self.folder / "history.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    def biases(self) -> Biases:
+        """The bias model of the split's train side."""
+        with np.load(self.folder / "biases.npz") as arrays:
+            return Biases(float(arrays["mean"]), *(arrays[name] for name in _BIAS_ARRAYS))
+
+    def recommender(self, data: TrainingData) -> Recommender:
+        """The trained model, ready to score.
+
+        Args:
+            data: the split that the run was trained on.
+
+        Raises:
+            RunError: `data` is another split, or the model cannot be read.
+        """
+        self.check_split(data)
+        try:
+            model = keras.models.load_model(self.folder / "model.keras", compile=False)
+        except (OSError, ValueError) as error:
+            raise RunError(f"the model of run {self.name!r} cannot be read: {error}") from error
+        inputs = MODELS[self.config["model"]].inputs
+        return Recommender(model, inputs, data.train, data.spec, self.biases())
+
+    def check_split(self, data: TrainingData) -> None:
+        """Refuse a split that is not the one that the run was trained on.
+
+        Raises:
+            RunError: the digests differ.
+        """
+        if data.split_digest != self.config["split"]["digest"]:
+            raise RunError(
+                f"run {self.name!r} was trained on another state of split "
+                f"{self.config['split']['name']!r}",
+                hint="train again on the split as it is now",
+            )
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            fields: dict[str, Any] = json.loads((self.folder / name).read_text())
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.folder / name} cannot be read: {error}") from error
+        return fields
+
+
+_BIAS_ARRAYS = ("user", "movie", "movie_mean", "user_count", "movie_count")
+
+
+def list_runs(runs: Path) -> list[RunDirectory]:
+    """All complete runs of a folder, by name."""
+    return [RunDirectory(path.parent) for path in sorted(runs.glob("*/metrics.json"))]
+
+
+def open_run(runs: Path, name: str) -> RunDirectory:
+    """The run of this name.
+
+    Raises:
+        RunError: there is none.
+    """
+    found = {run.name: run for run in list_runs(runs)}
+    if name not in found:
+        raise RunError.unknown(name, found)
+    return found[name]
+
+
+def check_run_name(name: str) -> None:
+    """Refuse a name that cannot be a folder's.
+
+    Raises:
+        SettingsError: the name has other characters.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise SettingsError(
+            f"{name!r} cannot name a run", hint="use letters, digits, '-', '_', '.'"
+        )
+
+
+def write_run(
+    folder: Path,
+    *,
+    config: dict[str, Any],
+    history: list[dict[str, Any]],
+    metrics: dict[str, Any],
+    biases: Biases,
+    model: keras.Model,
+) -> None:
+    """Fill a run's folder."""
+    model.save(folder / "model.keras")
+    arrays = dataclasses.asdict(biases)
+    np.savez(folder / "biases.npz", **arrays)
+    lines = "".join(json.dumps(line) + "\n" for line in history)
+    (folder / "history.jsonl").write_text(lines)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+
+
+def describe_environment() -> dict[str, str]:
+    """Versions of bigrec, Python and the packages that results depend on."""
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"bigrec": __version__, "python": platform.python_version(), **versions}

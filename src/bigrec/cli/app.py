@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,9 @@ from bigrec.errors import BigrecError
 
 _COMMANDS = ("doctor", "synth", "ingest", "info")
 _INTERRUPTED = 130
+
+# TensorFlow writes start-up messages past Python's logging; only errors are for our users.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
     name="bigrec",

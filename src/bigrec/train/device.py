@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-# TensorFlow's C++ start-up messages go to stderr past Python's logging; this must be set before it loads.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import tensorflow as tf
 
 from bigrec.errors import ResourceError, SettingsError

@@ -1,0 +1,87 @@
+"""A materialized split, opened for training: the vocabulary, rows by user, shuffled shards.
+
+Arrays are memory-mapped, so opening costs nothing and the system decides what stays in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bigrec.errors import StoreError
+from bigrec.features import BatchSpec, UserRows
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """One materialized split."""
+
+    folder: Path
+    """The folder of shards."""
+    split: str
+    """Name of the split."""
+    split_digest: str
+    """Identity of the split."""
+    protocol: str
+    """The split in one line."""
+    spec: BatchSpec
+    """Sizes and scale."""
+
+    @cached_property
+    def user_ids(self) -> Array:
+        """(n_users,) int32, ascending: the id of each user_index."""
+        return np.load(self.folder / "users.npy")
+
+    @cached_property
+    def movie_ids(self) -> Array:
+        """(n_movies,) int32, ascending: the id of each movie_index."""
+        return np.load(self.folder / "movies.npy")
+
+    @cached_property
+    def train(self) -> UserRows:
+        """The train side by user."""
+        return self._rows("train")
+
+    @cached_property
+    def test(self) -> UserRows:
+        """The test side by user."""
+        return self._rows("test")
+
+    def shards(self) -> list[Path]:
+        """The shuffled train side, one file a shard."""
+        return sorted((self.folder / "shuffled").glob("*.npy"))
+
+    def _rows(self, side: str) -> UserRows:
+        folder = self.folder / side
+        return UserRows(
+            np.load(folder / "indptr.npy"),
+            np.load(folder / "movie_index.npy", mmap_mode="r"),
+            np.load(folder / "rating.npy", mmap_mode="r"),
+        )
+
+
+def open_training_data(shards: Path) -> TrainingData:
+    """Open the shards of a materialized split.
+
+    Raises:
+        StoreError: the folder holds none.
+    """
+    path = shards / "manifest.json"
+    try:
+        fields = json.loads(path.read_text())
+        spec = BatchSpec(
+            fields["n_users"], fields["n_movies"], fields["mean_rating"],
+            fields["min_rating"], fields["max_rating"],
+        )  # fmt: skip
+        return TrainingData(
+            shards, fields["split"], fields["split_digest"], fields["protocol"], spec
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,73 @@
+"""The models by name. To add one, write its file and list it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from bigrec.errors import SettingsError
+from bigrec.models import autorec, cosine_knn, dnn, matrix_factorization, residual
+from bigrec.models.options import ModelOptions
+
+
+@dataclass(frozen=True)
+class ModelDefinition:
+    """What the training stage needs to know of a model."""
+
+    name: str
+    """As on the command line."""
+    title: str
+    """For people."""
+    inputs: Literal["pairs", "rows"]
+    """Whether the Keras model scores pairs, or completes rows of ratings."""
+    presets: Mapping[str, ModelOptions]
+    """Options by preset name: notebook and tuned."""
+    build: Callable[..., Any] | None = None
+    """(spec, options, biases) to an untrained Keras model, for models fitted by gradient steps."""
+    fit: Callable[..., Any] | None = None
+    """(rows, spec, options, biases, progress) to a finished Keras model, for the others."""
+
+
+MODELS: Final[Mapping[str, ModelDefinition]] = {
+    model.name: model
+    for model in (
+        ModelDefinition(
+            "cosine-knn", "User-cosine neighbours", "pairs", cosine_knn.PRESETS, fit=cosine_knn.fit
+        ),
+        ModelDefinition("autorec", "AutoRec", "rows", autorec.PRESETS, build=autorec.build),
+        ModelDefinition(
+            "matrix-factorization",
+            "Matrix factorisation",
+            "pairs",
+            matrix_factorization.PRESETS,
+            build=matrix_factorization.build,
+        ),
+        ModelDefinition("dnn", "Deep network", "pairs", dnn.PRESETS, build=dnn.build),
+        ModelDefinition(
+            "residual", "Residual learning", "pairs", residual.PRESETS, build=residual.build
+        ),
+    )
+}
+
+
+def find_model(name: str) -> ModelDefinition:
+    """The model of this name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if name not in MODELS:
+        raise SettingsError.unknown_name("model", name, MODELS)
+    return MODELS[name]
+
+
+def find_preset(model: ModelDefinition, preset: str) -> ModelOptions:
+    """The options of a model's preset.
+
+    Raises:
+        SettingsError: there is no such preset.
+    """
+    if preset not in model.presets:
+        raise SettingsError.unknown_name("preset", preset, model.presets)
+    return model.presets[preset]

@@ -1,0 +1,77 @@
+"""Optimizers that touch only the embedding rows of a batch.
+
+Keras' optimizers update whole tables; with large vocabularies that is nearly all of a step's work.
+TensorFlow's own sparse kernels update the gathered rows in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from bigrec.models.options import GradientOptions
+
+_ADAGRAD_START = 0.1
+_EPSILON = 1e-7
+
+
+class Optimizer(Protocol):
+    """Applies gradients to the variables that it was made for."""
+
+    def apply(self, gradients: list[Any], batch_size: Any) -> None:
+        """Update every variable by its gradient of a loss that is a mean over batch_size rows."""
+
+
+class Sgd:
+    """Keras' SGD with momentum; updates whole tables, as the notebook does."""
+
+    def __init__(self, variables: list[Any], options: GradientOptions) -> None:
+        self._variables = variables
+        self._keras = keras.optimizers.SGD(options.learning_rate, momentum=options.momentum)
+        self._keras.build(variables)
+
+    def apply(self, gradients: list[Any], batch_size: Any) -> None:  # noqa: ARG002
+        """Update every variable by its gradient."""
+        self._keras.apply(gradients, self._variables)
+
+
+class Adaptive:
+    """Adagrad on embedding rows (Duchi, Hazan, Singer 2011), Adam elsewhere (Kingma, Ba 2015).
+
+    A variable whose gradient is sparse is an embedding; its accumulator starts at 0.1. Its rows get
+    the gradient of a rating's own loss, so that a row's step does not shrink as batches grow.
+    """
+
+    def __init__(self, variables: list[Any], options: GradientOptions) -> None:
+        self._values = [variable.value for variable in variables]
+        self._rate, self._dense_rate = options.learning_rate, options.dense_learning_rate
+        self._step = tf.Variable(0, dtype=tf.int64, name="step")
+        self._first = [tf.Variable(tf.fill(v.shape, _ADAGRAD_START)) for v in self._values]
+        self._second = [tf.Variable(tf.zeros_like(v)) for v in self._values]
+
+    def apply(self, gradients: list[Any], batch_size: Any) -> None:
+        """Update the rows or the whole of every variable by its gradient."""
+        step = tf.cast(self._step.assign_add(1), tf.float32)
+        scale = tf.cast(batch_size, tf.float32)
+        for value, first, second, gradient in zip(
+            self._values, self._first, self._second, gradients, strict=True
+        ):
+            if isinstance(gradient, tf.IndexedSlices):
+                tf.raw_ops.ResourceSparseApplyAdagradV2(
+                    var=value.handle, accum=first.handle, lr=self._rate, epsilon=_EPSILON,
+                    grad=gradient.values * scale, indices=gradient.indices,
+                )  # fmt: skip
+            else:
+                tf.raw_ops.ResourceApplyAdam(
+                    var=value.handle, m=first.handle, v=second.handle,
+                    beta1_power=0.9**step, beta2_power=0.999**step, lr=self._dense_rate,
+                    beta1=0.9, beta2=0.999, epsilon=_EPSILON, grad=gradient,
+                )  # fmt: skip
+
+
+def make_optimizer(variables: list[Any], options: GradientOptions) -> Optimizer:
+    """The optimizer that the options name."""
+    kinds: dict[str, type[Sgd] | type[Adaptive]] = {"sgd": Sgd, "adaptive": Adaptive}
+    return kinds[options.optimizer](variables, options)

@@ -1,0 +1,214 @@
+"""The training stage: a materialized split in, a run directory out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bigrec.datasets.pairs import pair_dataset
+from bigrec.datasets.training_data import TrainingData
+from bigrec.datasets.user_rows import row_dataset
+from bigrec.errors import RunError
+from bigrec.models.bias import Biases, fit_biases
+from bigrec.models.options import GradientOptions, ModelOptions
+from bigrec.models.registry import ModelDefinition, find_model
+from bigrec.models.scoring import Errors, Recommender
+from bigrec.resources import SILENT, Progress
+from bigrec.runs import check_run_name, describe_environment, write_run
+from bigrec.store.writer import publishing
+from bigrec.train.device import choose_device
+from bigrec.train.loop import PairLoop, RowLoop
+
+
+@dataclass(frozen=True)
+class EpochSummary:
+    """What one pass over the train side gave."""
+
+    epoch: int
+    """From 1."""
+    train_mse: float | None
+    """Mean squared error while training; None for a model without gradient steps."""
+    test_rmse: float
+    """RMSE on the test side after the epoch, in stars."""
+    seconds: float
+    """Wall time of the pass, without the test."""
+    rows_per_second: float
+    """Train ratings a second."""
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What a training gave."""
+
+    run: str
+    model: str
+    split: str
+    epochs: tuple[EpochSummary, ...]
+    test_rmse: float
+    """RMSE on the test side, scores clipped to the scale, in stars."""
+    test_mae: float
+    """Mean absolute error, likewise."""
+    n_test: int
+    """Test pairs."""
+    n_fallback: int
+    """Test pairs whose user or movie has no train row, scored by the bias model."""
+
+
+OnEpoch = Callable[[EpochSummary], None]
+
+
+def train_model(
+    data: TrainingData,
+    model_name: str,
+    options: ModelOptions,
+    *,
+    preset: str,
+    runs: Path,
+    run: str,
+    seed: int = 0,
+    device: str = "auto",
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+    on_epoch: OnEpoch = lambda _: None,
+) -> TrainSummary:
+    """Train a model on a split and save the run.
+
+    Args:
+        data: the materialized split.
+        model_name: a name of MODELS.
+        options: its hyper-parameters.
+        preset: where the options started from; recorded.
+        runs: the folder of runs.
+        run: name of the run to make.
+        seed: of initial weights, dropout and the order of batches.
+        device: auto, cpu or gpu.
+        overwrite: whether a run of this name is replaced.
+        progress: told of train ratings done.
+        on_epoch: called after each epoch.
+
+    Raises:
+        SettingsError: no such model or device, or a name that cannot be a folder's.
+        RunError: the run exists already, or the loss is no longer a number.
+        ResourceError: there is no such device.
+    """
+    check_run_name(run)
+    model = find_model(model_name)
+    target = runs / run
+    if target.exists() and not overwrite:
+        raise RunError(f"the run {run!r} exists already", hint="name another with --run")
+    started = time.perf_counter()
+    keras.utils.set_random_seed(seed)
+    with publishing(target) as partial, tf.device(choose_device(device)):
+        biases = fit_biases(data.train, data.spec)
+        fitting = _Fitting(data, model, options, biases, seed, progress, on_epoch)
+        trained, epochs, errors = fitting.run()
+        config = {
+            "run": run,
+            "model": model.name,
+            "preset": preset,
+            "options": dataclasses.asdict(options),
+            "seed": seed,
+            "device": device,
+            "split": {
+                "name": data.split, "digest": data.split_digest, "protocol": data.protocol
+            },
+            "spec": dataclasses.asdict(data.spec),
+            "environment": describe_environment(),
+        }  # fmt: skip
+        metrics = {
+            "test_rmse": errors.rmse,
+            "test_mae": errors.mae,
+            "n_test": errors.n,
+            "n_fallback": errors.n_fallback,
+            "seconds": time.perf_counter() - started,
+            "train_seconds": sum(epoch.seconds for epoch in epochs),
+        }
+        write_run(
+            partial, config=config, history=[dataclasses.asdict(epoch) for epoch in epochs],
+            metrics=metrics, biases=biases, model=trained,
+        )  # fmt: skip
+    return TrainSummary(
+        run, model.name, data.split, tuple(epochs),
+        errors.rmse, errors.mae, errors.n, errors.n_fallback,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    data: TrainingData
+    model: ModelDefinition
+    options: Any
+    biases: Biases
+    seed: int
+    progress: Progress
+    on_epoch: OnEpoch
+
+    def run(self) -> tuple[keras.Model, list[EpochSummary], Errors]:
+        if self.model.fit is not None:
+            return self._fit_at_once()
+        return self._fit_by_epochs(self.options)
+
+    def _fit_at_once(self) -> tuple[keras.Model, list[EpochSummary], Errors]:
+        data = self.data
+        self.progress.start(f"fitting {self.model.name}", data.spec.n_users, "users")
+        started = time.perf_counter()
+        assert self.model.fit is not None  # noqa: S101 - the caller looked
+        trained = self.model.fit(
+            data.train, data.spec, self.options, self.biases, self.progress.advance
+        )
+        seconds = time.perf_counter() - started
+        errors = self._recommender(trained).errors_on(data.test)
+        epoch = EpochSummary(1, None, errors.rmse, seconds, data.train.n_rows / seconds)
+        self.on_epoch(epoch)
+        return trained, [epoch], errors
+
+    def _fit_by_epochs(
+        self, options: GradientOptions
+    ) -> tuple[keras.Model, list[EpochSummary], Errors]:
+        data = self.data
+        assert self.model.build is not None  # noqa: S101 - a model has build or fit
+        trained = self.model.build(data.spec, options, self.biases)
+        loop: PairLoop | RowLoop
+        if self.model.inputs == "rows":
+            loop = RowLoop(trained, options, data.spec.n_movies)
+        else:
+            loop = PairLoop(trained, options)
+        recommender = self._recommender(trained)
+        epochs = []
+        for number in range(1, options.epochs + 1):
+            self.progress.start(f"epoch {number}/{options.epochs}", data.train.n_rows, "ratings")
+            started = time.perf_counter()
+            mse = loop.run_epoch(
+                self._dataset(options, number), lambda n: self.progress.advance(n, n)
+            )
+            seconds = time.perf_counter() - started
+            if not math.isfinite(mse):
+                raise RunError(
+                    f"the loss of epoch {number} is not a number: training diverged",
+                    hint=f"lower the learning rate, now {options.learning_rate:g}, with "
+                    f"--set learning_rate={options.learning_rate / 4:g}",
+                )
+            errors = recommender.errors_on(data.test)
+            epochs.append(
+                EpochSummary(number, mse, errors.rmse, seconds, data.train.n_rows / seconds)
+            )
+            self.on_epoch(epochs[-1])
+        return trained, epochs, errors
+
+    def _dataset(self, options: GradientOptions, epoch: int) -> tf.data.Dataset:
+        order = {"batch_size": options.batch_size, "seed": self.seed, "epoch": epoch}
+        if self.model.inputs == "rows":
+            return row_dataset(self.data.train, **order)
+        return pair_dataset(self.data.shards(), **order)
+
+    def _recommender(self, trained: keras.Model) -> Recommender:
+        data = self.data
+        return Recommender(trained, self.model.inputs, data.train, data.spec, self.biases)
