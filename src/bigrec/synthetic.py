@@ -191,7 +191,7 @@ def _movie_counts(n_ratings: int, n_movies: int, n_users: int) -> Array:
         factor = (low + high) / 2
         total = np.clip(factor * shape, 1, largest).sum()
         low, high = (factor, high) if total < n_ratings else (low, factor)
-    counts = np.clip(np.floor(low * shape), 1, largest).astype(np.int64)
+    counts: Array = np.clip(np.floor(low * shape), 1, largest).astype(np.int64)
     missing = n_ratings - int(counts.sum())
     step = 1 if missing > 0 else -1
     while missing:  # spread what rounding left over movies with room, a handful of rounds
@@ -239,9 +239,9 @@ def _write_ratings(
             if combined is None:
                 n_file += 1
                 combined = (out / f"combined_data_{n_file}.txt").open("wb")
-            combined.write(ratings)
-            probe.write(probe_text)
-            qualifying.write(qualifying_text)
+            combined.write(ratings.data)
+            probe.write(probe_text.data)
+            qualifying.write(qualifying_text.data)
             squared_error += error
             n_rows = int(world.movie_counts[first:last].sum())
             progress.advance(n_rows, n_rows)

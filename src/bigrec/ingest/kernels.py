@@ -1,9 +1,9 @@
-"""The compiled inner loops of ingest: one strict parser a grammar, and the unpacking of its rows.
+"""The compiled inner loops of ingest: one strict parser a grammar, sorting, and row statistics.
 
-A parsed row is one 64-bit key: user_id in the upper 32 bits, then the day (16 bits) and the rating
-in half stars (8 bits). A parser stops at the first byte that breaks its grammar and returns an error
-code and that byte's offset; EXPECTED turns the code into words. The loops release the GIL and are
-cached on disk.
+A parsed row is one 64-bit key: user_id in the upper 32 bits, the payload in the lower. A payload
+is the day (16 bits) and the rating in half stars (8 bits). A parser stops at the first byte that
+breaks its grammar and returns an error code and that byte's offset; EXPECTED turns the code into
+words. The loops release the GIL and are cached on disk.
 """
 
 from __future__ import annotations
@@ -25,22 +25,28 @@ NO_HEADER: Final = 6
 BLANK_LINE: Final = 7
 BAD_TIMESTAMP: Final = 8
 BAD_LINE_END: Final = 9
+BAD_SEPARATOR: Final = 10
+BAD_WHOLE_STARS: Final = 11
 
 EXPECTED: Final = {
     BAD_LINE: "a movie header such as '8:' or a line such as '1488844,3,2005-09-06'",
     BAD_ID: f"an id from 1 to {MAX_ID} without leading zeros",
-    BAD_RATING: "a rating on the scale of the source (Netflix: 1 to 5; MovieLens: 0.5 to 5)",
+    BAD_RATING: "a rating in half stars from 0.5 to 5",
+    BAD_WHOLE_STARS: "a rating in whole stars from 1 to 5",
     BAD_DATE: "a day of the calendar from 1970-01-01 to 2099-12-31, such as 2005-09-06",
-    BAD_ORDER: "movie ids in ascending order, each opened once",
-    NO_HEADER: "a movie header such as '8:' before the first rating",
+    BAD_ORDER: "movie ids in ascending order over all files, each opened once",
+    NO_HEADER: "a valid movie header such as '8:' above the rating",
     BLANK_LINE: "no blank line before the end of the file",
     BAD_TIMESTAMP: "a timestamp in seconds from 0 to 4102444799 (the end of 2099)",
     BAD_LINE_END: "the end of the line",
+    BAD_SEPARATOR: "user, movie, rating and timestamp, each set apart by the file's separator",
 }
 
-_NEWLINE, _RETURN, _COMMA, _COLON, _DOT, _ZERO = 10, 13, 44, 58, 46, 48
+_NEWLINE, _RETURN, _COMMA, _COLON, _DOT, _DASH, _ZERO, _FIVE = 10, 13, 44, 58, 46, 45, 48, 53
 _LAST_SECOND = 4_102_444_799
 _SECONDS_A_DAY = 86_400
+_RADIX_BITS = 11
+_SMALL_GROUP = 32
 
 
 def _month_tables() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -52,44 +58,41 @@ def _month_tables() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 _MONTH_START, _MONTH_LENGTH = _month_tables()  # each (1560,): months since 1970-01
 
 _compiled = numba.njit(nogil=True, cache=True)
-_inlined = numba.njit(nogil=True, cache=True, inline="always")
 
 
-@_inlined
+@_compiled
 def _read_id(text, position):  # type: ignore[no-untyped-def]
     """Read digits; return (value or -1, position of the first non-digit)."""
-    value = np.int64(0)
     first = position
+    value = np.int64(text[position]) - _ZERO
+    if value <= 0 or value > 9:
+        return np.int64(-1), first
+    position += 1
     digit = np.int64(text[position]) - _ZERO
-    if digit <= 0 or digit > 9:
-        return np.int64(-1), position
-    while 0 <= digit <= 9 and position - first < 11:
+    while 0 <= digit <= 9:
         value = value * 10 + digit
         position += 1
         digit = np.int64(text[position]) - _ZERO
-    if value > MAX_ID or 0 <= digit <= 9:
-        return np.int64(-1), first
+        if value > MAX_ID:
+            return np.int64(-1), first
     return value, position
 
 
-@_inlined
+@_compiled
 def _read_day(text, position):  # type: ignore[no-untyped-def]
-    """Read YYYY-MM-DD; return the days since 1970-01-01, or -1. The text must hold 10 more bytes."""
-    for offset in (0, 1, 2, 3, 5, 6, 8, 9):
-        digit = np.int64(text[position + offset]) - _ZERO
-        if digit < 0 or digit > 9:
-            return np.int64(-1)
-    if text[position + 4] != 45 or text[position + 7] != 45:
-        return np.int64(-1)
-    year = (
-        (np.int64(text[position]) - _ZERO) * 1000
-        + (np.int64(text[position + 1]) - _ZERO) * 100
-        + (np.int64(text[position + 2]) - _ZERO) * 10
-        + (np.int64(text[position + 3]) - _ZERO)
-    )
-    month = (np.int64(text[position + 5]) - _ZERO) * 10 + np.int64(text[position + 6]) - _ZERO
-    day = (np.int64(text[position + 8]) - _ZERO) * 10 + np.int64(text[position + 9]) - _ZERO
-    if year < 1970 or year > 2099 or month < 1 or month > 12:
+    """Read YYYY-MM-DD; return the days since 1970-01-01 or -1. It may look at 10 bytes."""
+    zero = np.uint8(_ZERO)
+    y1, y2 = np.uint8(text[position] - zero), np.uint8(text[position + 1] - zero)
+    y3, y4 = np.uint8(text[position + 2] - zero), np.uint8(text[position + 3] - zero)
+    m1, m2 = np.uint8(text[position + 5] - zero), np.uint8(text[position + 6] - zero)
+    d1, d2 = np.uint8(text[position + 8] - zero), np.uint8(text[position + 9] - zero)
+    wrong = (text[position + 4] != _DASH) | (text[position + 7] != _DASH)
+    wrong |= (y1 > 9) | (y2 > 9) | (y3 > 9) | (y4 > 9)
+    wrong |= (m1 > 9) | (m2 > 9) | (d1 > 9) | (d2 > 9)
+    year = np.int64(y1) * 1000 + np.int64(y2) * 100 + np.int64(y3) * 10 + np.int64(y4)
+    month = np.int64(m1) * 10 + np.int64(m2)
+    day = np.int64(d1) * 10 + np.int64(d2)
+    if wrong or year < 1970 or year > 2099 or month < 1 or month > 12:
         return np.int64(-1)
     index = (year - 1970) * 12 + month - 1
     if day < 1 or day > _MONTH_LENGTH[index]:
@@ -97,9 +100,9 @@ def _read_day(text, position):  # type: ignore[no-untyped-def]
     return np.int64(_MONTH_START[index]) + day - 1
 
 
-@_inlined
+@_compiled
 def _line_end(text, position):  # type: ignore[no-untyped-def]
-    """Return the position behind `\\n` or `\\r\\n`, or -1."""
+    """Return the position behind LF or CR LF, or -1."""
     if text[position] == _NEWLINE:
         return position + 1
     if text[position] == _RETURN and text[position + 1] == _NEWLINE:
@@ -107,140 +110,145 @@ def _line_end(text, position):  # type: ignore[no-untyped-def]
     return -1
 
 
-@_inlined
-def _only_blank_lines(text, position, length):  # type: ignore[no-untyped-def]
-    while position < length:
-        after = _line_end(text, position)
-        if after < 0:
-            return False
-        position = after
-    return True
-
-
 @_compiled
-def parse_netflix(text, length, has_rating, has_date, ends_file, keys, movies, starts):  # type: ignore[no-untyped-def]
+def parse_netflix(  # type: ignore[no-untyped-def]
+    text, position, end, in_block, has_rating, has_date,
+    keys, offsets, movies, starts, n_rows, n_movies,
+):  # fmt: skip
     """Parse movie blocks: a line `movie_id:`, then lines `user_id[,rating][,date]`.
 
     Args:
-        text: uint8, at least length + 16 long, zero behind length; text[length - 1] is a newline.
-        length: bytes to parse.
-        has_rating: whether a line holds a rating from 1 to 5.
+        text: uint8; text[end - 1] is a newline, and 16 more bytes may be looked at.
+        position, end: the bytes to parse.
+        in_block: whether the lines at `position` belong to the last movie.
+        has_rating: whether a line holds a rating from 1 to 5; movies must then ascend.
         has_date: whether a line holds a day.
-        ends_file: whether blank lines may stand at the end.
         keys: uint64 out, one a row.
-        movies: int32 out, one a header, ascending.
+        offsets: int64 out, where the line of each row starts; may be empty.
+        movies: int32 out, one a header.
         starts: int64 out, the first row of each movie, and behind the last the number of rows.
+        n_rows, n_movies: how much of the arrays is in use already.
 
     Returns:
         (error code, offset of the offence, number of rows, number of movies).
     """
-    position = 0
-    n_rows = 0
-    n_movies = 0
-    while position < length:
+    code = OK
+    while position < end:
         line = position
         value, position = _read_id(text, position)
         if value < 0:
             if _line_end(text, line) >= 0:
-                if ends_file and _only_blank_lines(text, line, length):
-                    break
-                return BLANK_LINE, line, n_rows, n_movies
-            character = text[line]
-            return (BAD_ID if 48 <= character <= 57 else BAD_LINE), line, n_rows, n_movies
+                code = BLANK_LINE
+            else:
+                code = BAD_ID if _ZERO <= text[line] <= 57 else BAD_LINE
+            break
         if text[position] == _COLON:
-            if n_movies > 0 and value <= movies[n_movies - 1]:
-                return BAD_ORDER, line, n_rows, n_movies
+            after = _line_end(text, position + 1)
+            if after < 0:
+                code = BAD_LINE
+                break
+            if has_rating and n_movies > 0 and value <= movies[n_movies - 1]:
+                position = line
+                code = BAD_ORDER
+                break
             movies[n_movies] = value
             starts[n_movies] = n_rows
             n_movies += 1
-            position = _line_end(text, position + 1)
-            if position < 0:
-                return BAD_LINE, line, n_rows, n_movies
+            in_block = True
+            position = after
             continue
-        if n_movies == 0:
-            return NO_HEADER, line, n_rows, n_movies
-        key = np.uint64(value) << np.uint64(32)
+        payload = np.int64(0)
         if has_rating:
             if text[position] != _COMMA:
-                return BAD_LINE, line, n_rows, n_movies
+                code = BAD_LINE
+                break
             rating = np.int64(text[position + 1]) - _ZERO
             if rating < 1 or rating > 5:
-                return BAD_RATING, position + 1, n_rows, n_movies
-            key |= np.uint64(rating * 2)
+                position += 1
+                code = BAD_WHOLE_STARS
+                break
+            payload = rating * 2
             position += 2
         if has_date:
             if text[position] != _COMMA:
-                code = BAD_RATING if has_rating else BAD_LINE
-                return code, position, n_rows, n_movies
+                code = BAD_WHOLE_STARS if has_rating else BAD_LINE
+                break
             day = _read_day(text, position + 1)
             if day < 0:
-                return BAD_DATE, position + 1, n_rows, n_movies
-            key |= np.uint64(day) << np.uint64(8)
+                position += 1
+                code = BAD_DATE
+                break
+            payload |= day << 8
             position += 11
         after = _line_end(text, position)
         if after < 0:
-            return BAD_LINE_END, position, n_rows, n_movies
-        keys[n_rows] = key
+            code = BAD_LINE_END
+            break
+        if not in_block:
+            position = line
+            code = NO_HEADER
+            break
+        keys[n_rows] = (np.uint64(value) << np.uint64(32)) | np.uint64(payload)
+        if len(offsets):
+            offsets[n_rows] = line
         n_rows += 1
         position = after
     starts[n_movies] = n_rows
-    return OK, length, n_rows, n_movies
+    return code, position, n_rows, n_movies
 
 
 @_compiled
-def parse_delimited(text, length, separator, separator_width, ends_file, keys, movies):  # type: ignore[no-untyped-def]
+def parse_delimited(  # type: ignore[no-untyped-def]
+    text, position, end, separator, separator_width, whole_stars, keys, movies, n_rows
+):  # fmt: skip
     """Parse lines `user_id SEP movie_id SEP rating SEP timestamp`, in any order.
 
     Args:
-        text: uint8, at least length + 16 long, zero behind length; text[length - 1] is a newline.
-        length: bytes to parse.
+        text: uint8; text[end - 1] is a newline, and 16 more bytes may be looked at.
+        position, end: the bytes to parse.
         separator: the byte between fields.
         separator_width: how often it stands there: 1, or 2 for `::`.
-        ends_file: whether blank lines may stand at the end.
+        whole_stars: whether a rating is a digit from 1 to 5, not half stars from 0.5 to 5.
         keys: uint64 out, one a row.
         movies: int32 out, one a row.
+        n_rows: how much of the arrays is in use already.
 
     Returns:
         (error code, offset of the offence, number of rows).
     """
-    position = 0
-    n_rows = 0
-    while position < length:
+    bad_rating = BAD_WHOLE_STARS if whole_stars else BAD_RATING
+    while position < end:
         line = position
         user, position = _read_id(text, position)
         if user < 0:
-            if _line_end(text, line) >= 0:
-                if ends_file and _only_blank_lines(text, line, length):
-                    break
-                return BLANK_LINE, line, n_rows
-            return BAD_ID, line, n_rows
+            return (BLANK_LINE if _line_end(text, line) >= 0 else BAD_ID), line, n_rows
         for _ in range(separator_width):
             if text[position] != separator:
-                return BAD_LINE_END if text[position] == _NEWLINE else BAD_ID, line, n_rows
+                return BAD_SEPARATOR, position, n_rows
             position += 1
         movie, position = _read_id(text, position)
         if movie < 0:
             return BAD_ID, position, n_rows
         for _ in range(separator_width):
             if text[position] != separator:
-                return BAD_ID, line, n_rows
+                return BAD_SEPARATOR, position, n_rows
             position += 1
+        rating_at = position
         half_stars = (np.int64(text[position]) - _ZERO) * 2
         if half_stars < 0 or half_stars > 10:
-            return BAD_RATING, position, n_rows
-        rating_at = position
+            return bad_rating, rating_at, n_rows
         position += 1
-        if text[position] == _DOT:
-            if text[position + 1] == 53:
+        if text[position] == _DOT and not whole_stars:
+            if text[position + 1] == _FIVE:
                 half_stars += 1
             elif text[position + 1] != _ZERO:
-                return BAD_RATING, rating_at, n_rows
+                return bad_rating, rating_at, n_rows
             position += 2
         if half_stars < 1 or half_stars > 10:
-            return BAD_RATING, rating_at, n_rows
+            return bad_rating, rating_at, n_rows
         for _ in range(separator_width):
             if text[position] != separator:
-                return BAD_RATING, rating_at, n_rows
+                return bad_rating, rating_at, n_rows
             position += 1
         seconds = np.int64(0)
         first_digit = position
@@ -249,26 +257,20 @@ def parse_delimited(text, length, separator, separator_width, ends_file, keys, m
             seconds = seconds * 10 + digit
             position += 1
             digit = np.int64(text[position]) - _ZERO
-        if position == first_digit or seconds > _LAST_SECOND:
-            return BAD_TIMESTAMP, first_digit, n_rows
         after = _line_end(text, position)
-        if after < 0:
+        if position == first_digit or seconds > _LAST_SECOND or after < 0:
             return BAD_TIMESTAMP, first_digit, n_rows
-        day = seconds // _SECONDS_A_DAY
-        keys[n_rows] = (
-            (np.uint64(user) << np.uint64(32))
-            | (np.uint64(day) << np.uint64(8))
-            | np.uint64(half_stars)
-        )
+        payload = (seconds // _SECONDS_A_DAY) << 8 | half_stars
+        keys[n_rows] = (np.uint64(user) << np.uint64(32)) | np.uint64(payload)
         movies[n_rows] = movie
         n_rows += 1
         position = after
-    return OK, length, n_rows
+    return OK, position, n_rows
 
 
 @_compiled
 def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-untyped-def]
-    """Sort the keys of each movie by user, in place.
+    """Sort the keys of each movie by user, in place; rows of one user keep their order.
 
     Args:
         keys: uint64, rows grouped by movie.
@@ -276,37 +278,52 @@ def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-unty
         n_movies: number of groups.
         scratch: uint64, as long as the largest group.
     """
-    counts = np.zeros(2048, np.int64)
+    counts = np.zeros(1 << _RADIX_BITS, np.int64)
+    digit_mask = np.uint64((1 << _RADIX_BITS) - 1)
     for movie in range(n_movies):
         group = keys[starts[movie] : starts[movie + 1]]
         size = group.size
-        if size < 1024:
-            group.sort()
+        if size <= _SMALL_GROUP:
+            for row in range(1, size):
+                key = group[row]
+                place = row
+                while place > 0 and group[place - 1] >> np.uint64(32) > key >> np.uint64(32):
+                    group[place] = group[place - 1]
+                    place -= 1
+                group[place] = key
             continue
         largest = np.uint64(0)
         for row in range(size):
             largest = max(largest, group[row])
-        # Least significant digit first, 11 bits a pass, over the user's bits alone.
         source, target = group, scratch[:size]
         shift = np.uint64(32)
         while largest >> shift:
             counts[:] = 0
             for row in range(size):
-                counts[(source[row] >> shift) & np.uint64(2047)] += 1
+                counts[(source[row] >> shift) & digit_mask] += 1
             total = 0
-            for digit in range(2048):
+            for digit in range(len(counts)):
                 total, counts[digit] = total + counts[digit], total
             for row in range(size):
-                digit = (source[row] >> shift) & np.uint64(2047)
-                target[counts[digit]] = source[row]
-                counts[digit] += 1
+                key = source[row]
+                digit = (key >> shift) & digit_mask
+                place = counts[digit]
+                counts[digit] = place + 1
+                target[place] = key
             source, target = target, source
-            shift += np.uint64(11)
+            shift += np.uint64(_RADIX_BITS)
         if source is not group:
             group[:] = source
 
 
-@_inlined
+@_compiled
+def spread_movies(movies, starts, n_movies, movie_id):  # type: ignore[no-untyped-def]
+    """Fill movie_id (int32, one a row) with each movie's id over its rows."""
+    for movie in range(n_movies):
+        movie_id[starts[movie] : starts[movie + 1]] = movies[movie]
+
+
+@_compiled
 def _mix(value):  # type: ignore[no-untyped-def]
     """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit words."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -314,49 +331,56 @@ def _mix(value):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(31))
 
 
-@_inlined
-def row_digest(movie, key):  # type: ignore[no-untyped-def]
-    """A 64-bit digest of one row; sums of it do not depend on the order of rows."""
-    return _mix(key ^ _mix(np.uint64(movie) + np.uint64(0x9E3779B97F4A7C15)))
-
-
 @_compiled
-def unpack_movies(keys, movies, starts, n_movies, movie_id, user_id, rating, day, sums):  # type: ignore[no-untyped-def]
-    """Unpack sorted keys into columns and take their statistics.
+def summarise_rows(  # type: ignore[no-untyped-def]
+    primary, secondary, payload, movie_is_primary, ids, counts, sums, first_days, last_days
+):  # fmt: skip
+    """Take the statistics of rows that are sorted by (primary, secondary) id.
 
     Args:
-        keys, movies, starts, n_movies: as `parse_netflix` left them, sorted within movies.
-        movie_id, user_id: int32 out, one a row.
-        rating: float32 out, stars.
-        day: int32 out, days since 1970-01-01.
-        sums: int64 out, the half stars of each movie added up.
+        primary, secondary, payload: (n,) int32.
+        movie_is_primary: which of the two ids is the movie; the digest needs to know.
+        ids, counts, sums, first_days, last_days: (n,) int32 and, for sums (half stars), int64 out:
+            one item a distinct primary id.
 
     Returns:
-        (row that repeats the user before it or -1, digest of the rows, first day, last day).
+        (number of distinct primary ids, first row that repeats the pair before it or -1, digest).
+        The digest is a sum of 64-bit digests of the rows, so their order does not matter.
     """
-    duplicate = np.int64(-1)
+    duplicate = -1
     digest = np.uint64(0)
-    first_day = np.int32(1 << 30)
-    last_day = np.int32(-1)
-    for movie in range(n_movies):
-        movie_number = movies[movie]
-        total = np.int64(0)
-        before = np.uint64(0)
-        for row in range(starts[movie], starts[movie + 1]):
-            key = keys[row]
-            user = key >> np.uint64(32)
-            half_stars = np.int64(key & np.uint64(255))
-            row_day = np.int32((key >> np.uint64(8)) & np.uint64(65535))
-            if user == before and duplicate < 0:
-                duplicate = row
-            before = user
-            movie_id[row] = movie_number
-            user_id[row] = user
-            rating[row] = half_stars * np.float32(0.5)
-            day[row] = row_day
-            total += half_stars
-            digest += row_digest(movie_number, key)
-            first_day = min(first_day, row_day)
-            last_day = max(last_day, row_day)
-        sums[movie] = total
-    return duplicate, digest, first_day, last_day
+    current = -1
+    one_before, two_before = np.int32(0), np.int32(0)
+    salt = np.uint64(0x9E3779B97F4A7C15)
+    mixed = np.uint64(0)
+    count = np.int32(0)
+    total = np.int64(0)
+    first_day = last_day = np.int32(0)
+    for row in range(len(payload)):
+        one, two = primary[row], secondary[row]
+        day = payload[row] >> 8
+        half_stars = payload[row] & 255
+        if one != one_before:
+            if current >= 0:
+                counts[current], sums[current] = count, total
+                first_days[current], last_days[current] = first_day, last_day
+            current += 1
+            ids[current] = one
+            count, total = np.int32(0), np.int64(0)
+            first_day = last_day = day
+            if movie_is_primary:
+                mixed = _mix(np.uint64(one) + salt)
+        elif two == two_before and duplicate < 0:
+            duplicate = row
+        one_before, two_before = one, two
+        count += np.int32(1)
+        total += half_stars
+        first_day, last_day = min(first_day, day), max(last_day, day)
+        if not movie_is_primary:
+            mixed = _mix(np.uint64(two) + salt)
+        user = two if movie_is_primary else one
+        digest += _mix(((np.uint64(user) << np.uint64(32)) | np.uint64(payload[row])) ^ mixed)
+    if current >= 0:
+        counts[current], sums[current] = count, total
+        first_days[current], last_days[current] = first_day, last_day
+    return current + 1, duplicate, digest

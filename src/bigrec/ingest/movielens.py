@@ -1,19 +1,26 @@
-"""MovieLens in its csv form (10M to 32M and latest): ratings.csv and movies.csv."""
+"""MovieLens: 100K (u.data, u.item), 1M and 10M (ratings.dat, movies.dat), and the csv form.
+
+Rows come in any order, with timestamps in seconds; they become UTC days.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from bigrec.errors import DataError, RawFormatError
+from bigrec.errors import DataError
 from bigrec.ingest import kernels
-from bigrec.ingest.rows import Pairs, Rows, Titles
-from bigrec.ingest.units import LINE_START, RawUnit, format_error, plan_units, read_unit
+from bigrec.ingest.netflix import repeated_text
+from bigrec.ingest.raw import RawFile, RawFolder
+from bigrec.ingest.rows import BadLine, Rows, Titles
+from bigrec.ingest.units import LINE_START, RawUnit, plan_units, read_unit
+from bigrec.ingest.workspace import Workspace
+from bigrec.schema import MAX_ID
 
 Array = np.ndarray[Any, Any]
 
@@ -21,108 +28,230 @@ _RATINGS_HEADER: Final = "userId,movieId,rating,timestamp"
 _MOVIES_HEADER: Final = "movieId,title,genres"
 _SHORTEST_ROW = len("1,1,1,1\n")
 _SAMPLE_PLACES, _SAMPLE_BYTES = 64, 1 << 14
-_ROW = re.compile(rb"\n(\d{1,10}),(\d{1,10}),")
-_YEAR = re.compile(r"\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
+_STREAM_SAMPLE_BYTES = 4 << 20
+_COMPRESSION_GUESS = 4  # text is about this much larger than its compressed file
+_YEAR = re.compile(r"\s*\((\d{4})(?:[-\u2013]\d{0,4})?\)\s*$")
 
 
-class MovieLensCsv:
-    """A folder with ratings.csv and movies.csv. Timestamps become UTC days."""
+@dataclass(frozen=True)
+class _Dialect:
+    """One form of the files."""
+
+    form: str
+    ratings: str  # file name
+    movies: str  # file name
+    separator: str  # between the fields of a rating
+    has_header: bool = False
+    whole_stars: bool = False
+
+
+_DIALECTS: Final = (
+    _Dialect("MovieLens, csv form", "ratings.csv", "movies.csv", ",", has_header=True),
+    _Dialect("MovieLens 1M", "ratings.dat", "movies.dat", "::", whole_stars=True),
+    _Dialect("MovieLens 10M", "ratings.dat", "movies.dat", "::"),
+    _Dialect("MovieLens 100K", "u.data", "u.item", "\t", whole_stars=True),
+)
+
+
+class MovieLensFolder:
+    """A folder or zip archive of one MovieLens set."""
 
     name = "movielens"
-    signature = "ratings.csv and movies.csv (MovieLens)"
+    signature = "ratings.csv, ratings.dat or u.data with its movies (MovieLens)"
     movie_sorted = False
-    min_rating = 0.5
     max_rating = 5.0
 
-    def __init__(self, folder: Path) -> None:
-        self._ratings = folder / "ratings.csv"
-        self._movies = folder / "movies.csv"
+    def __init__(self, folder: RawFolder) -> None:
+        self._folder = folder
+        present = [dialect for dialect in _DIALECTS if folder.find(dialect.ratings)]
+        # Among the .dat sets only 1M knows its users' age and trade, and only it has whole stars.
+        with_users = folder.find("users.dat") is not None
+        self._dialect = next(
+            dialect
+            for dialect in present
+            if dialect.separator != "::" or dialect.whole_stars == with_users
+        )
+        ratings = folder.find(self._dialect.ratings)
+        assert ratings is not None  # noqa: S101 - `present` holds only such dialects
+        self._ratings = ratings
 
     @staticmethod
-    def recognises(folder: Path) -> bool:
-        """Whether the folder has a ratings.csv."""
-        return (folder / "ratings.csv").exists()
+    def recognises(folder: RawFolder) -> bool:
+        """Whether the folder has a file of ratings."""
+        return folder.find(*(dialect.ratings for dialect in _DIALECTS)) is not None
 
-    def files(self) -> list[Path]:
+    @property
+    def form(self) -> str:
+        """Which set this is, in words."""
+        return self._dialect.form
+
+    @property
+    def min_rating(self) -> float:
+        """Lowest rating of the scale, in stars."""
+        return 1.0 if self._dialect.whole_stars else 0.5
+
+    def files(self) -> list[list[RawFile]]:
         """Every file that is read."""
-        if not self._movies.exists():
-            raise DataError(
-                f"{self._movies} is missing", hint="it belongs to the MovieLens set; fetch it again"
-            )
-        return [self._ratings, self._movies]
+        return [[self._ratings], [self._movies_file()]]
 
     def units(self, unit_bytes: int) -> Iterator[RawUnit]:
         """The ratings, cut at lines."""
-        with self._ratings.open("rb") as file:
-            header = file.readline(200).decode("utf-8-sig", "replace").rstrip("\r\n")
-        if header and header != _RATINGS_HEADER:
-            raise RawFormatError(self._ratings, 1, header, f"the header {_RATINGS_HEADER!r}")
-        yield from plan_units(self._ratings, LINE_START, unit_bytes, skip_lines=1)
+        if self._dialect.has_header:
+            with self._ratings.open() as file:
+                header = file.readline(200).decode("utf-8-sig", "replace").rstrip("\r\n")
+            if header and header != _RATINGS_HEADER:
+                expected = f"the header {_RATINGS_HEADER!r}"
+                raise BadLine(self._ratings.label, 1, header, expected).error()
+        skip = int(self._dialect.has_header)
+        return plan_units([self._ratings], LINE_START, unit_bytes, skip_lines=skip)
 
-    def parse(self, unit: RawUnit) -> Rows:
+    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
         """Parse a unit; rows stay in the order of the file.
 
         Raises:
             RawFormatError: a line breaks the grammar.
         """
-        text, length = read_unit(unit)
-        keys = np.empty(length // _SHORTEST_ROW + 1, np.uint64)
-        movies = np.empty(len(keys), np.int32)
-        code, offset, n_rows = kernels.parse_delimited(
-            text, length, ord(","), 1, unit.ends_file, keys, movies
+        text = read_unit(unit, workspace)
+        keys = workspace.array("keys", text.edges[-1] // _SHORTEST_ROW + 1, np.uint64)
+        movies = workspace.array("movie_id", len(keys), np.int32)
+        separator = self._dialect.separator
+        n = 0
+        n_lines: list[int] = []
+        bad_lines: list[tuple[int, BadLine]] = []
+        for number, (position, end) in enumerate(zip(text.edges, text.edges[1:], strict=False)):
+            n_before, n_bad, counted, line = n, 0, position, 0
+            while position < end:
+                code, position, n = kernels.parse_delimited(
+                    text.buffer, position, end, ord(separator[0]), len(separator),
+                    self._dialect.whole_stars, keys, movies, n,
+                )  # fmt: skip
+                if code == kernels.OK:
+                    break
+                if not skip_bad:
+                    raise text.bad_line(number, position, code).error()
+                start, position, found = text.line_at(number, position)
+                line += int(np.count_nonzero(text.buffer[counted:start] == ord("\n")))
+                counted = start
+                bad = BadLine(self._ratings.label, line, found, kernels.EXPECTED[code])
+                bad_lines.append((number, bad))
+                n_bad += 1
+            n_lines.append(n - n_before + n_bad)
+        halves = keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
+        return Rows(
+            movies[:n], halves[:, 1], halves[:, 0], n_lines=tuple(n_lines), bad_lines=bad_lines
         )
-        if code != kernels.OK:
-            raise format_error(unit, int(offset), int(code))
-        keys = keys[:n_rows]
-        payload = keys.astype(np.uint32).view(np.int32)
-        return Rows(movies[:n_rows], (keys >> np.uint64(32)).astype(np.int32), payload)
+
+    @property
+    def first_line(self) -> int:
+        """Number of the first line of ratings."""
+        return 1 + int(self._dialect.has_header)
+
+    def repeated_lines(
+        self,
+        unit: RawUnit | None,  # noqa: ARG002
+        pairs: set[tuple[int, int]],
+    ) -> Iterator[BadLine]:
+        """The lines of the file on which users rate movies again, for (movie, user) pairs."""
+        separator = self._dialect.separator.encode()
+        seen: set[tuple[int, int]] = set()
+        with self._ratings.open() as file:
+            for number, line in enumerate(file, start=1):
+                fields = line.split(separator, 2)
+                if len(fields) < 3 or not (fields[0].isdigit() and fields[1].isdigit()):
+                    continue
+                pair = int(fields[1]), int(fields[0])
+                if pair in seen:
+                    found = line.decode("iso-8859-1").rstrip("\r\n")
+                    yield BadLine(self._ratings.label, number, found, repeated_text(*pair))
+                elif pair in pairs:
+                    seen.add(pair)
 
     def sample(self) -> tuple[Array, Array, int]:
-        """Ids from lines at places all over the file."""
+        """Ids from lines at places all over the file, or from its beginning if it is a stream."""
+        separator = re.escape(self._dialect.separator).encode()
+        row = re.compile(rb"\n(\d{1,10})%b(\d{1,10})%b" % (separator, separator))
+        file = self._ratings
+        size = file.member_bytes if file.member else file.path.stat().st_size
+        n_total = size if file.is_plain or file.member else size * _COMPRESSION_GUESS
         users: list[int] = []
         movies: list[int] = []
-        n_bytes = 0
-        size = self._ratings.stat().st_size
-        with self._ratings.open("rb") as file:
+        n_read = 0
+        with file.open() as stream:
             for place in range(0, size, max(_SAMPLE_BYTES, size // _SAMPLE_PLACES)):
-                file.seek(place)
-                block = file.read(_SAMPLE_BYTES)
-                n_bytes += len(block)
-                for user, movie in _ROW.findall(block):
-                    if int(user) <= kernels.MAX_ID and int(movie) <= kernels.MAX_ID:
+                if file.is_plain:
+                    stream.seek(place)
+                block = stream.read(_SAMPLE_BYTES if file.is_plain else _STREAM_SAMPLE_BYTES)
+                n_read += len(block)
+                for user, movie in row.findall(block):
+                    if int(user) <= MAX_ID and int(movie) <= MAX_ID:
                         users.append(int(user))
                         movies.append(int(movie))
-        estimate = size * len(users) // max(n_bytes, 1)
+                if not file.is_plain:
+                    break
+        estimate = n_total * len(users) // max(n_read, 1)
         return np.array(movies or [1], np.int32), np.array(users or [1], np.int32), estimate
 
-    def titles(self) -> Titles:
-        """Read movies.csv; the year is the one in brackets behind the title.
+    def titles(self, bad_lines: list[BadLine] | None) -> Titles:
+        """Read the movies; the year is the one in brackets behind the title.
 
         Raises:
-            RawFormatError: a row has another form.
+            RawFormatError: a line has another form, and there is no list for such lines.
         """
+        file = self._movies_file()
         titles: dict[int, tuple[str, int | None]] = {}
-        with self._movies.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
-            header = ",".join(next(rows, []))
-            if header != _MOVIES_HEADER:
-                raise RawFormatError(self._movies, 1, header, f"the header {_MOVIES_HEADER!r}")
-            for row in rows:
-                if len(row) != 3 or not row[0].isdecimal() or int(row[0]) in titles:
-                    raise RawFormatError(
-                        self._movies, rows.line_num, ",".join(row), "a new movieId,title,genres"
-                    )
-                year = _YEAR.search(row[1])
-                titles[int(row[0])] = _YEAR.sub("", row[1]), int(year[1]) if year else None
-        ids = sorted(titles)
-        return Titles(
-            np.array(ids, np.int32), [titles[i][0] for i in ids], [titles[i][1] for i in ids]
-        )
+        for number, text, fields in self._movie_lines(file):
+            wrong_width = len(fields) != 3 if self._dialect.has_header else len(fields) < 2
+            if wrong_width or not _is_id(fields[0]) or int(fields[0]) in titles:
+                bad = BadLine(file.label, number, text, "a new movie id, then its title")
+                if bad_lines is None:
+                    raise bad.error()
+                bad_lines.append(bad)
+                continue
+            year = _YEAR.search(fields[1])
+            titles[int(fields[0])] = _YEAR.sub("", fields[1]), int(year[1]) if year else None
+        return Titles.from_mapping(titles)
 
-    def probe(self) -> Pairs | None:
+    def probe(self, bad_lines: list[BadLine] | None) -> None:
         """MovieLens has none."""
-        return None
 
-    def qualifying(self) -> Pairs | None:
+    def qualifying(self, bad_lines: list[BadLine] | None) -> None:
         """MovieLens has none."""
-        return None
+
+    def coverage(self, counts: dict[str, int | None]) -> str:  # noqa: ARG002
+        """MovieLens sets are many; nothing is said."""
+        return ""
+
+    def _movies_file(self) -> RawFile:
+        file = self._folder.find(self._dialect.movies)
+        if file is None:
+            raise DataError(
+                f"{self._folder.root / self._dialect.movies} is missing",
+                hint="it belongs to the MovieLens set; fetch it again",
+            )
+        return file
+
+    def _movie_lines(self, file: RawFile) -> Iterator[tuple[int, str, list[str]]]:
+        """Yield (line number, text, fields) of the lines that describe movies."""
+        data = file.read()
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:  # the sets up to 1M
+            text = data.decode("iso-8859-1")
+        lines = text.replace("\r\n", "\n").split("\n")
+        if self._dialect.has_header:
+            if lines[0] != _MOVIES_HEADER:
+                expected = f"the header {_MOVIES_HEADER!r}"
+                raise BadLine(file.label, 1, lines[0], expected).error()
+            reader = csv.reader(line + "\n" for line in lines)
+            for fields in reader:
+                if fields and reader.line_num > 1:
+                    yield reader.line_num, ",".join(fields), fields
+            return
+        separator = "::" if self._dialect.separator == "::" else "|"
+        for number, line in enumerate(lines, start=1):
+            if line:
+                yield number, line, line.split(separator)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < int(text) <= MAX_ID

@@ -1,28 +1,32 @@
 """A bounded two-pass bucket sort on disk: rows in any order, out sorted by (primary, secondary) id.
 
-The first pass scatters rows into files by ranges of the primary id, chosen from a sample so that a
-bucket fits memory; the second reads one bucket, sorts it by radix and hands it on. A bucket that
-grew too large all the same is read in several sub-ranges. A row is a record of three int32:
-primary id, secondary id, and day and half stars packed together.
+The first pass groups the rows of a unit by ranges of the primary id, chosen from a sample so that a
+bucket fits memory, and appends them to one spill file; the second gathers a bucket from all units,
+sorts it by radix and hands it on. A bucket that grew too large all the same is bucket-sorted in its
+turn. A row is a record of three int32: primary id, secondary id, payload.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numba
 import numpy as np
 
-from bigrec.ingest.kernels import row_digest
+from bigrec.errors import DataError
+from bigrec.ingest.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 
 RECORD_BYTES: Final = 12
 _SLOT_BITS = 14
-_READ_ROWS = 1 << 20
+_RADIX_BITS = 11
+_SAMPLE_ROWS = 1 << 16
 
 _compiled = numba.njit(nogil=True, cache=True)
 
@@ -32,7 +36,9 @@ class BucketPlan:
     """Which bucket a primary id belongs to."""
 
     bucket_of_slot: Array
-    """(n_slots,) int32, ascending: the bucket of an id is `bucket_of_slot[min(id >> shift, last)]`."""
+    """(n_slots,) int32, ascending; the slot of an id is `(id - lowest) >> shift`, clipped."""
+    lowest: int
+    """The id where slot 0 starts."""
     shift: int
     """Bits of an id below a slot."""
     n_buckets: int
@@ -47,189 +53,188 @@ def plan_buckets(sample: Array, n_rows: int, rows_per_bucket: int) -> BucketPlan
         n_rows: rows to expect in all.
         rows_per_bucket: target size of a bucket.
     """
-    shift = max(0, int(sample.max()).bit_length() - _SLOT_BITS)
-    slots = np.bincount(sample >> shift)  # (n_slots,)
+    lowest = int(sample.min())
+    shift = max(0, (int(sample.max()) - lowest).bit_length() - _SLOT_BITS)
+    slots = np.bincount((sample - lowest) >> shift)  # (n_slots,)
     n_wanted = max(1, -(-n_rows // rows_per_bucket))
     rows_before = np.cumsum(slots) - slots
     raw = rows_before * n_wanted // len(sample)
     bucket_of_slot = np.unique(raw, return_inverse=True)[1].astype(np.int32)
-    return BucketPlan(bucket_of_slot, shift, int(bucket_of_slot[-1]) + 1)
+    return BucketPlan(bucket_of_slot, lowest, shift, int(bucket_of_slot[-1]) + 1)
 
 
-@dataclass(frozen=True)
-class Scattered:
-    """The rows of one unit, grouped by bucket, ready to be appended."""
+class Spill:
+    """A file of rows grouped by bucket. Units may be added by several threads, in any order."""
 
-    records: Array  # (n_rows, 3) int32
-    ends: Array  # (n_buckets,) int64, one past the last row of each bucket
+    def __init__(self, path: Path, plan: BucketPlan) -> None:
+        self.plan = plan
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._size = 0
+        self._units: dict[int, tuple[int, Array]] = {}  # place in the file, edges of the buckets
+        self._lock = threading.Lock()
+        self._finer: list[Spill] = []  # of buckets that grew too large
 
+    @property
+    def n_rows(self) -> int:
+        """Rows added so far."""
+        return self._size // RECORD_BYTES
 
-def scatter_rows(plan: BucketPlan, primary: Array, secondary: Array, payload: Array) -> Scattered:
-    """Group rows by bucket, keeping their order inside each.
+    def add(
+        self, unit: int, primary: Array, secondary: Array, payload: Array, workspace: Workspace
+    ) -> None:
+        """Add the rows of one unit; rows of a bucket keep their order.
 
-    Args:
-        plan: the buckets.
-        primary: (n,) int32 ids that the buckets go by.
-        secondary: (n,) int32 ids.
-        payload: (n,) int32, day << 8 | half stars.
-    """
-    records = np.empty((len(primary), 3), np.int32)
-    ends = np.zeros(plan.n_buckets, np.int64)
-    _scatter(primary, secondary, payload, plan.bucket_of_slot, plan.shift, records, ends)
-    return Scattered(records, ends)
+        Args:
+            unit: number of the unit: rows of lower units come before rows of higher ones.
+            primary, secondary, payload: (n,) int32.
+            workspace: scratch memory.
+        """
+        n = len(payload)
+        if not n:
+            return
+        records = workspace.array("records", 3 * n, np.int32).reshape(n, 3)
+        edges = np.zeros(self.plan.n_buckets + 1, np.int64)
+        plan = self.plan
+        _scatter(
+            primary,
+            secondary,
+            payload,
+            plan.bucket_of_slot,
+            plan.lowest,
+            plan.shift,
+            records,
+            edges,
+        )
+        with self._lock:
+            start = self._size
+            self._size += n * RECORD_BYTES
+            self._units[unit] = start, edges
+        data = memoryview(records.data).cast("B")
+        while data:
+            written = os.pwrite(self._descriptor, data, start)
+            data, start = data[written:], start + written
 
+    def buckets(self, max_rows: int, workspace: Workspace) -> Iterator[Bucket]:
+        """Yield the buckets that hold rows, ascending, none with more than max_rows if possible.
 
-class BucketFiles:
-    """The spilled rows of all buckets, one file each.
+        A single id with more rows than that still comes whole.
+        """
+        sizes = np.zeros(self.plan.n_buckets, np.int64)
+        for _, edges in self._units.values():
+            sizes += np.diff(edges)
+        for number, n_rows in enumerate(sizes.tolist()):
+            bucket = Bucket(self, number, n_rows)
+            if n_rows > max_rows:
+                yield from self._split(bucket, max_rows, workspace)
+            elif n_rows:
+                yield bucket
 
-    A row's place inside its bucket is the order of `append` calls.
-    """
+    def segments(self, bucket: int) -> Iterator[tuple[int, int]]:
+        """Yield where the rows of a bucket lie, in order of units: (offset in bytes, rows)."""
+        for unit in sorted(self._units):
+            start, edges = self._units[unit]
+            n_rows = int(edges[bucket + 1] - edges[bucket])
+            if n_rows:
+                yield start + int(edges[bucket]) * RECORD_BYTES, n_rows
 
-    def __init__(self, folder: Path, plan: BucketPlan) -> None:
-        folder.mkdir(parents=True)
-        self._paths = [folder / f"{bucket:05d}" for bucket in range(plan.n_buckets)]
-        self._files: list[BinaryIO] = [path.open("wb", buffering=0) for path in self._paths]
-        self._n_rows = [0] * plan.n_buckets
-
-    def append(self, scattered: Scattered) -> None:
-        """Append the rows of one unit to their buckets."""
-        start = 0
-        for bucket, end in enumerate(scattered.ends.tolist()):
-            if end > start:
-                _write_all(self._files[bucket], scattered.records[start:end])
-                self._n_rows[bucket] += end - start
-            start = end
-
-    def finish(self) -> list[Bucket]:
-        """Close the files and return the buckets that hold rows, in ascending order of ids."""
-        for file in self._files:
-            file.close()
-        return [
-            Bucket(path, n_rows)
-            for path, n_rows in zip(self._paths, self._n_rows, strict=True)
-            if n_rows
-        ]
+    def read_into(self, records: Array, offset: int) -> None:
+        """Fill records (n, 3) int32 from a place in the file."""
+        data = memoryview(records.data).cast("B")
+        while data:
+            n_read = os.preadv(self._descriptor, [data], offset)
+            if not n_read:
+                raise DataError(
+                    f"{self._path} ended early",
+                    hint="something changed the temporary files; run again",
+                )
+            data, offset = data[n_read:], offset + n_read
 
     def close(self) -> None:
-        """Close the files."""
-        for file in self._files:
-            file.close()
+        """Delete the file and those of its split buckets."""
+        for spill in self._finer:
+            spill.close()
+        os.close(self._descriptor)
+        self._path.unlink(missing_ok=True)
+
+    def _split(self, bucket: Bucket, max_rows: int, workspace: Workspace) -> Iterator[Bucket]:
+        every = max(1, bucket.n_rows // _SAMPLE_ROWS)
+        sample = np.concatenate(
+            [part[::every, 0].copy() for part in bucket.chunks(max_rows, workspace)]
+        )
+        plan = plan_buckets(sample, bucket.n_rows, max_rows // 2)
+        if plan.n_buckets == 1:
+            yield bucket
+            return
+        finer = Spill(self._path.with_name(f"{self._path.name}-{bucket.number}"), plan)
+        self._finer.append(finer)
+        for number, part in enumerate(bucket.chunks(max_rows, workspace)):
+            finer.add(number, part[:, 0], part[:, 1], part[:, 2], workspace)
+        yield from finer.buckets(max_rows, workspace)
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """One bucket on disk."""
+    """One bucket of a spill file."""
 
-    path: Path
+    spill: Spill
+    number: int
     n_rows: int
 
-    def read_parts(self, max_rows: int) -> Iterator[Array]:
-        """Yield the rows as (n, 3) int32 in runs of ascending primary ids, of max_rows if possible.
+    def read(self, workspace: Workspace) -> Array:
+        """The rows, (n_rows, 3) int32, in order of their units."""
+        records = workspace.array("bucket", 3 * self.n_rows, np.int32).reshape(-1, 3)
+        filled = 0
+        for offset, n_rows in self.spill.segments(self.number):
+            self.spill.read_into(records[filled : filled + n_rows], offset)
+            filled += n_rows
+        return records
 
-        A single id with more rows than that still comes whole.
-        """
-        if self.n_rows <= max_rows:
-            yield np.fromfile(self.path, np.int32).reshape(-1, 3)
-            return
-        lowest = min(int(chunk[:, 0].min()) for chunk in self._chunks())
-        highest = max(int(chunk[:, 0].max()) for chunk in self._chunks())
-        edges = [lowest, highest + 1]
-        while True:  # halve every range that holds too much, until none can be halved
-            counts = np.zeros(len(edges) - 1, np.int64)
-            for chunk in self._chunks():
-                counts += np.histogram(chunk[:, 0], edges)[0]
-            middles = [
-                (low + high) // 2
-                for low, high, count in zip(edges, edges[1:], counts, strict=False)
-                if count > max_rows and high - low > 1
-            ]
-            if not middles:
-                break
-            edges = sorted([*edges, *middles])
-        for low, high, count in zip(edges, edges[1:], counts.tolist(), strict=False):
-            if count:
-                part = np.empty((count, 3), np.int32)
-                filled = 0
-                for chunk in self._chunks():
-                    inside = chunk[(chunk[:, 0] >= low) & (chunk[:, 0] < high)]
-                    part[filled : filled + len(inside)] = inside
-                    filled += len(inside)
-                yield part
-
-    def _chunks(self) -> Iterator[Array]:
-        for start in range(0, self.n_rows, _READ_ROWS):
-            count = min(_READ_ROWS, self.n_rows - start)
-            yield np.fromfile(
-                self.path, np.int32, count=3 * count, offset=start * RECORD_BYTES
-            ).reshape(-1, 3)
+    def chunks(self, max_rows: int, workspace: Workspace) -> Iterator[Array]:
+        """Yield the rows in pieces of at most max_rows; a piece holds until the next one."""
+        for offset, n_rows in self.spill.segments(self.number):
+            for first in range(0, n_rows, max_rows):
+                size = min(max_rows, n_rows - first)
+                records = workspace.array("chunk", 3 * size, np.int32).reshape(-1, 3)
+                self.spill.read_into(records, offset + first * RECORD_BYTES)
+                yield records
 
 
-@dataclass(frozen=True)
-class SortedRows:
-    """Rows sorted by (primary, secondary), as columns, with their statistics by primary id."""
-
-    primary: Array  # (n,) int32
-    secondary: Array  # (n,) int32
-    rating: Array  # (n,) float32, stars
-    day: Array  # (n,) int32, since 1970-01-01
-    ids: Array  # (n_ids,) int32, the distinct primary ids
-    counts: Array  # (n_ids,) int32, rows of each
-    sums: Array  # (n_ids,) int64, half stars of each added up
-    first_days: Array  # (n_ids,) int32
-    last_days: Array  # (n_ids,) int32
-    duplicate: int  # a row whose pair of ids repeats the row before it, or -1
-    digest: int  # sum of the rows' digests modulo 2^64
-
-
-def sort_rows(records: Array, *, secondary_sorted: bool, movie_is_primary: bool) -> SortedRows:
-    """Sort records by (primary, secondary) and unpack them into columns.
+def sort_records(records: Array, workspace: Workspace, *, secondary_sorted: bool) -> Array:
+    """Sort records by (primary, secondary); rows of equal ids keep their order.
 
     Args:
         records: (n, 3) int32; overwritten.
+        workspace: scratch memory.
         secondary_sorted: whether rows of one primary id already come in order of the secondary.
-        movie_is_primary: which of the two ids is the movie; the digest needs to know.
+
+    Returns:
+        (n, 3) int32, in the memory of `records` or of the workspace.
     """
-    scratch = np.empty_like(records)
+    scratch = workspace.array("sort", records.size, np.int32).reshape(-1, 3)
     if not secondary_sorted:
         records, scratch = _radix_sort(records, scratch, 1)
-    records, scratch = _radix_sort(records, scratch, 0)
-    del scratch
-    n = len(records)
-    n_ids = int(np.count_nonzero(np.diff(records[:, 0]))) + 1
-    primary, secondary, day = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
-    rating = np.empty(n, np.float32)
-    ids, counts = np.zeros(n_ids, np.int32), np.zeros(n_ids, np.int32)
-    sums = np.zeros(n_ids, np.int64)
-    first_days, last_days = np.zeros(n_ids, np.int32), np.zeros(n_ids, np.int32)
-    duplicate, digest = _unpack(
-        records, movie_is_primary, primary, secondary, rating, day,
-        ids, counts, sums, first_days, last_days,
-    )  # fmt: skip
-    return SortedRows(
-        primary, secondary, rating, day, ids, counts, sums, first_days, last_days,
-        int(duplicate), int(digest),
-    )  # fmt: skip
-
-
-def _write_all(file: BinaryIO, rows: Array) -> None:
-    data = memoryview(rows.reshape(-1)).cast("B")
-    while data:
-        data = data[file.write(data) :]
+    result: Array = _radix_sort(records, scratch, 0)[0]
+    return result
 
 
 @_compiled
-def _scatter(primary, secondary, payload, bucket_of_slot, shift, records, ends):  # type: ignore[no-untyped-def]
+def _scatter(primary, secondary, payload, bucket_of_slot, lowest, shift, records, edges):  # type: ignore[no-untyped-def]
+    """Group rows by bucket; edges[b] becomes the first row of bucket b, edges[-1] the number."""
     last_slot = len(bucket_of_slot) - 1
-    n = len(primary)
+    n = len(payload)
+    n_buckets = len(edges) - 1
     for row in range(n):
-        ends[bucket_of_slot[min(primary[row] >> shift, last_slot)]] += 1
-    total = 0
-    for bucket in range(len(ends)):
-        total, ends[bucket] = total + ends[bucket], total
+        slot = min(max(np.int64(primary[row]) - lowest, 0) >> shift, last_slot)
+        edges[bucket_of_slot[slot] + 1] += 1
+    for bucket in range(n_buckets):
+        edges[bucket + 1] += edges[bucket]
+    places = edges[:n_buckets].copy()
     for row in range(n):
-        bucket = bucket_of_slot[min(primary[row] >> shift, last_slot)]
-        place = ends[bucket]
-        ends[bucket] = place + 1
+        slot = min(max(np.int64(primary[row]) - lowest, 0) >> shift, last_slot)
+        bucket = bucket_of_slot[slot]
+        place = places[bucket]
+        places[bucket] = place + 1
         records[place, 0] = primary[row]
         records[place, 1] = secondary[row]
         records[place, 2] = payload[row]
@@ -237,61 +242,35 @@ def _scatter(primary, secondary, payload, bucket_of_slot, shift, records, ends):
 
 @_compiled
 def _radix_sort(records, scratch, column):  # type: ignore[no-untyped-def]
-    """Stable sort by one column, 11 bits a pass; return (sorted, spare)."""
+    """Stable sort by one column, up to 11 bits a pass; return (sorted, spare)."""
     n = len(records)
-    lowest = records[0, column]
-    highest = lowest
+    lowest = highest = np.int64(records[0, column])
     for row in range(n):
-        lowest = min(lowest, records[row, column])
-        highest = max(highest, records[row, column])
-    counts = np.zeros(2048, np.int64)
-    shift = 0
-    while (np.int64(highest) - lowest) >> shift:
+        lowest = min(lowest, np.int64(records[row, column]))
+        highest = max(highest, np.int64(records[row, column]))
+    bits = 0
+    while (highest - lowest) >> bits:
+        bits += 1
+    n_passes = (bits + _RADIX_BITS - 1) // _RADIX_BITS
+    if n_passes == 0:
+        return records, scratch
+    digit_bits = (bits + n_passes - 1) // n_passes
+    digit_mask = (1 << digit_bits) - 1
+    counts = np.zeros(1 << digit_bits, np.int64)
+    for number in range(n_passes):
+        shift = number * digit_bits
         counts[:] = 0
         for row in range(n):
-            counts[((records[row, column] - lowest) >> shift) & 2047] += 1
+            counts[((records[row, column] - lowest) >> shift) & digit_mask] += 1
         total = 0
-        for digit in range(2048):
+        for digit in range(len(counts)):
             total, counts[digit] = total + counts[digit], total
         for row in range(n):
-            digit = ((records[row, column] - lowest) >> shift) & 2047
+            digit = ((records[row, column] - lowest) >> shift) & digit_mask
             place = counts[digit]
             counts[digit] = place + 1
             scratch[place, 0] = records[row, 0]
             scratch[place, 1] = records[row, 1]
             scratch[place, 2] = records[row, 2]
         records, scratch = scratch, records
-        shift += 11
     return records, scratch
-
-
-@_compiled
-def _unpack(  # type: ignore[no-untyped-def]
-    records, movie_is_primary, primary, secondary, rating, day, ids, counts, sums, first_days, last_days
-):  # fmt: skip
-    duplicate = np.int64(-1)
-    digest = np.uint64(0)
-    current = -1
-    for row in range(len(records)):
-        one, two, payload = records[row, 0], records[row, 1], records[row, 2]
-        row_day = payload >> 8
-        half_stars = payload & 255
-        if row == 0 or one != primary[row - 1]:
-            current += 1
-            ids[current] = one
-            first_days[current] = row_day
-            last_days[current] = row_day
-        elif two == secondary[row - 1] and duplicate < 0:
-            duplicate = row
-        counts[current] += 1
-        sums[current] += half_stars
-        first_days[current] = min(first_days[current], row_day)
-        last_days[current] = max(last_days[current], row_day)
-        primary[row] = one
-        secondary[row] = two
-        rating[row] = half_stars * np.float32(0.5)
-        day[row] = row_day
-        movie, user = (one, two) if movie_is_primary else (two, one)
-        key = (np.uint64(user) << np.uint64(32)) | np.uint64(payload)
-        digest += row_digest(movie, key)
-    return duplicate, digest

@@ -1,87 +1,211 @@
 """Cutting raw files into units of work, and reading one into memory.
 
-A unit is (path, start, end) and nothing more, so any executor can run it. Units of a file with movie
-headers start at a header; units of a file of plain rows start at a line.
+A unit is one or more byte ranges of raw files and nothing more, so any executor can run it; only of
+a stream, which cannot be read from the middle, it carries the text. Ranges of a file with movie
+headers start at a header; ranges of a file of plain rows start at a line.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from bigrec.errors import DataError, RawFormatError
+from bigrec.errors import DataError
 from bigrec.ingest.kernels import EXPECTED
+from bigrec.ingest.raw import RawFile, empty_file_error
+from bigrec.ingest.rows import BadLine
+from bigrec.ingest.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 
 PADDING: Final = 16
-"""Zero bytes behind the text, so that a parser may look ahead without asking."""
+"""Bytes behind the text, so that a parser may look ahead without asking."""
 _SEARCH_BYTES = 1 << 16
+_COUNT_BYTES = 1 << 20
+_SHOWN_BYTES = 1000
 _BOM = b"\xef\xbb\xbf"
+_LINE_FEED, _RETURN = 10, 13
 
 MOVIE_HEADER: Final = re.compile(rb"\n(?=[0-9]+:\r?\n)")
-LINE_START: Final = re.compile(rb"\n(?=.)")
+LINE_START: Final = re.compile(rb"\n(?=[^\r\n])")
 
 
 @dataclass(frozen=True)
-class RawUnit:
+class Piece:
     """A byte range of one raw file that can be parsed on its own."""
 
-    path: Path
+    file: RawFile
     start: int
-    """First byte."""
+    """First byte of the decompressed text."""
     end: int
     """One past the last byte."""
     ends_file: bool
     """Whether the file ends here."""
+    text: bytes | None = None
+    """The bytes themselves, of a stream; None for a plain file."""
+
+
+@dataclass(frozen=True)
+class RawUnit:
+    """Work for one thread."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of text."""
+        return sum(piece.end - piece.start for piece in self.pieces)
+
+
+@dataclass(frozen=True)
+class UnitText:
+    """The text of a unit: its pieces one behind the other, each ending with a newline."""
+
+    unit: RawUnit
+    buffer: Array
+    """uint8; PADDING bytes stand behind the text."""
+    edges: list[int]
+    """(n_pieces + 1,): piece p is buffer[edges[p] : edges[p + 1]]."""
+
+    def line_at(self, number: int, offset: int) -> tuple[int, int, str]:
+        """Where the line of piece `number` that holds `offset` starts and ends, and its text."""
+        text = self.buffer[self.edges[number] : self.edges[number + 1]]
+        place = offset - self.edges[number]
+        start = _rfind_line_feed(text, place) + 1
+        end = start
+        while True:
+            found = np.flatnonzero(text[end : end + _SHOWN_BYTES] == _LINE_FEED)
+            if len(found):
+                end += int(found[0]) + 1
+                break
+            end += _SHOWN_BYTES
+        shown = text[start : min(end, start + _SHOWN_BYTES)].tobytes().rstrip(b"\r\n")
+        base = self.edges[number]
+        return base + start, base + end, shown.decode("iso-8859-1")
+
+    def bad_line(self, number: int, offset: int, code: int) -> BadLine:
+        """The line of piece `number` that holds `offset`, with its number in the file."""
+        piece = self.unit.pieces[number]
+        line, found = line_at(piece.file, piece.start + offset - self.edges[number])
+        return BadLine(piece.file.label, line, found, EXPECTED[code])
 
 
 def plan_units(
-    path: Path, boundary: re.Pattern[bytes], unit_bytes: int, *, skip_lines: int = 0
+    files: Iterable[RawFile],
+    boundary: re.Pattern[bytes],
+    unit_bytes: int,
+    *,
+    skip_lines: int = 0,
+    join_files: bool = False,
 ) -> Iterator[RawUnit]:
-    """Cut a file into units of about unit_bytes that start where `boundary` matches.
+    """Cut files into units of about unit_bytes that start where `boundary` matches.
 
     Args:
-        path: a text file.
+        files: text files.
         boundary: matches the newline before a place where a unit may start.
         unit_bytes: size to aim at.
-        skip_lines: lines of a column header to leave out.
+        skip_lines: lines of a column header to leave out of each file.
+        join_files: whether small files share a unit.
 
     Raises:
-        DataError: the file is empty or cannot be read.
+        DataError: a file is empty or cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            start = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
-            file.seek(start)
-            for _ in range(skip_lines):
-                start += len(file.readline())
-            if start >= size:
-                raise DataError(
-                    f"{path} is empty", hint="fetch the file again; the store is as it was before"
-                )
-            while start < size:
-                end = _next_boundary(file, start + unit_bytes, size, boundary)
-                yield RawUnit(path, start, end, ends_file=end == size)
-                start = end
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    pending: list[Piece] = []
+    n_pending = 0
+    for file in files:
+        cut = _cut_plain if file.is_plain else _cut_stream
+        for piece in cut(file, boundary, unit_bytes, skip_lines):
+            size = piece.end - piece.start
+            if pending and (not join_files or n_pending + size > unit_bytes):
+                yield RawUnit(tuple(pending))
+                pending, n_pending = [], 0
+            pending.append(piece)
+            n_pending += size
+    if pending:
+        yield RawUnit(tuple(pending))
 
 
-def _next_boundary(file: Any, position: int, size: int, boundary: re.Pattern[bytes]) -> int:
-    overlap = 32  # a header and its newlines are shorter
+def read_unit(unit: RawUnit, workspace: Workspace) -> UnitText:
+    """Read a unit into the workspace, without blank lines at the ends of files.
+
+    Raises:
+        DataError: a file cannot be read, or has become shorter.
+    """
+    buffer = workspace.array("text", unit.n_bytes + len(unit.pieces) + PADDING, np.uint8)
+    edges = [0]
+    for piece in unit.pieces:
+        start = edges[-1]
+        end = start + piece.end - piece.start
+        if piece.text is None:
+            _read_range(piece, buffer[start:end])
+        else:
+            buffer[start:end] = np.frombuffer(piece.text, np.uint8)
+        edges.append(_trim(buffer, start, end) if piece.ends_file else end)
+    buffer[edges[-1] : edges[-1] + PADDING] = 0
+    return UnitText(unit, buffer, edges)
+
+
+def line_at(file: RawFile, offset: int) -> tuple[int, str]:
+    """The number (from 1) and the text of the line of a file that holds byte `offset`."""
+    number, head, position = 1, b"", 0
+    with file.open() as stream:
+        while block := stream.read(min(_COUNT_BYTES, offset - position)):
+            position += len(block)
+            number += block.count(b"\n")
+            head = (head + block).rpartition(b"\n")[2][:_SHOWN_BYTES]
+        tail = stream.readline(_SHOWN_BYTES)
+    return number, (head + tail).removeprefix(_BOM).decode("iso-8859-1").rstrip("\r\n")
+
+
+def _cut_plain(
+    file: RawFile, boundary: re.Pattern[bytes], unit_bytes: int, skip_lines: int
+) -> Iterator[Piece]:
+    with file.open() as stream:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        start, _ = _skip_head(stream, skip_lines)
+        if start >= size:
+            raise empty_file_error(file)
+        while start < size:
+            end = _next_boundary(stream, start + unit_bytes, size, boundary)
+            yield Piece(file, start, end, ends_file=end == size)
+            start = end
+
+
+def _cut_stream(
+    file: RawFile, boundary: re.Pattern[bytes], unit_bytes: int, skip_lines: int
+) -> Iterator[Piece]:
+    with file.open() as stream:
+        start, text = _skip_head(stream, skip_lines)
+        while block := stream.read(unit_bytes - min(len(text), unit_bytes // 2)):
+            text += block
+            cut = _last_boundary(text, boundary)
+            if cut:
+                yield Piece(file, start, start + cut, ends_file=False, text=text[:cut])
+                start, text = start + cut, text[cut:]
+        if not text:
+            raise empty_file_error(file)
+        yield Piece(file, start, start + len(text), ends_file=True, text=text)
+
+
+def _skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes]:
+    """Read over a byte order mark and column headers: (bytes skipped, bytes read beyond them)."""
+    if skip_lines:
+        return sum(len(stream.readline()) for _ in range(skip_lines)), b""
+    head = stream.read(len(_BOM))
+    return (len(_BOM), b"") if head == _BOM else (0, head)
+
+
+def _next_boundary(stream: Any, position: int, size: int, boundary: re.Pattern[bytes]) -> int:
+    """The first place at or behind `position` where a piece may start, or the end of the file."""
+    overlap = 32  # longer than a movie header
     while position < size:
-        file.seek(position)
-        block = file.read(_SEARCH_BYTES + overlap)
+        stream.seek(position)
+        block = stream.read(_SEARCH_BYTES + overlap)
         match = boundary.search(block)
         if match:
             return int(position + match.end())
@@ -89,59 +213,48 @@ def _next_boundary(file: Any, position: int, size: int, boundary: re.Pattern[byt
     return size
 
 
-def read_unit(unit: RawUnit, buffer: Array | None = None) -> tuple[Array, int]:
-    """Read a unit into a buffer that ends with a newline and PADDING zero bytes.
-
-    Args:
-        unit: what to read.
-        buffer: (capacity,) uint8 to reuse if it is large enough.
-
-    Returns:
-        The buffer and the length of the text in it.
-
-    Raises:
-        DataError: the file cannot be read, or has become shorter.
-    """
-    length = unit.end - unit.start
-    if buffer is None or len(buffer) < length + 1 + PADDING:
-        buffer = np.empty(length + 1 + PADDING, np.uint8)
-    view = memoryview(buffer)[:length]
-    try:
-        with unit.path.open("rb", buffering=0) as file:
-            file.seek(unit.start)
-            filled = 0
-            while filled < length:
-                n_read = file.readinto(view[filled:])
-                if not n_read:
-                    raise DataError(
-                        f"{unit.path} ended at byte {unit.start + filled}, expected {unit.end} bytes",
-                        hint="something is writing the file; ingest again when it is complete",
-                    )
-                filled += n_read
-    except OSError as error:
-        raise DataError(f"{unit.path} cannot be read: {error.strerror}") from error
-    if buffer[length - 1] != 10:
-        buffer[length] = 10
-        length += 1
-    buffer[length : length + PADDING] = 0
-    return buffer, length
+def _last_boundary(text: bytes, boundary: re.Pattern[bytes]) -> int:
+    """The last place in `text` where a piece may start, or 0."""
+    window = _SEARCH_BYTES
+    while True:
+        begin = max(0, len(text) - window)
+        ends = [match.end() for match in boundary.finditer(text, begin)]
+        if ends or not begin:
+            return ends[-1] if ends else 0
+        window *= 8
 
 
-def line_at(path: Path, offset: int) -> tuple[int, str]:
-    """The number (from 1) and the text of the line of a file that holds byte `offset`."""
-    number = 1
-    with path.open("rb") as file:
-        for line in file:
-            if offset < len(line):
-                break
-            offset -= len(line)
-            number += 1
-        else:
-            line = b""
-    return number, line.decode("iso-8859-1").rstrip("\r\n")
+def _read_range(piece: Piece, target: Array) -> None:
+    view = memoryview(target.data)
+    with piece.file.open() as file:
+        file.seek(piece.start)
+        filled = file.readinto(view)  # type: ignore[attr-defined]
+    if filled < len(view):
+        raise DataError(
+            f"{piece.file.label} ended at byte {piece.start + filled}, expected {piece.end} bytes",
+            hint="something is writing the file; ingest again when it is complete",
+        )
 
 
-def format_error(unit: RawUnit, offset: int, code: int) -> RawFormatError:
-    """The error for a parser's code at `offset` bytes into a unit."""
-    number, text = line_at(unit.path, unit.start + offset)
-    return RawFormatError(unit.path, number, text, EXPECTED[code])
+def _trim(buffer: Array, start: int, end: int) -> int:
+    """Complete the last line of a file and drop blank lines behind it; return the new end."""
+    if end > start and buffer[end - 1] != _LINE_FEED:
+        buffer[end] = _LINE_FEED
+        end += 1
+    while end > start:
+        width = 2 if end - start > 1 and buffer[end - 2] == _RETURN else 1
+        if end - width > start and buffer[end - width - 1] != _LINE_FEED:
+            break
+        end -= width
+    return end
+
+
+def _rfind_line_feed(text: Array, end: int) -> int:
+    """The last line feed before `end`, or -1."""
+    while end > 0:
+        begin = max(0, end - _SHOWN_BYTES)
+        found = np.flatnonzero(text[begin:end] == _LINE_FEED)
+        if len(found):
+            return begin + int(found[-1])
+        end = begin
+    return -1

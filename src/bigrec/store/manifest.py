@@ -58,6 +58,8 @@ class Manifest:
     rows_digest: str
     """Digest of all rows in hexadecimal, independent of their order."""
     bigrec_version: str
+    n_rejected: int = 0
+    """Lines of the raw files that broke their grammar and were left out."""
     schema_version: int = SCHEMA_VERSION
 
     @property

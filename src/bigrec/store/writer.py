@@ -1,4 +1,4 @@
-"""Writing a store: Parquet parts as compact as the data allows, published all at once.
+"""Publishing what was written, all at once or not at all.
 
 `publishing` gives a hidden sibling folder to write into. When the block ends well, its files are
 fsynced and the folder takes the target's place in one system call; when it fails or the process
@@ -15,59 +15,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bigrec.errors import ResourceError, StoreError
-from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
 
-Array = np.ndarray[Any, Any]
-
-ROW_GROUP_ROWS: Final = 1 << 18
-_ZSTD_LEVEL: Final = 1
 _RENAME_EXCHANGE: Final = 2
 _AT_FDCWD: Final = -100
-
-RATINGS_SCHEMA: Final = pa.schema(
-    [
-        pa.field(MOVIE_ID, pa.int32(), nullable=False),
-        pa.field(USER_ID, pa.int32(), nullable=False),
-        pa.field(RATING, pa.float32(), nullable=False),
-        pa.field(DATE, pa.date32(), nullable=False),
-    ]
-)
-
-
-def write_ratings_part(
-    path: Path, movie_id: Array, user_id: Array, rating: Array, day: Array
-) -> None:
-    """Write one sorted part of ratings.
-
-    Args:
-        path: the Parquet file.
-        movie_id, user_id: (n,) int32.
-        rating: (n,) float32, stars.
-        day: (n,) int32, days since 1970-01-01.
-    """
-    columns = [
-        pa.array(movie_id),
-        pa.array(user_id),
-        pa.array(rating),
-        pa.Array.from_buffers(pa.date32(), len(day), [None, pa.py_buffer(day)]),
-    ]
-    pq.write_table(
-        pa.Table.from_arrays(columns, schema=RATINGS_SCHEMA),
-        path,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=_ZSTD_LEVEL,
-        # Sorted ids shrink to small differences; ratings and days are drawn from small sets.
-        use_dictionary=[RATING, DATE],
-        column_encoding={MOVIE_ID: "DELTA_BINARY_PACKED", USER_ID: "DELTA_BINARY_PACKED"},
-    )
 
 
 def write_table(path: Path, columns: dict[str, pa.Array]) -> None:
@@ -161,3 +117,17 @@ def _exchange(one: Path, two: Path) -> bool:
         return False
     done = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(two), _RENAME_EXCHANGE)
     return bool(done == 0)
+
+
+@contextmanager
+def publishing_file(target: Path) -> Iterator[Path]:
+    """Give the path of a hidden sibling file that takes the place of `target` if all goes well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

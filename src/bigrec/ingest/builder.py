@@ -1,0 +1,339 @@
+"""Building one store inside a folder that nobody else sees yet.
+
+Units are parsed by a pool of threads. A movie-sorted unit becomes a part of ratings/ at once; every
+other sort order goes through the bucket sort. Both orders count the same digest of their rows, so
+that a store is published only if they hold the same ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bigrec.errors import DataError, StoreError
+from bigrec.ingest import kernels
+from bigrec.ingest.raw import RawFile
+from bigrec.ingest.rejects import Rejects
+from bigrec.ingest.rows import BadLine, GroupStats, Rows
+from bigrec.ingest.sorting import Bucket, Spill, plan_buckets, sort_records
+from bigrec.ingest.sources import Source
+from bigrec.ingest.tables import write_movie_table, write_pairs, write_user_table
+from bigrec.ingest.units import RawUnit, line_at
+from bigrec.ingest.users import UserTable
+from bigrec.ingest.workspace import Workspace
+from bigrec.resources import Budget, Progress, map_in_order
+from bigrec.store.layout import StoreLayout, part_name
+from bigrec.store.manifest import Manifest, SourceFile
+from bigrec.store.ratings_file import RatingsWriter
+from bigrec.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+_BASE_BYTES = 192 << 20  # the interpreter with numpy, numba and pyarrow
+_UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple of its text
+_MAX_UNIT_BYTES = 16 << 20
+_SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
+_MAX_BUCKET_ROWS = 1 << 20
+_DIGEST_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """One entry of the manifest's list of raw files."""
+
+    described: SourceFile
+    files: tuple[RawFile, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is known of one written part."""
+
+    stats: GroupStats  # by primary id
+    digest: int
+    n_rows: int
+    repeated: list[tuple[int, int]]  # (movie, user) of rows that were left out
+
+
+@dataclass(frozen=True)
+class _ParsedUnit:
+    unit: RawUnit
+    part: _Part | None  # of a movie-sorted unit with rows
+    n_rows: int
+    first_movie: int
+    last_movie: int
+    n_lines: tuple[int, ...]
+    bad_lines: list[tuple[int, BadLine]]
+
+
+class _Writers(threading.local):
+    """A RatingsWriter for each thread."""
+
+    def __init__(self) -> None:
+        self.writer = RatingsWriter()
+
+
+class StoreBuilder:
+    """Builds one store.
+
+    Args:
+        source: the raw data.
+        layout: an empty folder.
+        by_user: whether to write ratings_by_user/.
+        rejects: where bad lines go, or None to stop at the first.
+        budget: memory and threads.
+        progress: told of finished work.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        layout: StoreLayout,
+        *,
+        by_user: bool,
+        rejects: Rejects | None,
+        budget: Budget,
+        progress: Progress,
+    ) -> None:
+        self._source = source
+        self._layout = layout
+        self._rejects = rejects
+        self._budget = budget
+        self._progress = progress
+        spare = max(budget.memory_bytes - _BASE_BYTES, 32 << 20) // (budget.threads + 1)
+        self._unit_bytes = min(spare // _UNIT_COPIES, _MAX_UNIT_BYTES)
+        self._bucket_rows = min(spare // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
+        self._users = None if by_user else UserTable()
+        self._workspace = Workspace()
+        self._writers = _Writers()
+
+    def build(self, raw: Path, entries: list[SourceEntry]) -> Manifest:
+        """Write everything; return the manifest, written last."""
+        source, layout = self._source, self._layout
+        movie_sample, user_sample, n_rows = source.sample()
+        by_movie = by_user = None
+        layout.ratings.mkdir()
+        try:
+            if not source.movie_sorted:
+                plan = plan_buckets(movie_sample, n_rows, self._bucket_rows)
+                by_movie = Spill(layout.root / "spill-by-movie", plan)
+            if self._users is None:
+                layout.ratings_by_user.mkdir()
+                plan = plan_buckets(user_sample, n_rows, self._bucket_rows)
+                by_user = Spill(layout.root / "spill-by-user", plan)
+            movie_parts, digests = self._parse(entries, by_movie, by_user)
+            user_parts: list[_Part] = []
+            if by_movie:
+                movie_parts = self._write_sorted(by_movie, layout.ratings, movie_is_primary=True)
+            if by_user:
+                user_parts = self._write_sorted(
+                    by_user, layout.ratings_by_user, movie_is_primary=False
+                )
+        finally:
+            for spill in (by_movie, by_user):
+                if spill:
+                    spill.close()
+        if not movie_parts:
+            raise DataError(f"{raw} holds no ratings", hint="fetch the files again")
+        digest = _total_digest(movie_parts)
+        if self._users is None and digest != _total_digest(user_parts):
+            raise StoreError(
+                "the two sort orders do not hold the same rows",
+                hint="this is a fault of the disk or of bigrec; please report it",
+            )
+        movies = GroupStats.concatenate([part.stats for part in movie_parts])
+        users = (
+            self._users.stats()
+            if self._users
+            else GroupStats.concatenate([part.stats for part in user_parts])
+        )
+        described = tuple(
+            SourceFile(
+                entry.described.name, entry.described.size, entry.described.mtime_ns,
+                f"{digests[number]:016x}" if number in digests else "",
+            )
+            for number, entry in enumerate(entries)
+        )  # fmt: skip
+        manifest = self._write_tables(movies, users, described, digest)
+        manifest.write(layout.manifest)
+        return manifest
+
+    def _parse(
+        self, entries: list[SourceEntry], by_movie: Spill | None, by_user: Spill | None
+    ) -> tuple[list[_Part], dict[int, int]]:
+        """Parse all units: the parts of a movie-sorted source, and digests by entry."""
+        entry_of = {file: n for n, entry in enumerate(entries) for file in entry.files}
+        parts: list[_Part] = []
+        digests: dict[int, int] = {}
+        n_lines: dict[RawFile, int] = {}
+        last_movie = 0
+        units = self._source.units(self._unit_bytes)
+        n_bytes = sum(entry.described.size for entry in entries)
+        self._progress.start("parsing", n_bytes, "bytes")
+        numbered = enumerate(units)
+        for parsed in map_in_order(
+            lambda item: self._parse_unit(*item, by_movie, by_user), numbered, self._budget.threads
+        ):
+            if parsed.first_movie and parsed.first_movie <= last_movie:
+                raise _order_error(parsed.unit)
+            last_movie = parsed.last_movie or last_movie
+            if parsed.part:
+                parts.append(parsed.part)
+                entry = entry_of[parsed.unit.pieces[0].file]
+                digests[entry] = (digests.get(entry, 0) + parsed.part.digest) & _DIGEST_MASK
+            self._reject_lines(parsed, n_lines)
+            self._progress.advance(parsed.unit.n_bytes, parsed.n_rows)
+        return parts, digests
+
+    def _parse_unit(
+        self, number: int, unit: RawUnit, by_movie: Spill | None, by_user: Spill | None
+    ) -> _ParsedUnit:
+        skip_bad = self._rejects is not None
+        rows = self._source.parse(unit, self._workspace, skip_bad=skip_bad)
+        part = None
+        if by_movie:
+            by_movie.add(number, rows.movie_id, rows.user_id, rows.payload, self._workspace)
+        else:
+            part = self._write_movies(number, unit, rows)
+        if by_user:
+            by_user.add(number, rows.user_id, rows.movie_id, rows.payload, self._workspace)
+        return _ParsedUnit(
+            unit, part, len(rows.payload), rows.first_movie, rows.last_movie, rows.n_lines,
+            rows.bad_lines,
+        )  # fmt: skip
+
+    def _write_movies(self, number: int, unit: RawUnit, rows: Rows) -> _Part | None:
+        if not len(rows.payload):
+            return None
+        stats, digest, repeated = self._summarise(
+            rows.movie_id, rows.user_id, rows.payload, movie_is_primary=True
+        )
+        if repeated >= 0:
+            pair = int(rows.movie_id[repeated]), int(rows.user_id[repeated])
+            raise next(self._source.repeated_lines(unit, {pair})).error()
+        path = self._layout.ratings / part_name(number)
+        self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
+        if self._users:
+            self._users.add(rows.user_id, rows.payload)
+        return _Part(stats, digest, len(rows.payload), [])
+
+    def _reject_lines(self, parsed: _ParsedUnit, n_lines: dict[RawFile, int]) -> None:
+        if self._rejects is None:
+            return
+        first_lines = []
+        for piece, count in zip(parsed.unit.pieces, parsed.n_lines, strict=True):
+            first = n_lines.get(piece.file, self._source.first_line)
+            first_lines.append(first)
+            n_lines[piece.file] = first + count
+        self._rejects.add(
+            BadLine(bad.path, first_lines[piece] + bad.line, bad.found, bad.expected)
+            for piece, bad in parsed.bad_lines
+        )
+
+    def _write_sorted(self, spill: Spill, folder: Path, *, movie_is_primary: bool) -> list[_Part]:
+        """Sort and write every bucket as a part."""
+        buckets = spill.buckets(2 * self._bucket_rows, self._workspace)
+        task = "sorting by movie" if movie_is_primary else "sorting by user"
+        self._progress.start(task, spill.n_rows, "ratings")
+
+        def write(item: tuple[int, Bucket]) -> _Part:
+            number, bucket = item
+            return self._write_bucket(
+                folder / part_name(number), bucket, movie_is_primary=movie_is_primary
+            )
+
+        parts = []
+        for part in map_in_order(write, enumerate(buckets), self._budget.threads):
+            parts.append(part)
+            self._progress.advance(part.n_rows, part.n_rows)
+        repeated = {pair for part in parts for pair in part.repeated}
+        if movie_is_primary and repeated and self._rejects is not None:
+            self._rejects.add(self._source.repeated_lines(None, repeated))
+        return parts
+
+    def _write_bucket(self, path: Path, bucket: Bucket, *, movie_is_primary: bool) -> _Part:
+        records = sort_records(
+            bucket.read(self._workspace),
+            self._workspace,
+            secondary_sorted=self._source.movie_sorted,
+        )
+        order = (0, 1) if movie_is_primary else (1, 0)
+        stats, digest, repeated = self._summarise(
+            records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary
+        )
+        pairs: list[tuple[int, int]] = []
+        if repeated >= 0:
+            again = np.flatnonzero(~np.diff(records[:, :2], axis=0).any(axis=1)) + 1
+            pairs = [(int(row[order[0]]), int(row[order[1]])) for row in records[again]]
+            if self._rejects is None:
+                raise next(self._source.repeated_lines(None, set(pairs))).error()
+            records = np.delete(records, again, axis=0)  # the first line counts
+            stats, digest, _ = self._summarise(
+                records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary
+            )
+        movie_id, user_id = records[:, order[0]], records[:, order[1]]
+        self._writers.writer.write(
+            path, movie_id, user_id, records[:, 2], by_user=not movie_is_primary
+        )
+        if self._users:
+            self._users.add(user_id, records[:, 2])
+        return _Part(stats, digest, len(records), pairs)
+
+    def _summarise(
+        self, primary: Array, secondary: Array, payload: Array, *, movie_is_primary: bool
+    ) -> tuple[GroupStats, int, int]:
+        """Statistics by primary id, digest, and the first row that repeats a pair or -1."""
+        n = len(payload)
+        kinds = (np.int32, np.int32, np.int64, np.int32, np.int32)
+        columns = [self._workspace.array(f"stats {i}", n, kind) for i, kind in enumerate(kinds)]
+        n_ids, repeated, digest = kernels.summarise_rows(
+            primary, secondary, payload, movie_is_primary, *columns
+        )
+        return (
+            GroupStats(*(column[:n_ids].copy() for column in columns)),
+            int(digest),
+            int(repeated),
+        )
+
+    def _write_tables(
+        self, movies: GroupStats, users: GroupStats, files: tuple[SourceFile, ...], digest: int
+    ) -> Manifest:
+        source, layout = self._source, self._layout
+        bad_lines: list[BadLine] | None = None if self._rejects is None else []
+        n_movies = write_movie_table(layout.movies, source.titles(bad_lines), movies)
+        write_user_table(layout.users, users)
+        n_probe = write_pairs(layout.probe, source.probe(bad_lines))
+        n_qualifying = write_pairs(layout.qualifying, source.qualifying(bad_lines))
+        if self._rejects is not None:
+            self._rejects.add(bad_lines or [])
+        return Manifest(
+            source=source.name,
+            source_files=files,
+            n_ratings=int(movies.counts.sum(dtype=np.int64)),
+            n_users=len(users.ids),
+            n_movies=n_movies,
+            n_probe=n_probe,
+            n_qualifying=n_qualifying,
+            rating_sum=int(movies.sums.sum()) / 2,
+            min_rating=source.min_rating,
+            max_rating=source.max_rating,
+            first_date=str(np.datetime64(int(movies.first_days.min()), "D")),
+            last_date=str(np.datetime64(int(movies.last_days.max()), "D")),
+            rows_digest=f"{digest:016x}",
+            bigrec_version=__version__,
+            n_rejected=self._rejects.n_lines if self._rejects else 0,
+        )
+
+
+def _total_digest(parts: list[_Part]) -> int:
+    return sum(part.digest for part in parts) & _DIGEST_MASK
+
+
+def _order_error(unit: RawUnit) -> DataError:
+    piece = unit.pieces[0]
+    line, found = line_at(piece.file, piece.start)
+    return BadLine(piece.file.label, line, found, kernels.EXPECTED[kernels.BAD_ORDER]).error()

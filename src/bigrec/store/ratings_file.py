@@ -1,0 +1,202 @@
+"""Writing one sorted part of ratings as a Parquet file that any engine reads.
+
+Every column is required, one page a column and row group. It does what pyarrow would with the same
+encodings, in a fraction of the time, since it knows what the columns hold (see `encodings`).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from bigrec.schema import DATE, MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
+from bigrec.store import encodings
+from bigrec.store.thrift import I32, Value, encode_struct
+from bigrec.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+ROW_GROUP_ROWS: Final = 1 << 18
+
+_MAGIC = b"PAR1"
+_ZSTD_LEVEL = 1
+_INT32, _FLOAT = I32(1), I32(4)
+_REQUIRED = I32(0)
+_DATE_TYPE, _DATE_LOGICAL_TYPE = I32(6), 6
+_PLAIN, _RLE, _DELTA_BINARY_PACKED, _RLE_DICTIONARY = I32(0), I32(3), I32(5), I32(8)
+_UNCOMPRESSED, _ZSTD = I32(0), I32(6)
+_DATA_PAGE, _DICTIONARY_PAGE = I32(0), I32(2)
+
+
+class RatingsWriter:
+    """Writes parts of ratings one after the other, with one set of buffers; for one thread."""
+
+    def __init__(self) -> None:
+        capacity = max(
+            encodings.delta_capacity(ROW_GROUP_ROWS), encodings.rank_capacity(ROW_GROUP_ROWS)
+        )
+        self._page = np.empty(capacity, np.uint8)
+        self._ranks = np.zeros(encodings.RANK_TABLE_SIZE, np.int32)
+        self._dictionary = np.empty(encodings.RANK_TABLE_SIZE, np.int32)
+        self._zstd = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
+
+    def write(
+        self, path: Path, movie_id: Array, user_id: Array, payload: Array, *, by_user: bool = False
+    ) -> None:
+        """Write one file.
+
+        Args:
+            path: the Parquet file.
+            movie_id, user_id: (n,) int32, n at least 1.
+            payload: (n,) int32, day since 1970-01-01 << 8 | half stars.
+            by_user: whether rows are sorted by (user_id, movie_id), not by (movie_id, user_id).
+        """
+        n_rows = len(payload)
+        n_groups = -(-n_rows // ROW_GROUP_ROWS)
+        edges = [n_rows * group // n_groups for group in range(n_groups + 1)]
+        groups: list[Value] = []
+        with path.open("wb", buffering=0) as file:
+            file.write(_MAGIC)
+            for start, end in zip(edges, edges[1:], strict=False):
+                rows = slice(start, end)
+                chunks = (
+                    self._ids(MOVIE_ID, movie_id[rows], compress=not by_user),
+                    self._ids(USER_ID, user_id[rows], compress=by_user),
+                    self._ratings(payload[rows]),
+                    self._dates(payload[rows]),
+                )
+                groups.append(_write_group(file.fileno(), chunks, end - start, by_user=by_user))
+            footer = encode_struct(
+                {
+                    1: I32(2),  # version
+                    2: _schema(),
+                    3: n_rows,
+                    4: groups,
+                    6: f"bigrec {__version__}",
+                    7: [{1: {}} for _ in RATING_COLUMNS],  # statistics compare as numbers do
+                }
+            )
+            _write_all(file.fileno(), [footer, struct.pack("<I", len(footer)), _MAGIC])
+
+    def _ids(self, name: str, values: Array, *, compress: bool) -> _Chunk:
+        size, smallest, largest = encodings.encode_delta(values, self._page)
+        chunk = _Chunk(name, _INT32, _pack("<i", smallest), _pack("<i", largest), len(values))
+        # Repeated ids still shrink a lot, packed differences of others do not.
+        chunk.add_page(self._page[:size], _DELTA_BINARY_PACKED, self._zstd if compress else None)
+        return chunk
+
+    def _ratings(self, payload: Array) -> _Chunk:
+        size, n_codes = self._rank(payload, shift=0, mask=255)
+        stars = self._dictionary[:n_codes].astype(np.float32) / 2
+        chunk = _Chunk(RATING, _FLOAT, _pack("<f", stars[0]), _pack("<f", stars[-1]), len(payload))
+        chunk.add_dictionary(stars, self._zstd)
+        chunk.add_page(self._page[:size], _RLE_DICTIONARY, self._zstd)
+        return chunk
+
+    def _dates(self, payload: Array) -> _Chunk:
+        size, n_codes = self._rank(payload, shift=8, mask=encodings.RANK_TABLE_SIZE - 1)
+        days = self._dictionary[:n_codes]
+        chunk = _Chunk(DATE, _INT32, _pack("<i", days[0]), _pack("<i", days[-1]), len(payload))
+        chunk.add_dictionary(days, self._zstd)
+        chunk.add_page(self._page[:size], _RLE_DICTIONARY, self._zstd)
+        return chunk
+
+    def _rank(self, payload: Array, *, shift: int, mask: int) -> tuple[int, int]:
+        size, n_codes = encodings.encode_ranks(
+            payload, shift, mask, self._ranks, self._dictionary, self._page
+        )
+        return int(size), int(n_codes)
+
+
+class _Chunk:
+    """One column of one row group: its pages and what the footer says of it."""
+
+    def __init__(self, name: str, kind: I32, low: bytes, high: bytes, n_rows: int) -> None:
+        self._name, self._kind, self._low, self._high = name, kind, low, high
+        self._n_rows = n_rows
+        self._encodings = [_PLAIN, _RLE]
+        self._codec = _UNCOMPRESSED
+        self._dictionary_bytes = 0
+        self.buffers: list[Any] = []
+        self.n_bytes = 0  # in the file
+        self.n_raw_bytes = 0  # before compression
+
+    def add_dictionary(self, values: Array, zstd: pa.Codec) -> None:
+        """Add the page of distinct values."""
+        header: dict[int, Value] = {7: {1: I32(len(values)), 2: _PLAIN}}
+        self._add(_DICTIONARY_PAGE, values.view(np.uint8), header, zstd)
+        self._dictionary_bytes = self.n_bytes
+
+    def add_page(self, body: Array, encoding: I32, zstd: pa.Codec | None) -> None:
+        """Add the page of rows; `body` may be reused afterwards."""
+        header: dict[int, Value] = {5: {1: I32(self._n_rows), 2: encoding, 3: _RLE, 4: _RLE}}
+        self._encodings.append(encoding)
+        self._add(_DATA_PAGE, body, header, zstd)
+
+    def _add(self, kind: I32, body: Array, header: dict[int, Value], zstd: pa.Codec | None) -> None:
+        data = body.tobytes() if zstd is None else zstd.compress(body)
+        self._codec = _UNCOMPRESSED if zstd is None else _ZSTD
+        page = encode_struct({1: kind, 2: I32(len(body)), 3: I32(len(data)), **header})
+        self.buffers += [page, data]
+        self.n_bytes += len(page) + len(data)
+        self.n_raw_bytes += len(page) + len(body)
+
+    def metadata(self, offset: int) -> Value:
+        """The chunk's ColumnChunk, given where it starts in the file."""
+        fields: dict[int, Value] = {
+            1: self._kind,
+            2: list(self._encodings),
+            3: [self._name],
+            4: self._codec,
+            5: self._n_rows,
+            6: self.n_raw_bytes,
+            7: self.n_bytes,
+            9: offset + self._dictionary_bytes,
+        }
+        if self._dictionary_bytes:
+            fields[11] = offset
+        fields[12] = {3: 0, 5: self._high, 6: self._low}
+        return {2: offset, 3: fields}
+
+
+def _write_group(descriptor: int, chunks: Sequence[_Chunk], n_rows: int, *, by_user: bool) -> Value:
+    offset = start = os.lseek(descriptor, 0, os.SEEK_CUR)
+    columns: list[Value] = []
+    for chunk in chunks:
+        columns.append(chunk.metadata(offset))
+        offset += chunk.n_bytes
+    _write_all(descriptor, [buffer for chunk in chunks for buffer in chunk.buffers])
+    key = (1, 0) if by_user else (0, 1)
+    return {
+        1: columns,
+        2: sum(chunk.n_raw_bytes for chunk in chunks),
+        3: n_rows,
+        4: [{1: I32(column), 2: False, 3: False} for column in key],  # sorted by, ascending
+        6: offset - start,
+    }
+
+
+def _schema() -> list[Value]:
+    fields: list[Value] = [{4: "schema", 5: I32(len(RATING_COLUMNS))}]
+    for name in RATING_COLUMNS:
+        field: dict[int, Value] = {1: _FLOAT if name == RATING else _INT32, 3: _REQUIRED, 4: name}
+        if name == DATE:
+            field |= {6: _DATE_TYPE, 10: {_DATE_LOGICAL_TYPE: {}}}
+        fields.append(field)
+    return fields
+
+
+def _pack(layout: str, value: float) -> bytes:
+    return struct.pack(layout, value)
+
+
+def _write_all(descriptor: int, buffers: Sequence[Any]) -> None:
+    data = memoryview(b"".join(buffers))
+    while data:
+        data = data[os.write(descriptor, data) :]
