@@ -1,1 +1,1 @@
-"""SQL over a store: named queries, a locked-down DuckDB session, results in several formats."""
+"""SQL over a store: a locked-down DuckDB session, the named queries of sql/, and result formats."""

@@ -1,0 +1,69 @@
+"""Proving that a store is whole: every query of sql/checks finds nothing on a good one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bigrec.query.library import CHECKS, NamedQuery, list_queries
+from bigrec.query.session import Session
+from bigrec.resources import SILENT, Progress
+
+MAX_BAD_ROWS: Final = 1000
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found."""
+
+    name: str
+    """The query's name in the library."""
+    title: str
+    """What should be so."""
+    columns: tuple[str, ...]
+    """The columns of bad_rows."""
+    bad_rows: tuple[tuple[Any, ...], ...]
+    """The first MAX_BAD_ROWS rows that contradict it; empty where all is well."""
+    more_rows: bool
+    """Whether there are more of them."""
+    seconds: float
+    """How long the check took."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is well."""
+        return not self.bad_rows
+
+
+def check_store(session: Session, *, progress: Progress = SILENT) -> list[CheckResult]:
+    """Run every check of the library.
+
+    Args:
+        session: the open store.
+        progress: told of every finished check.
+
+    Returns:
+        One result a check, in order of their names.
+    """
+    checks = list_queries(CHECKS)
+    progress.start("checking", len(checks), "checks")
+    results = []
+    for check in checks:
+        results.append(_run_check(session, check))
+        progress.advance(1)
+    return results
+
+
+def _run_check(session: Session, check: NamedQuery) -> CheckResult:
+    start = time.perf_counter()
+    result = session.run(check.sql)
+    rows = result.limit(MAX_BAD_ROWS + 1).fetchall()
+    return CheckResult(
+        name=check.name,
+        title=check.title,
+        columns=tuple(result.columns),
+        bad_rows=tuple(rows[:MAX_BAD_ROWS]),
+        more_rows=len(rows) > MAX_BAD_ROWS,
+        seconds=time.perf_counter() - start,
+    )

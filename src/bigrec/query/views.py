@@ -1,0 +1,81 @@
+"""What SQL sees of a store: the SELECT behind each view, made from paths at connect time.
+
+A store can be moved because no view is stored in it. Tables that a source does not have (probe,
+qualifying) are empty views, so that every query and check runs on every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from bigrec.errors import StoreError
+from bigrec.store.layout import StoreLayout
+from bigrec.store.manifest import Manifest
+
+_PROBE_COLUMNS: Final = {"movie_id": "INTEGER", "user_id": "INTEGER"}
+_QUALIFYING_COLUMNS: Final = {**_PROBE_COLUMNS, "date": "DATE"}
+
+
+def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
+    """The SELECT of each view by its name, with absolute paths.
+
+    Raises:
+        StoreError: a file of the store is missing.
+    """
+    layout = StoreLayout(layout.root.resolve())
+    return {
+        "ratings": _select_files(layout.parts(layout.ratings), layout.ratings),
+        "ratings_by_user": _select_files(
+            layout.parts(layout.ratings_by_user), layout.ratings_by_user
+        ),
+        "movies": _select_files([layout.movies], layout.movies),
+        "users": _select_files([layout.users], layout.users),
+        "probe": _select_optional(layout.probe, _PROBE_COLUMNS),
+        "qualifying": _select_optional(layout.qualifying, _QUALIFYING_COLUMNS),
+        "manifest": _select_manifest(manifest),
+    }
+
+
+def quote_text(text: object) -> str:
+    """Write a value as a SQL string literal."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _select_files(paths: Iterable[Path], where: Path) -> str:
+    # Each file is named, since a pattern would misread a store whose own path has a * or a [.
+    existing = [path for path in paths if path.exists()]
+    if not existing:
+        raise StoreError(
+            f"the store lacks {where}",
+            hint="ingest the raw files again with --overwrite",
+        )
+    return f"SELECT * FROM read_parquet([{', '.join(map(quote_text, existing))}])"  # noqa: S608
+
+
+def _select_optional(path: Path, columns: Mapping[str, str]) -> str:
+    if path.exists():
+        return _select_files([path], path)
+    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns.items())
+    return f"SELECT {nulls} WHERE false"
+
+
+def _select_manifest(manifest: Manifest) -> str:
+    def number(value: float | None, kind: str) -> str:
+        return f"CAST({'NULL' if value is None else repr(value)} AS {kind})"
+
+    columns = {
+        "source": quote_text(manifest.source),
+        "n_ratings": number(manifest.n_ratings, "BIGINT"),
+        "n_users": number(manifest.n_users, "BIGINT"),
+        "n_movies": number(manifest.n_movies, "BIGINT"),
+        "n_probe": number(manifest.n_probe, "BIGINT"),
+        "n_qualifying": number(manifest.n_qualifying, "BIGINT"),
+        "rating_sum": number(manifest.rating_sum, "DOUBLE"),
+        "min_rating": number(manifest.min_rating, "DOUBLE"),
+        "max_rating": number(manifest.max_rating, "DOUBLE"),
+        "first_date": f"CAST({quote_text(manifest.first_date)} AS DATE)",
+        "last_date": f"CAST({quote_text(manifest.last_date)} AS DATE)",
+    }
+    return "SELECT " + ", ".join(f"{value} AS {name}" for name, value in columns.items())
