@@ -1,4 +1,4 @@
-"""Where paths and budgets come from: a flag, else a BIGREC_* variable, else bigrec.toml, else a default.
+"""Where paths and budgets come from: flag, else BIGREC_* variable, else bigrec.toml, else default.
 
 Only the command line reads settings; the library is told everything by its caller.
 """

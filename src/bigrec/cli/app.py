@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
@@ -13,15 +12,23 @@ from typer.exceptions import TyperException
 from bigrec.cli import console
 from bigrec.errors import BigrecError
 
-_COMMANDS = ("doctor", "synth", "ingest", "info")
+_COMMANDS = (
+    "doctor",
+    "synth",
+    "ingest",
+    "info",
+    "split",
+    "train",
+    "compare",
+    "recommend",
+    "predict",
+    "demo",
+)
 _INTERRUPTED = 130
-
-# TensorFlow writes start-up messages past Python's logging; only errors are for our users.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
     name="bigrec",
-    help="Recommender data and models on one machine: raw ratings to Parquet, SQL, splits, training.",
+    help="Recommender data and models on one machine: raw ratings, SQL, splits, training.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,8 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print_error(error)
         return error.exit_code
     except TyperException as error:
-        error.show()
-        return int(getattr(error, "exit_code", 2))
+        return console.print_usage_error(error)
     except (KeyboardInterrupt, typer.Abort):
         console.print_note("interrupted")
         return _INTERRUPTED

@@ -91,6 +91,14 @@ def print_error(error: BigrecError) -> None:
         console.print(Text("hint:  ", style="bold").append(error.hint, style="not bold"))
 
 
+def print_usage_error(error: Exception) -> int:
+    """Print what typer says of a wrong command line; return its exit code."""
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", 2)
+    if show is not None:
+        show()
+    return int(code)
+
+
 def write_bytes(data: bytes) -> None:
     """Write bytes to stdout as they are."""
     sys.stdout.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, RunsOption, StoreOption
+from bigrec.cli.options import JsonOption, RunsOption, StoreOption, load_tensorflow
 from bigrec.errors import BigrecError
 from bigrec.settings import resolve_settings
 from bigrec.version import __version__
@@ -73,6 +73,7 @@ def _version(package: str) -> str | None:
 
 
 def _gpus() -> list[str]:
+    load_tensorflow()
     from bigrec.train.device import list_gpus
 
     return list_gpus()

@@ -1,11 +1,16 @@
-"""The options that commands share, declared once."""
+"""What commands share: their common options, declared once, and the check for optional packages."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bigrec.errors import ResourceError
 
 StoreOption = Annotated[
     Path | None,
@@ -27,3 +32,35 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
+
+
+def require_extra(extra: str, module: str) -> None:
+    """Stop with the right `pip install` where an optional package is missing.
+
+    Raises:
+        ResourceError: the package is not installed.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise ResourceError.missing_extra(extra, module)
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without the messages that its start writes past Python's logging.
+
+    Raises:
+        ResourceError: TensorFlow is not installed.
+    """
+    require_extra("train", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        from bigrec.train.device import list_gpus
+
+        list_gpus()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -37,12 +37,12 @@ class TrainingData:
     @cached_property
     def user_ids(self) -> Array:
         """(n_users,) int32, ascending: the id of each user_index."""
-        return np.load(self.folder / "users.npy")
+        return np.asarray(np.load(self.folder / "users.npy"))
 
     @cached_property
     def movie_ids(self) -> Array:
         """(n_movies,) int32, ascending: the id of each movie_index."""
-        return np.load(self.folder / "movies.npy")
+        return np.asarray(np.load(self.folder / "movies.npy"))
 
     @cached_property
     def train(self) -> UserRows:

@@ -73,7 +73,7 @@ class NeighbourScores(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(trainable=False, **kwargs)
-        self.sizes = {
+        self.sizes: dict[str, Any] = {
             "n_users": n_users,
             "n_movies": n_movies,
             "n_rows": n_rows,

@@ -89,7 +89,7 @@ def read_manifest(layout: StoreLayout) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
             f"there is no store at {layout.root}",
-            hint=f"make one with: bigrec --store {layout.root} ingest RAW",
+            hint=f"make one with: bigrec ingest RAW --store {layout.root}",
         ) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{layout.manifest} cannot be read: {error}") from error

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from bigrec.models.options import GradientOptions
 
-_ADAGRAD_START = 0.1
-_EPSILON = 1e-7
+_ADAGRAD_EPSILON = 0.1  # damps the first steps of a row, whose accumulator starts at zero
+_ADAM_EPSILON = 1e-7
 
 
 class Optimizer(Protocol):
@@ -40,15 +40,15 @@ class Sgd:
 class Adaptive:
     """Adagrad on embedding rows (Duchi, Hazan, Singer 2011), Adam elsewhere (Kingma, Ba 2015).
 
-    A variable whose gradient is sparse is an embedding; its accumulator starts at 0.1. Its rows get
-    the gradient of a rating's own loss, so that a row's step does not shrink as batches grow.
+    A variable whose gradient is sparse is an embedding. Its rows get the gradient of a
+    rating's own loss, so that a row's step does not shrink as batches grow.
     """
 
     def __init__(self, variables: list[Any], options: GradientOptions) -> None:
         self._values = [variable.value for variable in variables]
         self._rate, self._dense_rate = options.learning_rate, options.dense_learning_rate
         self._step = tf.Variable(0, dtype=tf.int64, name="step")
-        self._first = [tf.Variable(tf.fill(v.shape, _ADAGRAD_START)) for v in self._values]
+        self._first = [tf.Variable(tf.zeros_like(v)) for v in self._values]
         self._second = [tf.Variable(tf.zeros_like(v)) for v in self._values]
 
     def apply(self, gradients: list[Any], batch_size: Any) -> None:
@@ -60,14 +60,14 @@ class Adaptive:
         ):
             if isinstance(gradient, tf.IndexedSlices):
                 tf.raw_ops.ResourceSparseApplyAdagradV2(
-                    var=value.handle, accum=first.handle, lr=self._rate, epsilon=_EPSILON,
+                    var=value.handle, accum=first.handle, lr=self._rate, epsilon=_ADAGRAD_EPSILON,
                     grad=gradient.values * scale, indices=gradient.indices,
                 )  # fmt: skip
             else:
                 tf.raw_ops.ResourceApplyAdam(
                     var=value.handle, m=first.handle, v=second.handle,
                     beta1_power=0.9**step, beta2_power=0.999**step, lr=self._dense_rate,
-                    beta1=0.9, beta2=0.999, epsilon=_EPSILON, grad=gradient,
+                    beta1=0.9, beta2=0.999, epsilon=_ADAM_EPSILON, grad=gradient,
                 )  # fmt: skip
 
 

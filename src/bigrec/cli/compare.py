@@ -1,0 +1,64 @@
+"""`bigrec compare`: all runs of a split in one table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.options import JsonOption, RunsOption, StoreOption, load_tensorflow
+from bigrec.settings import resolve_settings
+
+
+def compare(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all of a split if none.")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Only runs of this split.")] = None,
+    store: StoreOption = None,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the runs of a split with each other and with the baselines."""
+    load_tensorflow()
+    from bigrec.datasets.training_data import open_training_data
+    from bigrec.evaluate.compare import compare_runs, the_split_of
+    from bigrec.runs import list_runs, open_run
+    from bigrec.splits.materialize import materialize_split
+    from bigrec.splits.splits import open_split
+    from bigrec.store.catalog import open_catalog
+
+    settings = resolve_settings({"store": store, "runs": runs})
+    if names:
+        chosen = [open_run(settings.runs, name) for name in names]
+    else:
+        chosen = list_runs(settings.runs)
+    if split is not None:
+        chosen = [run for run in chosen if run.config["split"]["name"] == split]
+    saved = open_split(open_catalog(settings.store), the_split_of(chosen))
+    with console.progress_bars() as progress:
+        shards = materialize_split(saved, budget=settings.budget, progress=progress)
+    comparison = compare_runs(chosen, open_training_data(shards))
+    if as_json:
+        console.print_json(comparison)
+        return
+    rows: list[tuple[object, ...]] = [
+        (row.run, row.model, row.test_rmse, row.test_mae, row.n_test, round(row.seconds, 1))
+        for row in comparison.runs
+    ]
+    rows += [
+        (f"({baseline.name})", "baseline", baseline.test_rmse, baseline.test_mae, None, None)
+        for baseline in comparison.baselines
+    ]
+    console.print_table(
+        ("run", "model", "test RMSE", "test MAE", "test ratings", "seconds"),
+        rows,
+        title=f"{saved.name}: {comparison.protocol}",
+        highlight_row=0,
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(compare)
