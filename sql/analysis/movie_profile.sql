@@ -1,0 +1,14 @@
+-- title: One movie's ratings
+-- description: How often each rating was given to a movie, and by how active users.
+-- param: movie_id INTEGER = 1  -- the movie
+SELECT
+    rating,
+    COUNT(*) AS n_ratings,
+    MIN(date) AS first_date,
+    MAX(date) AS last_date,
+    AVG(CAST(users.n_ratings AS DOUBLE)) AS mean_ratings_of_rater
+FROM ratings
+JOIN users ON ratings.user_id = users.user_id
+WHERE movie_id = $movie_id
+GROUP BY rating
+ORDER BY rating DESC

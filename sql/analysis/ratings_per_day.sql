@@ -1,0 +1,6 @@
+-- title: Ratings per day
+-- description: How many ratings were given on each day that has any.
+SELECT date, COUNT(*) AS n_ratings
+FROM ratings
+GROUP BY date
+ORDER BY date
