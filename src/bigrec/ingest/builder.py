@@ -8,7 +8,8 @@ that a store is published only if they hold the same ones.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bigrec.errors import DataError, StoreError
 from bigrec.ingest import kernels
 from bigrec.ingest.raw import RawFile
 from bigrec.ingest.rejects import Rejects
-from bigrec.ingest.rows import BadLine, GroupStats, Rows
+from bigrec.ingest.rows import BadLine, GroupStats, Rows, Titles
 from bigrec.ingest.sorting import Bucket, Spill, plan_buckets, sort_records
 from bigrec.ingest.sources import Source
 from bigrec.ingest.tables import write_movie_table, write_pairs, write_user_table
@@ -70,6 +71,14 @@ class _ParsedUnit:
     bad_lines: list[tuple[int, BadLine]]
 
 
+@dataclass(frozen=True)
+class _SmallFiles:
+    titles: Titles
+    n_probe: int | None
+    n_qualifying: int | None
+    bad_lines: list[BadLine]
+
+
 class _Writers(threading.local):
     """A RatingsWriter for each thread."""
 
@@ -107,7 +116,8 @@ class StoreBuilder:
         spare = max(budget.memory_bytes - _BASE_BYTES, 32 << 20) // (budget.threads + 1)
         self._unit_bytes = min(spare // _UNIT_COPIES, _MAX_UNIT_BYTES)
         self._bucket_rows = min(spare // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
-        self._users = None if by_user else UserTable()
+        self._by_user = by_user
+        self._users: UserTable | None = None  # where no order by user gives the statistics
         self._workspace = Workspace()
         self._writers = _Writers()
 
@@ -117,14 +127,18 @@ class StoreBuilder:
         movie_sample, user_sample, n_rows = source.sample()
         by_movie = by_user = None
         layout.ratings.mkdir()
+        side = ThreadPoolExecutor(1)  # the small files are read beside the ratings
+        small_files = side.submit(self._read_small_files)
         try:
             if not source.movie_sorted:
                 plan = plan_buckets(movie_sample, n_rows, self._bucket_rows)
                 by_movie = Spill(layout.root / "spill-by-movie", plan)
-            if self._users is None:
+            if self._by_user:
                 layout.ratings_by_user.mkdir()
                 plan = plan_buckets(user_sample, n_rows, self._bucket_rows)
                 by_user = Spill(layout.root / "spill-by-user", plan)
+            else:
+                self._users = UserTable(user_sample)
             movie_parts, digests = self._parse(entries, by_movie, by_user)
             user_parts: list[_Part] = []
             if by_movie:
@@ -133,14 +147,16 @@ class StoreBuilder:
                 user_parts = self._write_sorted(
                     by_user, layout.ratings_by_user, movie_is_primary=False
                 )
+            small = small_files.result()
         finally:
+            side.shutdown(cancel_futures=True)
             for spill in (by_movie, by_user):
                 if spill:
                     spill.close()
         if not movie_parts:
             raise DataError(f"{raw} holds no ratings", hint="fetch the files again")
         digest = _total_digest(movie_parts)
-        if self._users is None and digest != _total_digest(user_parts):
+        if self._by_user and digest != _total_digest(user_parts):
             raise StoreError(
                 "the two sort orders do not hold the same rows",
                 hint="this is a fault of the disk or of bigrec; please report it",
@@ -151,16 +167,45 @@ class StoreBuilder:
             if self._users
             else GroupStats.concatenate([part.stats for part in user_parts])
         )
-        described = tuple(
-            SourceFile(
-                entry.described.name, entry.described.size, entry.described.mtime_ns,
-                f"{digests[number]:016x}" if number in digests else "",
-            )
-            for number, entry in enumerate(entries)
-        )  # fmt: skip
-        manifest = self._write_tables(movies, users, described, digest)
+        write_user_table(layout.users, users)
+        n_movies = write_movie_table(layout.movies, small.titles, movies)
+        if self._rejects is not None:
+            self._rejects.add(small.bad_lines)
+        manifest = Manifest(
+            source=source.name,
+            source_files=tuple(
+                replace(entry.described, rows_digest=f"{digests[n]:016x}")
+                if n in digests
+                else entry.described
+                for n, entry in enumerate(entries)
+            ),
+            n_ratings=int(movies.counts.sum(dtype=np.int64)),
+            n_users=len(users.ids),
+            n_movies=n_movies,
+            n_probe=small.n_probe,
+            n_qualifying=small.n_qualifying,
+            rating_sum=int(movies.sums.sum()) / 2,
+            min_rating=source.min_rating,
+            max_rating=source.max_rating,
+            first_date=str(np.datetime64(int(movies.first_days.min()), "D")),
+            last_date=str(np.datetime64(int(movies.last_days.max()), "D")),
+            rows_digest=f"{digest:016x}",
+            bigrec_version=__version__,
+            n_rejected=self._rejects.n_lines if self._rejects else 0,
+        )
         manifest.write(layout.manifest)
         return manifest
+
+    def _read_small_files(self) -> _SmallFiles:
+        """Read the titles; write probe and qualifying."""
+        source, layout = self._source, self._layout
+        bad_lines: list[BadLine] | None = None if self._rejects is None else []
+        return _SmallFiles(
+            source.titles(bad_lines),
+            write_pairs(layout.probe, source.probe(bad_lines)),
+            write_pairs(layout.qualifying, source.qualifying(bad_lines)),
+            bad_lines or [],
+        )
 
     def _parse(
         self, entries: list[SourceEntry], by_movie: Spill | None, by_user: Spill | None
@@ -218,7 +263,7 @@ class StoreBuilder:
         path = self._layout.ratings / part_name(number)
         self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
         if self._users:
-            self._users.add(rows.user_id, rows.payload)
+            self._users.add(rows.user_id, rows.movie_id, rows.payload, self._workspace)
         return _Part(stats, digest, len(rows.payload), [])
 
     def _reject_lines(self, parsed: _ParsedUnit, n_lines: dict[RawFile, int]) -> None:
@@ -280,7 +325,7 @@ class StoreBuilder:
             path, movie_id, user_id, records[:, 2], by_user=not movie_is_primary
         )
         if self._users:
-            self._users.add(user_id, records[:, 2])
+            self._users.add(user_id, movie_id, records[:, 2], self._workspace)
         return _Part(stats, digest, len(records), pairs)
 
     def _summarise(
@@ -297,35 +342,6 @@ class StoreBuilder:
             GroupStats(*(column[:n_ids].copy() for column in columns)),
             int(digest),
             int(repeated),
-        )
-
-    def _write_tables(
-        self, movies: GroupStats, users: GroupStats, files: tuple[SourceFile, ...], digest: int
-    ) -> Manifest:
-        source, layout = self._source, self._layout
-        bad_lines: list[BadLine] | None = None if self._rejects is None else []
-        n_movies = write_movie_table(layout.movies, source.titles(bad_lines), movies)
-        write_user_table(layout.users, users)
-        n_probe = write_pairs(layout.probe, source.probe(bad_lines))
-        n_qualifying = write_pairs(layout.qualifying, source.qualifying(bad_lines))
-        if self._rejects is not None:
-            self._rejects.add(bad_lines or [])
-        return Manifest(
-            source=source.name,
-            source_files=files,
-            n_ratings=int(movies.counts.sum(dtype=np.int64)),
-            n_users=len(users.ids),
-            n_movies=n_movies,
-            n_probe=n_probe,
-            n_qualifying=n_qualifying,
-            rating_sum=int(movies.sums.sum()) / 2,
-            min_rating=source.min_rating,
-            max_rating=source.max_rating,
-            first_date=str(np.datetime64(int(movies.first_days.min()), "D")),
-            last_date=str(np.datetime64(int(movies.last_days.max()), "D")),
-            rows_digest=f"{digest:016x}",
-            bigrec_version=__version__,
-            n_rejected=self._rejects.n_lines if self._rejects else 0,
         )
 
 

@@ -63,6 +63,28 @@ def plan_buckets(sample: Array, n_rows: int, rows_per_bucket: int) -> BucketPlan
     return BucketPlan(bucket_of_slot, lowest, shift, int(bucket_of_slot[-1]) + 1)
 
 
+def group_rows(
+    plan: BucketPlan, primary: Array, secondary: Array, payload: Array, workspace: Workspace
+) -> tuple[Array, Array]:
+    """Group rows by bucket, keeping their order inside each.
+
+    Args:
+        plan: the buckets.
+        primary, secondary, payload: (n,) int32.
+        workspace: scratch memory, which holds the result.
+
+    Returns:
+        Records (n, 3) int32; edges (n_buckets + 1,) int64, where bucket b is edges[b]:edges[b + 1].
+    """
+    n = len(payload)
+    records = workspace.array("records", 3 * n, np.int32).reshape(n, 3)
+    edges = np.zeros(plan.n_buckets + 1, np.int64)
+    _scatter(
+        primary, secondary, payload, plan.bucket_of_slot, plan.lowest, plan.shift, records, edges
+    )
+    return records, edges
+
+
 class Spill:
     """A file of rows grouped by bucket. Units may be added by several threads, in any order."""
 
@@ -93,19 +115,7 @@ class Spill:
         n = len(payload)
         if not n:
             return
-        records = workspace.array("records", 3 * n, np.int32).reshape(n, 3)
-        edges = np.zeros(self.plan.n_buckets + 1, np.int64)
-        plan = self.plan
-        _scatter(
-            primary,
-            secondary,
-            payload,
-            plan.bucket_of_slot,
-            plan.lowest,
-            plan.shift,
-            records,
-            edges,
-        )
+        records, edges = group_rows(self.plan, primary, secondary, payload, workspace)
         with self._lock:
             start = self._size
             self._size += n * RECORD_BYTES

@@ -70,7 +70,13 @@ def write_pairs(path: Path, runs: Iterator[Pairs] | None) -> int | None:
             if pairs.day is not None:
                 columns[DATE] = pa.array(pairs.day).cast(pa.date32())
             table = pa.table(columns)
-            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+            writer = writer or pq.ParquetWriter(
+                path,
+                table.schema,
+                compression="zstd",
+                use_dictionary=[DATE],
+                column_encoding=dict.fromkeys((MOVIE_ID, USER_ID), "DELTA_BINARY_PACKED"),
+            )
             writer.write_table(table)
             n_pairs += len(table)
     finally:

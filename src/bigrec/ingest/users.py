@@ -9,94 +9,99 @@ import numba
 import numpy as np
 
 from bigrec.ingest.rows import GroupStats
+from bigrec.ingest.sorting import group_rows, plan_buckets
+from bigrec.ingest.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 
 _FIRST_CAPACITY = 1 << 16
+_RANGES = 128
+_WIDTH = 8  # columns of a slot, so that it lies in one cache line
+_ID, _COUNT, _SUM, _FIRST_DAY, _LAST_DAY = range(5)  # the sum is of half stars; id 0 is a free slot
 _BLOCK_BITS = 10  # ids of a block of 1024 stay neighbours, as rows of a movie ascend by user
 
 _compiled = numba.njit(nogil=True, cache=True)
 
 
 class UserTable:
-    """A hash table from user ids to statistics; 24 bytes a slot, at most half of them taken."""
+    """A hash table from user ids to statistics; 32 bytes a slot, at most half of them taken.
 
-    def __init__(self) -> None:
+    Args:
+        sample: int32, user ids of rows drawn evenly from the input; at least one.
+    """
+
+    def __init__(self, sample: Array) -> None:
+        # Rows are counted range by range of users, so that the slots in use fit a core's cache.
+        self._ranges = plan_buckets(sample, n_rows=_RANGES, rows_per_bucket=1)
         self._lock = threading.Lock()
         self._n_users = 0
-        self._columns = _empty_columns(_FIRST_CAPACITY)
+        self._slots = np.zeros((_FIRST_CAPACITY, _WIDTH), np.int32)
 
-    def add(self, user_id: Array, payload: Array) -> None:
+    def add(self, user_id: Array, movie_id: Array, payload: Array, workspace: Workspace) -> None:
         """Count rows.
 
         Args:
-            user_id, payload: (n,) int32.
+            user_id, movie_id, payload: (n,) int32.
+            workspace: scratch memory.
         """
+        records, _ = group_rows(self._ranges, user_id, movie_id, payload, workspace)
+        user_id, payload = records[:, 0], records[:, 2]
         with self._lock:
             done = 0
             while True:
-                done, self._n_users = _count(user_id, payload, done, self._n_users, *self._columns)
+                done, self._n_users = _count(user_id, payload, done, self._n_users, self._slots)
                 if done == len(user_id):
                     return
-                grown = _empty_columns(2 * len(self._columns[0]))
-                _rehash(*self._columns, *grown)
-                self._columns = grown
+                grown = np.zeros((2 * len(self._slots), _WIDTH), np.int32)
+                _rehash(self._slots, grown)
+                self._slots = grown
 
     def stats(self) -> GroupStats:
         """The statistics of all users, ascending by id."""
-        taken = np.flatnonzero(self._columns[0])
-        order = taken[np.argsort(self._columns[0][taken])]
-        return GroupStats(*(column[order] for column in self._columns))
-
-
-def _empty_columns(capacity: int) -> tuple[Array, Array, Array, Array, Array]:
-    """Ids (0 for a free slot), counts, sums of half stars, first and last days."""
-    kinds = (np.int32, np.int32, np.int64, np.int32, np.int32)
-    ids, counts, sums, first_days, last_days = (np.zeros(capacity, kind) for kind in kinds)
-    return ids, counts, sums, first_days, last_days
+        taken = self._slots[self._slots[:, _ID] != 0]  # (n_users, _WIDTH)
+        taken = taken[np.argsort(taken[:, _ID])]
+        return GroupStats(
+            taken[:, _ID].copy(),
+            taken[:, _COUNT].copy(),
+            taken[:, _SUM].astype(np.int64),
+            taken[:, _FIRST_DAY].copy(),
+            taken[:, _LAST_DAY].copy(),
+        )
 
 
 @_compiled
-def _slot_of(user, ids):  # type: ignore[no-untyped-def]
-    mask = np.uint64(len(ids) - 1)
+def _slot_of(user, slots):  # type: ignore[no-untyped-def]
+    mask = np.uint64(len(slots) - 1)
     block = np.uint64(user) >> np.uint64(_BLOCK_BITS)
     block *= np.uint64(0x9E3779B97F4A7C15)
     slot = (np.uint64(user) + (block >> np.uint64(20))) & mask
-    while ids[slot] != user and ids[slot] != 0:
+    while slots[slot, _ID] != user and slots[slot, _ID] != 0:
         slot = (slot + np.uint64(1)) & mask
     return slot
 
 
 @_compiled
-def _count(user_id, payload, done, n_users, ids, counts, sums, first_days, last_days):  # type: ignore[no-untyped-def]
+def _count(user_id, payload, done, n_users, slots):  # type: ignore[no-untyped-def]
     """Count rows from `done` on until the table is half full; return (rows done, users)."""
     for row in range(done, len(user_id)):
-        slot = _slot_of(user_id[row], ids)
+        slot = _slot_of(user_id[row], slots)
         day = payload[row] >> 8
-        if ids[slot] == 0:
-            if 2 * n_users >= len(ids):
+        if slots[slot, _ID] == 0:
+            if 2 * n_users >= len(slots):
                 return row, n_users
             n_users += 1
-            ids[slot] = user_id[row]
-            first_days[slot] = day
-            last_days[slot] = day
-        counts[slot] += 1
-        sums[slot] += payload[row] & 255
-        first_days[slot] = min(first_days[slot], day)
-        last_days[slot] = max(last_days[slot], day)
+            slots[slot, _ID] = user_id[row]
+            slots[slot, _FIRST_DAY] = day
+            slots[slot, _LAST_DAY] = day
+        slots[slot, _COUNT] += 1
+        slots[slot, _SUM] += payload[row] & 255
+        slots[slot, _FIRST_DAY] = min(slots[slot, _FIRST_DAY], day)
+        slots[slot, _LAST_DAY] = max(slots[slot, _LAST_DAY], day)
     return len(user_id), n_users
 
 
 @_compiled
-def _rehash(  # type: ignore[no-untyped-def]
-    ids, counts, sums, first_days, last_days,
-    to_ids, to_counts, to_sums, to_first_days, to_last_days,
-):  # fmt: skip
-    for old in range(len(ids)):
-        if ids[old]:
-            slot = _slot_of(ids[old], to_ids)
-            to_ids[slot] = ids[old]
-            to_counts[slot] = counts[old]
-            to_sums[slot] = sums[old]
-            to_first_days[slot] = first_days[old]
-            to_last_days[slot] = last_days[old]
+def _rehash(slots, grown):  # type: ignore[no-untyped-def]
+    for old in range(len(slots)):
+        if slots[old, _ID]:
+            grown[_slot_of(slots[old, _ID], grown)] = slots[old]
