@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bigrec.errors import QueryError, StoreError
 from bigrec.query.library import CHECKS, NamedQuery, list_queries
 from bigrec.query.session import Session
 from bigrec.resources import SILENT, Progress
@@ -57,12 +58,16 @@ def check_store(session: Session, *, progress: Progress = SILENT) -> list[CheckR
 
 def _run_check(session: Session, check: NamedQuery) -> CheckResult:
     start = time.perf_counter()
-    result = session.run(check.sql)
-    rows = result.limit(MAX_BAD_ROWS + 1).fetchall()
+    try:
+        result = session.run(check.sql)
+        columns = tuple(result.columns)
+        rows = result.limit(MAX_BAD_ROWS + 1).fetchall()
+    except (QueryError, StoreError) as error:  # a file that cannot be read, or lacks a column
+        columns, rows = ("error",), [(error.message,)]
     return CheckResult(
         name=check.name,
         title=check.title,
-        columns=tuple(result.columns),
+        columns=columns,
         bad_rows=tuple(rows[:MAX_BAD_ROWS]),
         more_rows=len(rows) > MAX_BAD_ROWS,
         seconds=time.perf_counter() - start,

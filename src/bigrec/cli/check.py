@@ -1,0 +1,73 @@
+"""`bigrec check`: prove that the store is whole."""
+
+from __future__ import annotations
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
+from bigrec.errors import StoreError
+from bigrec.settings import resolve_settings
+
+_SHOWN_ROWS = 10
+
+
+def check(
+    store: StoreOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run every check of the library; exit with 3 and the offending rows if one fails."""
+    from bigrec.query.checks import check_store
+    from bigrec.query.output import format_table
+    from bigrec.query.session import open_session
+
+    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    with (
+        open_session(settings.store, budget=settings.budget) as session,
+        console.progress_bars() as progress,
+    ):
+        results = check_store(session, progress=progress)
+    failed = [result for result in results if not result.passed]
+    if as_json:
+        checks = [
+            {
+                "name": result.name,
+                "title": result.title,
+                "passed": result.passed,
+                "seconds": round(result.seconds, 3),
+                "n_rows": len(result.bad_rows),
+                "more_rows": result.more_rows,
+                "rows": [
+                    dict(zip(result.columns, row, strict=True))
+                    for row in result.bad_rows[:_SHOWN_ROWS]
+                ],
+            }
+            for result in results
+        ]
+        console.print_json({"passed": not failed, "checks": checks})
+    else:
+        console.print_table(
+            ("check", "what should be so", "result", "seconds"),
+            [
+                (r.name, r.title, "ok" if r.passed else "FAILED", round(r.seconds, 2))
+                for r in results
+            ],
+        )
+        for result in failed:
+            shown = result.bad_rows[:_SHOWN_ROWS]
+            found = f"{len(result.bad_rows):,}{' or more' if result.more_rows else ''}"
+            console.print_line(f"\n{result.name}: {found} rows, {len(shown)} shown")
+            console.print_line(format_table(result.columns, shown))
+    if failed:
+        raise StoreError(
+            f"{len(failed)} of {len(results)} checks failed: "
+            f"{', '.join(result.name for result in failed)}",
+            hint="ingest the raw files again with --overwrite",
+        )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(check)
