@@ -72,7 +72,7 @@ class NeighbourScores(keras.layers.Layer):
         mean: float,
         **kwargs: Any,
     ) -> None:
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.sizes: dict[str, Any] = {
             "n_users": n_users,
             "n_movies": n_movies,

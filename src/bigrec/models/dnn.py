@@ -36,8 +36,9 @@ class DnnOptions(GradientOptions):
 PRESETS: Final = {
     "notebook": DnnOptions(),
     "tuned": DnnOptions(
-        epochs=6, optimizer="adaptive", learning_rate=0.08, embedding_size=16, first_units=128,
-        second_units=64, dropout=0.2, row_l2=0.02, initial_deviation=0.2, start_from_biases=True,
+        epochs=6, optimizer="adaptive", learning_rate=0.3, dense_learning_rate=0.002,
+        embedding_size=16, first_units=128, second_units=64, dropout=0.1, row_l2=0.005,
+        initial_deviation=0.2, start_from_biases=True,
     ),
 }  # fmt: skip
 

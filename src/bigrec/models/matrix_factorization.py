@@ -39,8 +39,8 @@ class MatrixFactorizationOptions(GradientOptions):
 PRESETS: Final = {
     "notebook": MatrixFactorizationOptions(),
     "tuned": MatrixFactorizationOptions(
-        epochs=8, optimizer="adaptive", learning_rate=0.08, embedding_size=16, table_l2=0.0,
-        row_l2=0.04, bias_l2=0.01, initial_deviation=0.05, start_from_biases=True,
+        epochs=6, optimizer="adaptive", learning_rate=0.1, embedding_size=16, table_l2=0.0,
+        row_l2=0.04, bias_l2=0.01, initial_deviation=0.1, start_from_biases=True,
     ),
 }  # fmt: skip
 

@@ -34,8 +34,8 @@ class ResidualOptions(DnnOptions):
 PRESETS: Final = {
     "notebook": ResidualOptions(),
     "tuned": ResidualOptions(
-        epochs=8, optimizer="adaptive", learning_rate=0.08, embedding_size=16, first_units=64,
-        second_units=32, dropout=0.2, row_l2=0.04, bias_l2=0.01, initial_deviation=0.05,
+        epochs=6, optimizer="adaptive", learning_rate=0.1, embedding_size=16, first_units=64,
+        second_units=32, dropout=0.2, row_l2=0.04, bias_l2=0.01, initial_deviation=0.1,
         start_from_biases=True,
     ),
 }  # fmt: skip

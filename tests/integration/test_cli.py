@@ -1,0 +1,238 @@
+"""The command line, end to end: `main(argv)` on real files, real engines, real TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from bigrec.cli.app import main
+from bigrec.models.registry import MODELS
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store that has one split, and one run of every model."""
+    folder = tmp_path_factory.mktemp("home")
+    shutil.copytree(store_small, folder / "store")
+    at = places(folder)
+    create = ["split", "create", "s", "--min-movie-ratings", "20", "--min-user-ratings", "5"]
+    assert main([*create, *at[:2]]) == 0
+    for model in MODELS:
+        epochs = [] if model == "cosine-knn" else ["--epochs", "2"]
+        assert main(["train", model, "--split", "s", "--run", model, *epochs, *at]) == 0
+    return folder
+
+
+def places(folder: Path) -> list[str]:
+    return ["--store", str(folder / "store"), "--runs", str(folder / "runs")]
+
+
+def json_of(capsys: Capture, *argv: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*argv, "--json"]) == 0
+    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return fields
+
+
+def test_synth_and_ingest_say_what_they_did(tmp_path: Path, capsys: Capture) -> None:
+    raw, store = tmp_path / "raw", tmp_path / "store"
+    made = json_of(capsys, "synth", str(raw), "--ratings", "5000", "--seed", "1")
+    assert set(made) == {"n_ratings", "n_users", "n_movies", "noise_rmse"}
+    done = json_of(capsys, "ingest", str(raw), "--store", str(store))
+    assert done["n_ratings"] == made["n_ratings"] == 5000
+    assert {
+        "n_users", "n_movies", "n_probe", "n_qualifying", "seconds", "rows_per_second",
+        "peak_rss_bytes", "store_bytes",
+    } <= set(done)  # fmt: skip
+    again = json_of(capsys, "ingest", str(raw), "--store", str(store))
+    assert again["unchanged"]
+    info = json_of(capsys, "info", "--store", str(store))
+    assert info["n_ratings"] == 5000
+    assert info["splits"] == []
+
+
+def test_split_create_list_show(home: Path, capsys: Capture) -> None:
+    store = places(home)[:2]
+    shown = json_of(capsys, "split", "show", "s", *store)
+    assert {"name", "n_train", "n_test", "n_users", "n_movies", "seconds"} <= set(shown)
+    assert "more than 20 ratings" in shown["protocol"]
+    listed = json_of(capsys, "split", "list", *store)
+    assert [split["name"] for split in listed["splits"]] == ["s"]
+    assert main(["split", "show", "other", *store]) == 3
+    assert "the store has no split 'other'" in capsys.readouterr().err
+    assert main(["split", "create", "t", "--preset", "notebook-smal", *store]) == 2
+    assert "notebook-small" in capsys.readouterr().err
+
+
+def test_train_reports_epochs_and_errors(home: Path, capsys: Capture) -> None:
+    argv = ["train", "matrix-factorization", "--split", "s", "--run", "json", "--epochs", "3"]
+    done = json_of(capsys, *argv, *places(home))
+    assert set(done) == {
+        "run", "model", "split", "epochs", "test_rmse", "test_mae", "n_test", "n_fallback"
+    }  # fmt: skip
+    assert [epoch["epoch"] for epoch in done["epochs"]] == [1, 2, 3]
+    assert {"train_mse", "test_rmse", "seconds", "rows_per_second"} < set(done["epochs"][0])
+    assert done["test_rmse"] == done["epochs"][-1]["test_rmse"]
+    assert main([*argv, *places(home)]) == 6
+    assert "exists already" in capsys.readouterr().err
+    shutil.rmtree(home / "runs" / "json")
+
+
+def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capture) -> None:
+    at = places(home)
+    for argv, code, words in (
+        (["train", "magic", "--split", "s", *at], 2, "unknown model"),
+        (["train", "dnn", "--split", "x", *at], 3, "no split 'x'"),
+        (["train", "dnn", "--split", "s", "--set", "epocs=3", *at], 2, "epochs"),
+        (["train", "dnn", "--split", "s", "--set", "epochs", *at], 2, "KEY=VALUE"),
+        (["train", "dnn", "--split", "s", "--device", "gpu", "--run", "g", *at], 5, "no GPU"),
+        (["recommend", "nobody", "1", *at], 6, "no run 'nobody'"),
+        (["recommend", "dnn", "999999999", *at], 6, "no rating on the train side"),
+        (["predict", "dnn", "--output", str(tmp_path / "x.csv"), *at], 2, "expected one of"),
+        (["info", "--store", str(tmp_path / "none")], 3, "no store"),
+        (["ingest", str(tmp_path), "--store", str(tmp_path / "s")], 3, "no ratings that bigrec"),
+        (["ingest", str(tmp_path), "--memory", "much"], 2, "expected a size"),
+        (["frobnicate"], 2, "No such command"),
+        (["info", "--what"], 2, "No such option"),
+    ):
+        capsys.readouterr()
+        assert main(argv) == code, argv
+        assert words in capsys.readouterr().err
+
+
+def test_a_diverging_run_stops_with_advice(home: Path, capsys: Capture) -> None:
+    argv = ["train", "matrix-factorization", "--split", "s", "--preset", "notebook", "--run", "d"]
+    assert main([*argv, "--set", "learning_rate=1e6", *places(home)]) == 6
+    assert "--set learning_rate=" in capsys.readouterr().err
+    assert not (home / "runs" / "d").exists()
+
+
+def test_compare_puts_all_runs_and_baselines_in_one_table(home: Path, capsys: Capture) -> None:
+    table = json_of(capsys, "compare", *places(home))
+    assert {row["run"] for row in table["runs"]} == set(MODELS)
+    errors = [row["test_rmse"] for row in table["runs"]]
+    assert errors == sorted(errors)
+    assert [baseline["name"] for baseline in table["baselines"]] == [
+        "global-mean", "movie-mean", "bias"
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert main(["compare", "dnn", "residual", *places(home)]) == 0
+    text = capsys.readouterr().out
+    assert "random 80/20, seed 0" in text
+    assert "autorec" not in text
+
+
+def test_baselines_agree_with_pandas(home: Path, capsys: Capture) -> None:
+    from bigrec.splits.splits import open_split
+    from bigrec.store.catalog import open_catalog
+
+    split = open_split(open_catalog(home / "store"), "s")
+    train, test = split.train.collect().to_pandas(), split.test.collect().to_pandas()
+    means = train.groupby("movie_id").rating.mean()
+    scores = test.movie_id.map(means).fillna(train.rating.mean())
+    expected = {
+        "global-mean": math.sqrt(((test.rating - train.rating.mean()) ** 2).mean()),
+        "movie-mean": math.sqrt(((test.rating - scores) ** 2).mean()),
+    }
+    baselines = {b["name"]: b for b in json_of(capsys, "compare", *places(home))["baselines"]}
+    for name, rmse in expected.items():
+        assert baselines[name]["test_rmse"] == pytest.approx(rmse, rel=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_recommendations_are_unseen_and_in_order(model: str, home: Path, capsys: Capture) -> None:
+    ratings = pl.scan_parquet(home / "store" / "ratings" / "*.parquet")
+    user = int(ratings.select("user_id").first().collect().item())
+    answer = json_of(capsys, "recommend", model, str(user), "--top", "5", *places(home))
+    assert answer["user_id"] == user
+    items = answer["items"]
+    assert len(items) == 5
+    assert set(items[0]) == {"movie_id", "title", "year", "score"}
+    scores = [item["score"] for item in items]
+    assert scores == sorted(scores, reverse=True)
+    seen = set(ratings.filter(pl.col("user_id") == user).collect()["movie_id"])
+    assert not seen & {item["movie_id"] for item in items}
+
+
+def test_predictions_keep_the_order_and_count_the_cold(
+    home: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    ratings = pl.scan_parquet(home / "store" / "ratings" / "*.parquet").head(50).collect()
+    pairs = ratings.select("user_id", "movie_id").sample(fraction=1, shuffle=True, seed=1)
+    pairs = pl.concat(
+        [pairs, pl.DataFrame({"user_id": [999999999], "movie_id": [1]}).cast(pl.Int32)]
+    )
+    pairs.write_csv(tmp_path / "pairs.csv")
+    out = tmp_path / "scores.parquet"
+    argv = ["predict", "residual", "--pairs", str(tmp_path / "pairs.csv"), "--output", str(out)]
+    summary = json_of(capsys, *argv, *places(home))
+    scores = pl.read_parquet(out)
+    assert scores["user_id"].to_list() == pairs["user_id"].to_list()
+    assert summary["n_pairs"] == len(pairs)
+    assert summary["n_fallback"] == scores["is_fallback"].sum() >= 1
+    assert np.isfinite(scores["score"].to_numpy()).all()
+    for kind in ("--probe", "--qualifying"):
+        summary = json_of(
+            capsys, "predict", "residual", kind, "--output", str(tmp_path / "o.csv"), *places(home)
+        )
+        assert summary["n_pairs"] == len(pl.read_csv(tmp_path / "o.csv")) > 0
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    argv = ["predict", "residual", "--pairs", str(tmp_path / "bad.csv"), "--output", str(out)]
+    assert main([*argv, *places(home)]) == 3
+    assert "found the header 'a,b'" in capsys.readouterr().err
+
+
+def test_a_run_of_a_changed_split_is_refused(home: Path, tmp_path: Path, capsys: Capture) -> None:
+    shutil.copytree(home, tmp_path / "home")
+    config = tmp_path / "home" / "runs" / "dnn" / "config.json"
+    fields = json.loads(config.read_text())
+    fields["split"]["digest"] = "0" * 16
+    config.write_text(json.dumps(fields))
+    assert main(["recommend", "dnn", "1", *places(tmp_path / "home")]) == 6
+    assert "another state of split" in capsys.readouterr().err
+
+
+def test_the_python_api_does_the_same(raw_small: Path, tmp_path: Path) -> None:
+    import bigrec
+
+    store = bigrec.ingest(raw_small, tmp_path / "store")
+    assert store.sql("SELECT count(*) AS n FROM ratings").fetchall() == [(20_000,)]
+    split = store.split("s", min_movie_ratings=20, min_user_ratings=5)
+    assert split.train.select(pl.len()).collect().item() == split.saved.summary.n_train
+    batch = next(iter(split.train_batches(batch_size=32)))
+    assert batch["rating"].shape == (32,)
+    run = bigrec.train(split, "matrix-factorization", runs=tmp_path / "runs", options={"epochs": 1})
+    assert 0.5 < run.test_rmse < 1.5
+    user = int(split.train.select("user_id").first().collect().item())
+    assert len(run.recommend(user, top=3)) == 3
+    assert store.split("s").run(tmp_path / "runs", run.name).test_rmse == run.test_rmse
+    assert bigrec.open(tmp_path / "store").manifest.n_ratings == 20_000
+
+
+def test_doctor_is_loud_without_a_gpu(home: Path, capsys: Capture) -> None:
+    report = json_of(capsys, "doctor", *places(home))
+    assert report["packages"]["tensorflow"]
+    assert sorted(report["runs"]) == sorted(MODELS)
+    if not report["gpus"]:
+        assert main(["doctor", *places(home)]) == 0
+        assert "no GPU" in capsys.readouterr().err
+
+
+def test_stderr_stays_quiet_and_stdout_is_one_object(home: Path) -> None:
+    argv = [sys.executable, "-m", "bigrec", "recommend", "dnn", "1", "--json", *places(home)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 6
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert "cuda" not in done.stderr.lower()

@@ -1,0 +1,57 @@
+"""The run-time twin of the import contracts: what a fresh interpreter has loaded afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "bigrec"
+HEAVY = {"tensorflow", "keras", "sklearn", "numba", "altair"}
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import bigrec",
+        "from bigrec.cli.app import main; assert main(['--help']) == 0",
+        "from bigrec.cli.app import main; assert main(['train', '--help']) == 0",
+    ],
+    ids=["import", "help", "train help"],
+)
+def test_starting_up_loads_nothing_heavy(code: str) -> None:
+    assert not loaded_after(code) & (HEAVY | {"polars", "duckdb", "pyarrow"})
+
+
+def test_information_about_a_store_loads_no_model_library(store_small: Path) -> None:
+    argv = ["info", "--store", str(store_small)]
+    code = f"from bigrec.cli.app import main; assert main({argv!r}) == 0"
+    assert not loaded_after(code) & HEAVY
+
+
+def test_ingest_loads_no_model_library() -> None:
+    assert not loaded_after("import bigrec.ingest.ingest, bigrec.splits.materialize") & (
+        HEAVY - {"numba"}
+    )
+
+
+def test_modules_stay_small() -> None:
+    sizes = {path: len(path.read_text().splitlines()) for path in SOURCE.rglob("*.py")}
+    assert {str(path): size for path, size in sizes.items() if size > 400} == {}
+
+
+def test_every_package_is_a_docstring_only() -> None:
+    for path in SOURCE.glob("*/__init__.py"):
+        lines = path.read_text().strip()
+        assert lines.startswith('"""'), path
+        assert lines.endswith('"""'), path
+        assert lines.count('"""') == 2, path

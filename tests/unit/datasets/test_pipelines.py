@@ -1,0 +1,83 @@
+"""Pipelines deliver every train row once an epoch, in an order that (seed, epoch) decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.unit.models.test_cosine_knn import make_rows
+
+from bigrec.datasets.pairs import pair_blocks, pair_dataset
+from bigrec.datasets.user_rows import row_batches, row_dataset
+from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.splits.materialize import PAIR_DTYPE
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    rng = np.random.default_rng(0)
+    paths = []
+    for number, n in enumerate((1000, 37, 2500)):
+        pairs = np.zeros(n, PAIR_DTYPE)
+        pairs["user_index"] = rng.permutation(n) + 10_000 * number
+        pairs["movie_index"] = pairs["user_index"] % 97
+        pairs["rating"] = 1 + pairs["user_index"] % 5
+        paths.append(tmp_path / f"{number:05d}.npy")
+        np.save(paths[-1], pairs)
+    return paths
+
+
+def flat(blocks: list[dict[str, Any]], name: str) -> np.ndarray[Any, Any]:
+    return np.concatenate([np.asarray(block[name]).ravel() for block in blocks])
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 50, 5000])
+def test_every_row_comes_once_in_whole_batches(shards: list[Path], batch_size: int) -> None:
+    blocks = list(pair_blocks(shards, batch_size=batch_size, seed=1, epoch=1))
+    users = flat(blocks, USER_INDEX)
+    expected = np.concatenate([np.load(path)["user_index"] for path in shards])
+    np.testing.assert_array_equal(np.sort(users), np.sort(expected))
+    np.testing.assert_array_equal(flat(blocks, MOVIE_INDEX), users % 97)
+    np.testing.assert_array_equal(flat(blocks, RATING), 1 + users % 5)
+    widths = [block[USER_INDEX].shape[1] for block in blocks]
+    assert all(width == batch_size for width in widths[:-1])
+
+
+def test_order_is_a_function_of_seed_and_epoch(shards: list[Path]) -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        blocks = pair_blocks(shards, batch_size=8, seed=seed, epoch=epoch)
+        users: list[int] = flat(list(blocks), USER_INDEX).tolist()
+        return users
+
+    assert order(1, 1) == order(1, 1)
+    assert order(1, 1) != order(1, 2)
+    assert order(1, 1) != order(2, 1)
+
+
+def test_tensorflow_gets_the_same_blocks(shards: list[Path]) -> None:
+    expected = list(pair_blocks(shards, batch_size=16, seed=1, epoch=3))
+    given = list(pair_dataset(shards, batch_size=16, seed=1, epoch=3).as_numpy_iterator())
+    assert len(given) == len(expected)
+    for one, two in zip(given, expected, strict=True):
+        for name, values in two.items():
+            np.testing.assert_array_equal(one[name], values)
+
+
+def test_user_rows_travel_whole() -> None:
+    rows, _ = make_rows(2, n_users=30, n_movies=12, density=0.3)
+    batches = list(row_batches(rows, batch_size=7, seed=0, epoch=1))
+    assert [len(batch[USER_INDEX]) for batch in batches] == [7, 7, 7, 7, 2]
+    for batch in batches:
+        ends = np.cumsum(batch[ROW_LENGTHS])
+        for user, end, n in zip(batch[USER_INDEX], ends, batch[ROW_LENGTHS], strict=True):
+            expected = slice(rows.indptr[user], rows.indptr[user + 1])
+            np.testing.assert_array_equal(
+                batch[MOVIE_INDEX][end - n : end], rows.movie_index[expected]
+            )
+            np.testing.assert_array_equal(batch[RATING][end - n : end], rows.rating[expected])
+    seen = np.sort(np.concatenate([batch[USER_INDEX] for batch in batches]))
+    np.testing.assert_array_equal(seen, np.arange(30))
+    given = list(row_dataset(rows, batch_size=7, seed=0, epoch=1).as_numpy_iterator())
+    np.testing.assert_array_equal(given[0][RATING], batches[0][RATING])

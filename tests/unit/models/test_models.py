@@ -1,0 +1,125 @@
+"""One contract for every model: it builds, scores, saves, loads without code, and recommends."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from bigrec.errors import SettingsError
+from bigrec.features import BatchSpec, UserRows
+from bigrec.models.bias import Biases, fit_biases
+from bigrec.models.options import override
+from bigrec.models.registry import MODELS, find_model, find_preset
+from bigrec.models.scoring import Recommender
+from tests.unit.models.test_cosine_knn import make_rows
+
+
+def make_model(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases: Biases) -> Any:
+    definition = MODELS[name]
+    options = definition.presets[preset]
+    if definition.fit is not None:
+        return definition.fit(rows, spec, options, biases)
+    assert definition.build is not None
+    return definition.build(spec, options, biases)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[UserRows, BatchSpec, Biases]:
+    rows, spec = make_rows(1, n_users=50, n_movies=20, density=0.3)
+    return rows, spec, fit_biases(rows, spec)
+
+
+@pytest.mark.parametrize("preset", ["notebook", "tuned"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_saved_model_scores_as_before(
+    name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases], tmp_path: Path
+) -> None:
+    rows, spec, biases = data
+    model = make_model(name, preset, rows, spec, biases)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    user = np.arange(50, dtype=np.int32)
+    movie = (user * 7 % 20).astype(np.int32)
+    kind = MODELS[name].inputs
+    before, _ = Recommender(model, kind, rows, spec, biases).score_pairs(user, movie)
+    after, cold = Recommender(loaded, kind, rows, spec, biases).score_pairs(user, movie)
+    np.testing.assert_array_equal(before, after)
+    assert not cold.any()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_pairs_and_whole_users_agree(name: str, data: tuple[UserRows, BatchSpec, Biases]) -> None:
+    rows, spec, biases = data
+    model = make_model(name, "tuned", rows, spec, biases)
+    recommender = Recommender(model, MODELS[name].inputs, rows, spec, biases)
+    users = np.array([3, 41], np.int32)
+    whole = recommender.score_users(users)
+    pairs, _ = recommender.score_pairs(np.repeat(users, 20), np.tile(np.arange(20, dtype="i4"), 2))
+    np.testing.assert_allclose(spec.clip(whole).ravel(), pairs, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_unknown_ids_fall_back_and_are_counted(
+    name: str, data: tuple[UserRows, BatchSpec, Biases]
+) -> None:
+    rows, spec, biases = data
+    model = make_model(name, "tuned", rows, spec, biases)
+    recommender = Recommender(model, MODELS[name].inputs, rows, spec, biases)
+    user, movie = np.array([-1, 2, -1, 2], "i4"), np.array([4, -1, -1, 4], "i4")
+    scores, cold = recommender.score_pairs(user, movie)
+    assert cold.tolist() == [True, True, True, False]
+    expected = [biases.mean + biases.movie[4], biases.mean + biases.user[2], biases.mean]
+    np.testing.assert_allclose(scores[:3], np.clip(expected, 1, 5), rtol=1e-6)
+
+
+def test_biases_solve_their_ridge_equations(data: tuple[UserRows, BatchSpec, Biases]) -> None:
+    rows, spec, _ = data
+    biases = fit_biases(rows, spec)
+    user = np.repeat(np.arange(50), rows.lengths())
+    # The last half-step fitted the users given the movies: check its closed form.
+    residual = rows.rating - spec.mean_rating - biases.movie[rows.movie_index]
+    expected = np.bincount(user, residual, 50) / (rows.lengths() + 5.0)
+    np.testing.assert_allclose(biases.user, expected, atol=1e-5)
+    # After ten rounds the movies' equations hold too.
+    residual = rows.rating - spec.mean_rating - biases.user[user]
+    count = np.bincount(rows.movie_index, minlength=20)
+    expected = np.bincount(rows.movie_index, residual, 20) / (count + 3.0)
+    np.testing.assert_allclose(biases.movie, expected, atol=1e-3)
+
+
+def test_errors_agree_with_a_naive_loop(data: tuple[UserRows, BatchSpec, Biases]) -> None:
+    rows, spec, biases = data
+    model = make_model("matrix-factorization", "tuned", rows, spec, biases)
+    recommender = Recommender(model, "pairs", rows, spec, biases)
+    errors = recommender.errors_on(rows)
+    differences = []
+    for u in range(50):
+        for place in range(rows.indptr[u], rows.indptr[u + 1]):
+            pair = np.array([u], "i4"), rows.movie_index[place : place + 1]
+            differences.append(float(recommender.score_pairs(*pair)[0][0] - rows.rating[place]))
+    assert errors.n == len(differences)
+    assert errors.rmse == pytest.approx(np.sqrt(np.mean(np.square(differences))))
+    assert errors.mae == pytest.approx(np.mean(np.abs(differences)))
+
+
+def test_options_are_typed_bounded_and_named() -> None:
+    options = find_preset(find_model("dnn"), "tuned")
+    changed = override(options, {"embedding_size": "3", "start_from_biases": "false"})
+    assert dataclasses.asdict(changed)["embedding_size"] == 3
+    assert dataclasses.asdict(changed)["start_from_biases"] is False
+    for bad in ({"embedding_size": "many"}, {"dropout": "2"}, {"optimizer": "magic"}):
+        with pytest.raises(SettingsError):
+            override(options, bad)
+    with pytest.raises(SettingsError) as error:
+        override(options, {"learning_rat": "1"})
+    assert "learning_rate" in error.value.hint
+    with pytest.raises(SettingsError) as error:
+        find_model("residul")
+    assert "residual" in error.value.hint
+    with pytest.raises(SettingsError, match="unknown preset"):
+        find_preset(find_model("dnn"), "best")

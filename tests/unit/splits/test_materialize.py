@@ -1,0 +1,116 @@
+"""Materialized shards hold the split's rows, dense, grouped by user, and truly shuffled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bigrec.errors import SettingsError, SplitError
+from bigrec.splits import materialize
+from bigrec.splits.materialize import PAIR_DTYPE, materialize_split
+from bigrec.splits.spec import SplitSpec
+from bigrec.splits.splits import Split, create_split, open_split
+from bigrec.store.catalog import open_catalog
+
+
+@pytest.fixture
+def split(store_small: Path, tmp_path: Path) -> Split:
+    shutil.copytree(store_small, tmp_path / "store")
+    spec = SplitSpec(min_movie_ratings=20, min_user_ratings=5, seed=3)
+    return create_split(open_catalog(tmp_path / "store"), "s", spec)
+
+
+def load_pairs(split: Split) -> np.ndarray:  # type: ignore[type-arg]
+    paths = sorted((split.shards / "shuffled").glob("*.npy"))
+    return np.concatenate([np.load(path) for path in paths])
+
+
+def test_both_forms_hold_the_rows_of_the_lazy_frames(split: Split) -> None:
+    materialize_split(split)
+    users, movies = np.load(split.shards / "users.npy"), np.load(split.shards / "movies.npy")
+    for side, frame in (("train", split.train), ("test", split.test)):
+        folder = split.shards / side
+        indptr = np.load(folder / "indptr.npy")
+        user_id = np.repeat(users, np.diff(indptr))
+        movie_id = movies[np.load(folder / "movie_index.npy")]
+        rating = np.load(folder / "rating.npy")
+        expected = frame.sort("user_id", "movie_id").collect()
+        np.testing.assert_array_equal(user_id, expected["user_id"])
+        np.testing.assert_array_equal(movie_id, expected["movie_id"])
+        np.testing.assert_array_equal(rating, expected["rating"])
+    pairs = load_pairs(split)
+    expected = split.train.sort("user_id", "movie_id").collect()
+    order = np.lexsort((pairs["movie_index"], pairs["user_index"]))
+    np.testing.assert_array_equal(users[pairs["user_index"][order]], expected["user_id"])
+    np.testing.assert_array_equal(movies[pairs["movie_index"][order]], expected["movie_id"])
+    np.testing.assert_array_equal(pairs["rating"][order], expected["rating"])
+
+
+def test_the_mean_is_of_the_train_side(split: Split) -> None:
+    materialize_split(split)
+    fields = json.loads((split.shards / "manifest.json").read_text())
+    assert fields["mean_rating"] == pytest.approx(split.train.collect()["rating"].mean())
+
+
+def test_the_shuffle_is_uniform(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(materialize, "_SHARD_ROWS", 1500)
+    materialize_split(split)
+    pairs = load_pairs(split)
+    assert len(list((split.shards / "shuffled").iterdir())) > 5
+    # Where each row of the sorted order ended up: ten origins by ten destinations.
+    rank = np.empty(len(pairs), np.int64)
+    rank[np.lexsort((pairs["movie_index"], pairs["user_index"]))] = np.arange(len(pairs))
+    n = len(pairs)
+    table = np.zeros((10, 10))
+    np.add.at(table, (rank * 10 // n, np.arange(n) * 10 // n), 1)
+    assert stats.chi2_contingency(table).pvalue > 1e-4
+    # Neighbours in the sorted order are not neighbours afterwards.
+    assert np.mean(np.abs(np.diff(rank)) == 1) < 10 / n
+
+
+def test_digests_name_every_file(split: Split) -> None:
+    materialize_split(split)
+    fields = json.loads((split.shards / "manifest.json").read_text())
+    files = {p for p in split.shards.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    assert {split.shards / name for name in fields["files"]} == files
+    for name, digest in fields["files"].items():
+        assert hashlib.sha256((split.shards / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_second_time_changes_nothing_and_a_kill_leaves_nothing(split: Split) -> None:
+    materialize_split(split)
+    before = {p: p.stat().st_mtime_ns for p in split.shards.rglob("*")}
+    materialize_split(split)
+    assert {p: p.stat().st_mtime_ns for p in split.shards.rglob("*")} == before
+    assert PAIR_DTYPE.itemsize == 12
+
+
+def test_the_same_name_with_another_spec_is_refused(split: Split) -> None:
+    assert create_split(split.catalog, "s", split.spec).digest == split.digest
+    with pytest.raises(SplitError, match="exists"):
+        create_split(split.catalog, "s", SplitSpec(seed=4))
+
+
+def test_bad_names_and_values_are_refused(split: Split) -> None:
+    with pytest.raises(SettingsError, match="cannot name a split"):
+        create_split(split.catalog, "../x", split.spec)
+    for bad in ({"test_fraction": 1.0}, {"seed": -1}, {"method": "magic"}):
+        with pytest.raises(SettingsError):
+            SplitSpec(**bad)  # type: ignore[arg-type]
+    with pytest.raises(SplitError, match="no split 'sx'") as error:
+        open_split(split.catalog, "sx")
+    assert "'s'" in error.value.hint
+
+
+def test_a_split_of_other_ratings_is_refused(split: Split) -> None:
+    manifest = split.catalog.layout.manifest
+    fields = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(fields | {"rows_digest": "0" * 16}))
+    with pytest.raises(SplitError, match="other ratings"):
+        open_split(open_catalog(split.catalog.layout.root), "s")

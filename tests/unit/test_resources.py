@@ -1,0 +1,73 @@
+"""Sizes, budgets, and the ordered pool."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from bigrec.errors import ResourceError, SettingsError
+from bigrec.resources import Budget, format_bytes, map_in_order, parse_bytes, peak_rss_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1GiB", 1 << 30), ("512 MiB", 512 << 20), ("1.5kB", 1500), ("2g", 2 << 30), ("77", 77)],
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "1XB", "-3MiB", "1 2"])
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="expected a size"):
+        parse_bytes(text)
+
+
+def test_sizes_are_written() -> None:
+    assert [format_bytes(n) for n in (5, 1536, 3 << 30)] == ["5 B", "1.5 KiB", "3.0 GiB"]
+
+
+def test_budgets_too_small_to_work_in_are_refused() -> None:
+    with pytest.raises(ResourceError, match="too small"):
+        Budget(memory_bytes=1 << 20)
+    with pytest.raises(SettingsError):
+        Budget(threads=0)
+
+
+def test_results_come_in_order_and_few_at_a_time() -> None:
+    lock = threading.Lock()
+    started: list[int] = []
+
+    def work(item: int) -> int:
+        with lock:
+            started.append(item)
+        time.sleep(0.002 * (item % 3))
+        return item * item
+
+    for place, result in enumerate(map_in_order(work, range(50), 3)):
+        assert result == place * place
+        assert len(started) <= place + 4
+
+
+def test_the_first_failure_is_raised_and_stops_the_rest() -> None:
+    started: list[int] = []
+
+    def work(item: int) -> int:
+        started.append(item)
+        if item == 5:
+            raise ValueError("five")
+        return item
+
+    results = map_in_order(work, range(1000), 2)
+    with pytest.raises(ValueError, match="five"):
+        list(results)
+    assert len(started) < 20
+
+
+def test_the_peak_sees_a_deliberate_hog() -> None:
+    before = peak_rss_bytes()
+    hog = bytearray(before + (64 << 20))  # larger than everything so far
+    hog[::4096] = b"x" * len(hog[::4096])
+    assert peak_rss_bytes() >= before + (60 << 20)
