@@ -13,13 +13,29 @@ from bigrec.settings import resolve_settings
 
 
 def ingest(
-    raw: Annotated[Path, typer.Argument(help="The folder of raw files.")],
+    raw: Annotated[Path, typer.Argument(help="The folder of raw files, or a zip archive.")],
     source: Annotated[
         str, typer.Option("--source", help="What the files are: auto, netflix or movielens.")
     ] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the store, its splits included.")
     ] = False,
+    by_user: Annotated[
+        bool,
+        typer.Option(
+            "--by-user/--no-by-user", help="Whether to keep the ratings in order of users as well."
+        ),
+    ] = True,
+    on_error: Annotated[
+        str,
+        typer.Option(
+            "--on-error", help="What a bad line does: stop (nothing is written) or skip it."
+        ),
+    ] = "stop",
+    rejects: Annotated[
+        Path | None,
+        typer.Option("--rejects", help="A csv file for the lines that --on-error skip left out."),
+    ] = None,
     store: StoreOption = None,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
@@ -34,7 +50,13 @@ def ingest(
         summary = ingest_ratings(
             raw,
             settings.store,
-            options=IngestOptions(source=source, overwrite=overwrite),
+            options=IngestOptions(
+                source=source,
+                overwrite=overwrite,
+                by_user=by_user,
+                on_error=on_error,
+                rejects=rejects,
+            ),
             budget=settings.budget,
             progress=progress,
         )
@@ -45,12 +67,14 @@ def ingest(
         console.print_note(f"{settings.store} holds these very files already; nothing to do.")
     console.print_fields(
         {
-            "source": summary.source,
+            "source": summary.form,
+            "this is": summary.coverage or None,
             "ratings": summary.n_ratings,
             "users": summary.n_users,
             "movies": summary.n_movies,
             "probe pairs": summary.n_probe,
             "qualifying pairs": summary.n_qualifying,
+            "lines left out": summary.n_rejected,
             "seconds": round(summary.seconds, 2),
             "rows a second": round(summary.rows_per_second),
             "peak memory": format_bytes(summary.peak_rss_bytes),
