@@ -26,6 +26,7 @@ _COMMANDS = (
     "compare",
     "recommend",
     "predict",
+    "report",
     "demo",
 )
 _INTERRUPTED = 130

@@ -1,0 +1,69 @@
+"""`bigrec report`: one HTML page of a store and its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunsOption,
+    StoreOption,
+    ThreadsOption,
+    require_extra,
+)
+from bigrec.settings import resolve_settings
+
+
+def report(
+    output: Annotated[Path, typer.Option("--output", help="The page to write.")],
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", help="A folder that gets each figure as SVG and PNG too."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="The split to report on. [default: the latest run's]"),
+    ] = None,
+    store: StoreOption = None,
+    runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one self-contained HTML page about the data, the split and the models."""
+    require_extra("report", "altair")
+    require_extra("report", "vl_convert")
+    from bigrec.report.page import write_report
+    from bigrec.resources import format_bytes
+    from bigrec.store.catalog import open_catalog
+
+    settings = resolve_settings(
+        {"store": store, "runs": runs, "memory": memory, "threads": threads}
+    )
+    with console.progress_bars() as progress:
+        summary = write_report(
+            open_catalog(settings.store),
+            output,
+            runs_folder=settings.runs,
+            split=split,
+            budget=settings.budget,
+            progress=progress,
+            figures=figures,
+        )
+    if as_json:
+        console.print_json(summary)
+        return
+    console.print_line(
+        f"{summary.output}: {summary.n_figures} figures, {format_bytes(summary.n_bytes)}, "
+        f"{summary.seconds:.1f} s"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)

@@ -1,0 +1,136 @@
+"""What the report is made of: figures, tables and sections, independent of how they are shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from bigrec.errors import ResourceError
+from bigrec.query.library import find_query
+from bigrec.query.session import Session
+from bigrec.report.theme import CHART_CONFIG
+
+try:
+    import altair as alt
+except ImportError as error:
+    raise ResourceError.missing_extra("report", "altair") from error
+
+Row = Mapping[str, Any]
+
+HEIGHT = 260
+"""Of a chart's plot, in pixels; its width is that of the page."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One chart with its data and its words."""
+
+    name: str
+    """Words joined by hyphens: its anchor in the page and its file name."""
+    title: str
+    caption: str
+    """What is to be seen, what was clipped or left out."""
+    alt: str
+    """The picture in a sentence, for those who do not see it."""
+    rows: Sequence[Row]
+    """The data, bounded whatever the store's size."""
+    chart: Any
+    """Marks and encodings, without data: an altair Chart or LayerChart."""
+    log_axes: Sequence[str] = ()
+    """Axes, x or y, that the reader may switch to a logarithmic scale."""
+    command: str = ""
+    """What prints the data in a terminal; empty where no single command does."""
+
+    def spec(self, width: int | str = "container") -> dict[str, Any]:
+        """The Vega-Lite specification.
+
+        Args:
+            width: of the plot, in pixels, or container for that of the page.
+        """
+        spec: dict[str, Any] = self.chart.properties(width=width).to_dict()
+        return spec | {"data": {"values": list(self.rows)}, "config": CHART_CONFIG}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Some rows to be read."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
+    best_row: int | None = None
+    """The row to emphasise."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page."""
+
+    name: str
+    """Its anchor."""
+    title: str
+    text: str
+    """A paragraph that opens it."""
+    blocks: Sequence[Figure | Table]
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Figures to be read first: label to formatted value."""
+
+
+def ask(session: Session, name: str, **parameters: object) -> list[dict[str, Any]]:
+    """The rows that a named query gives, as values that JSON knows; floats to six digits.
+
+    Args:
+        session: the open store.
+        name: of the query.
+        **parameters: of the query.
+    """
+    query = find_query(name)
+    values = {key: str(value) for key, value in parameters.items()}
+    result = session.run(query.sql, query.bind(values))
+    return [dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.fetchall()]
+
+
+def sql_command(name: str, **parameters: object) -> str:
+    """The command line that prints what a named query gives."""
+    flags = (f" --param {key}={value}" for key, value in parameters.items())
+    return f"bigrec sql --name {name}{''.join(flags)}"
+
+
+def tooltips(**fields: str) -> list[alt.Tooltip]:
+    """Tooltip lines.
+
+    Args:
+        **fields: the data's field to its title, with a format behind a bar if it needs one, such
+            as `"mean rating|.3f"`. Days are written as such.
+    """
+    return [_tooltip(name, *words.split("|")) for name, words in fields.items()]
+
+
+def share(part: float, whole: float) -> str:
+    """A share in words: `12.3 %`."""
+    return f"{100 * part / whole:.1f} %" if whole else "none"
+
+
+def total(rows: Iterable[Row], column: str) -> int:
+    """The sum of a column of whole numbers."""
+    return sum(int(row[column]) for row in rows)
+
+
+def _tooltip(name: str, title: str, number_format: str = "") -> alt.Tooltip:
+    if number_format == "day":
+        return alt.Tooltip(f"{name}:T", title=title, timeUnit="utcyearmonthdate")
+    if number_format == "text":
+        return alt.Tooltip(f"{name}:N", title=title)
+    return alt.Tooltip(f"{name}:Q", title=title, format=number_format or ",")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Decimal | float):
+        return float(f"{value:.6g}")
+    return value

@@ -1,0 +1,411 @@
+"""The data: the notebook's five figures, the mean over time and age, the long tail, titles."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import altair as alt
+
+from bigrec.query.session import Session
+from bigrec.report.figures import (
+    HEIGHT,
+    Figure,
+    Section,
+    ask,
+    share,
+    sql_command,
+    tooltips,
+    total,
+)
+from bigrec.report.theme import ACCENT, MUTED, SERIES
+
+_MOST_STEPS: Final = 4000
+_N_TITLES: Final = 12
+_SMOOTHED_DAYS: Final = 28
+_MOVIE_CLIP: Final = {"clip": 18_000, "width": 100}
+_USER_CLIP: Final = {"clip": 300, "width": 2}
+
+
+def describe_store(session: Session) -> Section:
+    """Ask the store and draw what it answers.
+
+    Args:
+        session: the open store.
+    """
+    manifest = session.manifest
+    density = ask(session, "density")[0]
+    return Section(
+        name="data",
+        title="The data",
+        text=f"{manifest.n_ratings:,} ratings from {manifest.source} files. Every figure is one "
+        "SQL query over the whole store; the command below it prints its numbers.",
+        blocks=[
+            _rating_distribution(session),
+            _ratings_per_day(session),
+            _mean_over_time(session),
+            _movies_by_year(session),
+            _ratings_per_movie(session),
+            _ratings_per_user(session),
+            _long_tail(session),
+            _movie_age(session),
+            _most_rated(session),
+            _most_loved(session),
+            _most_divisive(session),
+        ],
+        numbers={
+            "ratings": f"{manifest.n_ratings:,}",
+            "users": f"{manifest.n_users:,}",
+            "movies": f"{manifest.n_movies:,}",
+            "mean rating": f"{manifest.mean_rating:.3f}",
+            "of all pairs rated": f"{density['percent_filled']:.2f} %",
+            "ratings per user": f"{density['ratings_per_user']:,.1f}",
+            "ratings per movie": f"{density['ratings_per_movie']:,.1f}",
+            "from": manifest.first_date,
+            "to": manifest.last_date,
+        },
+    )
+
+
+def _rating_distribution(session: Session) -> Figure:
+    rows = ask(session, "rating_distribution")
+    most = max(rows, key=lambda row: row["n_ratings"])
+    base = alt.Chart(height=HEIGHT).encode(
+        x=alt.X("rating:O", title="stars", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("n_ratings:Q", title="ratings", axis=alt.Axis(format="~s")),
+        tooltip=tooltips(rating="stars|.1f", n_ratings="ratings", percent="per cent|.2f"),
+    )
+    label = alt.Text("label:N")
+    chart = base.mark_bar() + base.transform_calculate(
+        label="format(datum.percent, '.1f') + ' %'"
+    ).mark_text(dy=-8).encode(text=label)
+    return Figure(
+        name="rating-distribution",
+        title=f"Distribution of {session.manifest.n_ratings:,} ratings",
+        caption=f"Most are {most['rating']:g} stars: {most['percent']:.1f} % of all ratings.",
+        alt="Bars of how often each rating was given: "
+        + ", ".join(f"{row['rating']:g} stars {row['percent']:.1f} %" for row in rows),
+        rows=rows,
+        chart=chart,
+        command=sql_command("rating_distribution"),
+    )
+
+
+def _ratings_per_day(session: Session) -> Figure:
+    step, every = _time_step(session, 1)
+    if step == 1:
+        name: str = "ratings_per_day"
+        rows, column = ask(session, name), "date"
+        command = sql_command(name)
+    else:
+        rows, column = ask(session, "ratings_over_time", days=step), "from_date"
+        command = sql_command("ratings_over_time", days=step)
+    busiest = max(rows, key=lambda row: row["n_ratings"])
+    half = max(1, _SMOOTHED_DAYS // step) // 2
+    x = alt.X(f"{column}:T", title=None, timeUnit="utcyearmonthdate", axis=_date_axis())
+    base = alt.Chart(height=HEIGHT)
+    days = base.mark_line(stroke=ACCENT, strokeWidth=1, opacity=0.45).encode(
+        x=x, y=alt.Y("n_ratings:Q", title=f"ratings {every}", axis=alt.Axis(format="~s"))
+    )
+    smooth = (
+        base.transform_window(
+            smoothed="mean(n_ratings)", frame=[-half, half], sort=[alt.SortField(column)]
+        )
+        .mark_line(stroke=ACCENT, strokeWidth=2)
+        .encode(x=x, y="smoothed:Q")
+    )
+    return Figure(
+        name="ratings-per-day",
+        title=f"{session.manifest.n_ratings:,} ratings {every}",
+        caption=f"The busiest: {busiest[column]} with {busiest['n_ratings']:,} ratings. "
+        f"The bold line is the mean of {2 * half + 1} neighbours.",
+        alt=f"A line of the ratings {every} from {rows[0][column]} to {rows[-1][column]}, "
+        f"highest on {busiest[column]} with {busiest['n_ratings']:,}.",
+        rows=rows,
+        chart=days
+        + smooth
+        + _cursor(base, x, tooltips(**{column: "day|day", "n_ratings": "ratings"})),
+        log_axes=["y"],
+        command=command,
+    )
+
+
+def _mean_over_time(session: Session) -> Figure:
+    step, every = _time_step(session, 7)
+    rows = ask(session, "ratings_over_time", days=step)
+    x = alt.X("from_date:T", title=None, timeUnit="utcyearmonthdate", axis=_date_axis())
+    y = alt.Y("mean_rating:Q", title="mean rating", scale=alt.Scale(zero=False))
+    base = alt.Chart(height=HEIGHT)
+    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y)
+    overall = base.mark_rule(stroke=MUTED, strokeDash=[4, 4]).encode(
+        y=alt.datum(round(session.manifest.mean_rating, 4))
+    )
+    fields = tooltips(from_date="from|day", mean_rating="mean rating|.3f", n_ratings="ratings")
+    return Figure(
+        name="mean-rating-over-time",
+        title="Mean rating over time",
+        caption=f"Means {every}; the dashed line is the mean of all. In the Netflix Prize data the "
+        "line jumps early in 2004, the set's best-known oddity.",
+        alt=f"A line of the mean rating {every}, from {rows[0]['mean_rating']:.2f} at first to "
+        f"{rows[-1]['mean_rating']:.2f} at last.",
+        rows=rows,
+        chart=overall + line + _cursor(base, x, fields),
+        command=sql_command("ratings_over_time", days=step),
+    )
+
+
+def _movies_by_year(session: Session) -> Figure:
+    rows = ask(session, "movies_by_release_year")
+    dated = total(rows, "n_movies")
+    undated = session.manifest.n_movies - dated
+    chart = (
+        alt.Chart(height=HEIGHT)
+        .mark_line(point=alt.OverlayMarkDef(size=18, fill=ACCENT, stroke=ACCENT))
+        .encode(
+            x=alt.X(
+                "year:Q", title="year of release", scale=alt.Scale(zero=False, nice=False),
+                axis=alt.Axis(format="d"),
+            ),
+            y=alt.Y("n_movies:Q", title="movies"),
+            tooltip=tooltips(year="year|d", n_movies="movies"),
+        )
+    )  # fmt: skip
+    most = max(rows, key=lambda row: row["n_movies"], default={"year": "none", "n_movies": 0})
+    return Figure(
+        name="movies-by-release-year",
+        title=f"{dated:,} movies by year of release",
+        caption=f"Most came out in {most['year']}: {most['n_movies']:,}. "
+        + (f"{undated:,} movies have no year and are left out." if undated else ""),
+        alt=f"A line of movies by year of release, highest in {most['year']}.",
+        rows=rows,
+        chart=chart,
+        log_axes=["y"],
+        command=sql_command("movies_by_release_year"),
+    )
+
+
+def _ratings_per_movie(session: Session) -> Figure:
+    return _histogram(session, "ratings_per_movie", "n_movies", "movie", _MOVIE_CLIP)
+
+
+def _ratings_per_user(session: Session) -> Figure:
+    return _histogram(session, "ratings_per_user", "n_users", "user", _USER_CLIP)
+
+
+def _histogram(
+    session: Session, query: str, column: str, what: str, parameters: dict[str, int]
+) -> Figure:
+    """How many movies or users have so many ratings, in equal bins up to a clip."""
+    clip, width = parameters["clip"], parameters["width"]
+    rows: list[dict[str, Any]] = [
+        row | {"to_n_ratings": row["from_n_ratings"] + width}
+        for row in ask(session, query, **parameters)
+    ]
+    n_clipped, n = total(rows, "n_clipped"), total(rows, column)
+    chart = (
+        alt.Chart(height=HEIGHT)
+        .mark_bar(binSpacing=0.5)
+        .encode(
+            x=alt.X(
+                "from_n_ratings:Q", bin="binned", title=f"ratings of the {what}",
+                axis=alt.Axis(format=",", tickCount=8),
+            ),
+            x2="to_n_ratings:Q",
+            y=alt.Y(f"{column}:Q", title=f"{what}s"),
+            tooltip=tooltips(
+                from_n_ratings="ratings from", to_n_ratings="to below",
+                **{column: f"{what}s", "n_clipped": f"of them above {clip:,}"},
+            ),
+        )
+    )  # fmt: skip
+    return Figure(
+        name=query.replace("_", "-"),
+        title=f"Ratings per {what}",
+        caption=f"In bins of {width:,}; counts above {clip:,} are put at {clip:,}. "
+        f"Clipped: {n_clipped:,} of {n:,} {what}s ({share(n_clipped, n)}).",
+        alt=f"A histogram of how many ratings each {what} has, clipped at {clip:,}; "
+        f"{share(n_clipped, n)} of the {what}s lie above.",
+        rows=rows,
+        chart=chart,
+        log_axes=["y"],
+        command=sql_command(query, **parameters),
+    )
+
+
+def _long_tail(session: Session) -> Figure:
+    rows: list[dict[str, Any]] = []
+    for what in ("movies", "users"):
+        rows.append({"what": what, "top_percent": 0, "percent_of_ratings_so_far": 0})
+        rows += [
+            {
+                "what": what,
+                "top_percent": row["top_percent"],
+                "percent_of_ratings_so_far": row["percent_of_ratings_so_far"],
+            }
+            for row in ask(session, f"long_tail_of_{what}", n_groups=100)
+        ]
+    tenth = {
+        row["what"]: row["percent_of_ratings_so_far"] for row in rows if row["top_percent"] == 10
+    }
+    words = " and ".join(
+        f"the most rated tenth of the {what} holds {percent:.0f} %"
+        if what == "movies"
+        else f"the most active tenth of the {what} {percent:.0f} %"
+        for what, percent in tenth.items()
+    )
+    selected = alt.selection_point(name="what", fields=["what"], bind="legend")
+    chart = (
+        alt.Chart(height=HEIGHT)
+        .mark_line()
+        .encode(
+            x=alt.X("top_percent:Q", title="per cent of movies or users, most active first"),
+            y=alt.Y("percent_of_ratings_so_far:Q", title="per cent of all ratings"),
+            color=alt.Color(
+                "what:N", scale=alt.Scale(domain=["movies", "users"], range=list(SERIES[:2]))
+            ),
+            strokeDash=alt.StrokeDash("what:N"),
+            opacity=alt.condition(selected, alt.value(1), alt.value(0.12)),
+            tooltip=tooltips(
+                what="|text", top_percent="top per cent|.0f",
+                percent_of_ratings_so_far="per cent of ratings|.1f",
+            ),
+        )
+        .add_params(selected)
+    )  # fmt: skip
+    return Figure(
+        name="long-tail",
+        title="The long tail",
+        caption=(words[:1].upper() + words[1:] + " of all ratings. " if words else "")
+        + "An even spread would be the diagonal.",
+        alt=f"Curves of the share of ratings by the share of movies and of users; {words}.",
+        rows=rows,
+        chart=chart,
+        command=sql_command("long_tail_of_movies", n_groups=100),
+    )
+
+
+def _movie_age(session: Session) -> Figure:
+    rows = [
+        row | {"from_age_years": round(row["from_age_days"] / 365.25, 3)}
+        for row in ask(session, "rating_by_movie_age")
+    ]
+    base = alt.Chart(height=HEIGHT)
+    chart = base.mark_line(point=alt.OverlayMarkDef(size=18, fill=ACCENT, stroke=ACCENT)).encode(
+        x=alt.X("from_age_years:Q", title="years since the movie's first rating"),
+        y=alt.Y("drift:Q", title="stars above the movies' own means", scale=alt.Scale(zero=False)),
+        tooltip=tooltips(
+            from_age_days="days from", drift="above own means|+.3f", mean_rating="mean rating|.3f",
+            n_ratings="ratings",
+        ),
+    )  # fmt: skip
+    zero = base.mark_rule(stroke=MUTED, strokeDash=[4, 4]).encode(y=alt.datum(0))
+    return Figure(
+        name="rating-by-movie-age",
+        title="Ratings by a movie's age",
+        caption="In steps of 90 days since the movie's first rating, against the mean of the same "
+        "movies, so that the line does not merely show that better movies stay longer.",
+        alt=f"A line of how far ratings lie from their movies' means by the movies' age, from "
+        f"{rows[0]['drift']:+.3f} to {rows[-1]['drift']:+.3f} stars.",
+        rows=rows,
+        chart=zero + chart,
+        command=sql_command("rating_by_movie_age"),
+    )
+
+
+def _most_rated(session: Session) -> Figure:
+    return _titles(
+        session, "most_rated_movies", {"top": _N_TITLES}, "n_ratings", "ratings", "~s",
+        title="Most rated", caption="The movies with most ratings.",
+    )  # fmt: skip
+
+
+def _most_loved(session: Session) -> Figure:
+    damping = _enough_ratings(session)
+    return _titles(
+        session, "most_loved_movies", {"damping": damping, "top": _N_TITLES}, "damped_mean",
+        "damped mean rating", ".2f", title="Most loved",
+        caption=f"The highest means, each movie given {damping:,} more ratings of the overall "
+        "mean, so that a few raters cannot put one on top.",
+    )  # fmt: skip
+
+
+def _most_divisive(session: Session) -> Figure:
+    least = _enough_ratings(session)
+    return _titles(
+        session, "most_divisive_movies", {"min_ratings": least, "top": _N_TITLES},
+        "standard_deviation", "standard deviation, stars", ".2f", title="Most divisive",
+        caption=f"Where opinions differ most, among movies with at least {least:,} ratings.",
+    )  # fmt: skip
+
+
+def _titles(
+    session: Session,
+    query: str,
+    parameters: dict[str, int],
+    column: str,
+    words: str,
+    number_format: str,
+    *,
+    title: str,
+    caption: str,
+) -> Figure:
+    """Movies by name along one measure: bars from zero for counts, points for the rest."""
+    rows: list[dict[str, Any]] = [
+        row | {"movie": _movie_name(row)} for row in ask(session, query, **parameters)
+    ]
+    is_count = column == "n_ratings"
+    base = alt.Chart(height=alt.Step(20))
+    points = base.mark_point(size=70, filled=True, fill=ACCENT)
+    chart = (base.mark_bar() if is_count else points).encode(
+        x=alt.X(
+            f"{column}:Q", title=words, scale=alt.Scale(zero=is_count),
+            axis=alt.Axis(format=number_format, grid=True),
+        ),
+        y=alt.Y(
+            "movie:N", title=None, sort=None,
+            axis=alt.Axis(
+                labelLimit=alt.ExprRef("width < 420 ? 150 : 260"), grid=not is_count,
+                labelColor="var(--ink)",
+            ),
+        ),
+        tooltip=tooltips(
+            movie="|text", **{column: f"{words}|{'' if is_count else '.3f'}"},
+            **({} if is_count else {"n_ratings": "ratings"}), mean_rating="mean rating|.3f",
+        ),
+    )  # fmt: skip
+    return Figure(
+        name=query.removesuffix("_movies").replace("_", "-"),
+        title=title,
+        caption=caption if rows else "No movie has enough ratings.",
+        alt=f"{title}: " + ", ".join(row["movie"] for row in rows),
+        rows=rows,
+        chart=chart,
+        command=sql_command(query, **parameters),
+    )
+
+
+def _movie_name(row: dict[str, Any]) -> str:
+    title = row["title"] or f"movie {row['movie_id']}"
+    return f"{title} ({row['year']})" if row["year"] else str(title)
+
+
+def _enough_ratings(session: Session) -> int:
+    """How many ratings make a movie's mean trustworthy: 1,000 at full size, 20 in a small store."""
+    return min(1000, max(20, session.manifest.n_ratings // 20_000))
+
+
+def _time_step(session: Session, days: int) -> tuple[int, str]:
+    """Days a step, at least those given, so that the data's span has few enough, and words."""
+    manifest = session.manifest
+    span = dt.date.fromisoformat(manifest.last_date) - dt.date.fromisoformat(manifest.first_date)
+    step = max(days, -(-(span.days + 1) // _MOST_STEPS))
+    return step, {1: "per day", 7: "per week"}.get(step, f"per {step} days")
+
+
+def _date_axis() -> alt.Axis:
+    return alt.Axis(format="%Y", tickCount={"interval": "year", "step": 1}, labelAngle=0)
+
+
+def _cursor(base: alt.Chart, x: alt.X, fields: list[alt.Tooltip]) -> alt.Chart:
+    """Invisible full-height rules that bring the tooltip wherever the pointer is over a line."""
+    return base.mark_rule(strokeWidth=5, opacity=0, stroke=MUTED).encode(x=x, tooltip=fields)
