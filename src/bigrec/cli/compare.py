@@ -44,7 +44,7 @@ def compare(
         console.print_json(comparison)
         return
     rows: list[tuple[object, ...]] = [
-        (row.run, row.model, row.test_rmse, row.test_mae, row.n_test, round(row.seconds, 1))
+        (row.run, row.model, row.test_rmse, row.test_mae, row.n_test, f"{row.seconds:.1f}")
         for row in comparison.runs
     ]
     rows += [

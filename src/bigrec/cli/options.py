@@ -14,19 +14,19 @@ from bigrec.errors import ResourceError
 
 StoreOption = Annotated[
     Path | None,
-    typer.Option("--store", help="The store's folder. [env: BIGREC_STORE; default: store]"),
+    typer.Option("--store", help="The store's folder. Default: store, or BIGREC_STORE."),
 ]
 RunsOption = Annotated[
     Path | None,
-    typer.Option("--runs", help="The folder of runs. [env: BIGREC_RUNS; default: runs]"),
+    typer.Option("--runs", help="The folder of runs. Default: runs, or BIGREC_RUNS."),
 ]
 MemoryOption = Annotated[
     str | None,
-    typer.Option("--memory", help="Memory to stay within. [env: BIGREC_MEMORY; default: 1GiB]"),
+    typer.Option("--memory", help="Memory to stay within. Default: 1GiB, or BIGREC_MEMORY."),
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="Worker threads. [default: all cores]"),
+    typer.Option("--threads", min=1, help="Worker threads. Default: all cores."),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")

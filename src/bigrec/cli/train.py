@@ -43,7 +43,7 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one hyper-parameter; repeatable."),
     ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", help="Name of the run. [default: MODEL-SPLIT-PRESET]")
+        str | None, typer.Option("--run", help="Name of the run. Default: MODEL-SPLIT-PRESET.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run of that name.")
