@@ -11,11 +11,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from bigrec.errors import DataError, StoreError
+from bigrec.errors import DataError, ResourceError, StoreError
 from bigrec.ingest import kernels
 from bigrec.ingest.raw import RawFile
 from bigrec.ingest.rejects import Rejects
@@ -26,7 +26,7 @@ from bigrec.ingest.tables import write_movie_table, write_pairs, write_user_tabl
 from bigrec.ingest.units import RawUnit, line_at
 from bigrec.ingest.users import UserTable
 from bigrec.ingest.workspace import Workspace
-from bigrec.resources import Budget, Progress, map_in_order
+from bigrec.resources import Budget, Progress, format_bytes, map_in_order
 from bigrec.store.layout import StoreLayout, part_name
 from bigrec.store.manifest import Manifest, SourceFile
 from bigrec.store.ratings_file import RatingsWriter
@@ -34,7 +34,8 @@ from bigrec.version import __version__
 
 Array = np.ndarray[Any, Any]
 
-_BASE_BYTES = 192 << 20  # the interpreter with numpy, numba and pyarrow
+_BASE_BYTES = 256 << 20  # the interpreter with numpy, numba and pyarrow
+MIN_MEMORY_BYTES: Final = _BASE_BYTES + (128 << 20)
 _UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple of its text
 _MAX_UNIT_BYTES = 16 << 20
 _SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
@@ -113,7 +114,12 @@ class StoreBuilder:
         self._rejects = rejects
         self._budget = budget
         self._progress = progress
-        spare = max(budget.memory_bytes - _BASE_BYTES, 32 << 20) // (budget.threads + 1)
+        if budget.memory_bytes < MIN_MEMORY_BYTES:
+            raise ResourceError(
+                f"ingest cannot stay within {format_bytes(budget.memory_bytes)}",
+                hint=f"give at least --memory {MIN_MEMORY_BYTES >> 20}MiB",
+            )
+        spare = (budget.memory_bytes - _BASE_BYTES) // (budget.threads + 1)
         self._unit_bytes = min(spare // _UNIT_COPIES, _MAX_UNIT_BYTES)
         self._bucket_rows = min(spare // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
         self._by_user = by_user

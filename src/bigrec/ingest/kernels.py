@@ -130,7 +130,8 @@ def parse_netflix(  # type: ignore[no-untyped-def]
         n_rows, n_movies: how much of the arrays is in use already.
 
     Returns:
-        (error code, offset of the offence, number of rows, number of movies).
+        (error code, offset of the offence, whether it lies in a movie's block, number of rows,
+        number of movies).
     """
     code = OK
     while position < end:
@@ -194,7 +195,7 @@ def parse_netflix(  # type: ignore[no-untyped-def]
         n_rows += 1
         position = after
     starts[n_movies] = n_rows
-    return code, position, n_rows, n_movies
+    return code, position, in_block, n_rows, n_movies
 
 
 @_compiled

@@ -252,7 +252,7 @@ class _Blocks:
         counted, line = position, 0  # lines before `counted`
         in_block = False
         while position < end:
-            code, position, self.n_rows, self.n_movies = kernels.parse_netflix(
+            code, position, in_block, self.n_rows, self.n_movies = kernels.parse_netflix(
                 text.buffer, position, end, in_block, *self._options,
                 self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_movies,
             )  # fmt: skip
@@ -267,8 +267,8 @@ class _Blocks:
             self.bad_lines.append((number, BadLine(path, line, found, kernels.EXPECTED[code])))
             n_lines += 1
             # What looks like a header hides whose ratings follow, so these are left out as well.
-            rating = "," in found and ":" not in found
-            in_block = code == kernels.BLANK_LINE or (rating and code != kernels.NO_HEADER)
+            no_header = code == kernels.BLANK_LINE or ("," in found and ":" not in found)
+            in_block = in_block and no_header
         self.starts[self.n_movies] = self.n_rows
         self.n_lines.append(n_lines + self.n_rows + self.n_movies)
 

@@ -31,7 +31,8 @@ def _bucket_sort(
     edges = np.linspace(0, len(rows[0]), 6).astype(int)
     for unit in (3, 0, 4, 1, 2):
         part = slice(edges[unit], edges[unit + 1])
-        spill.add(unit, *(column[part] for column in rows), workspace)
+        primary, secondary, payload = rows
+        spill.add(unit, primary[part], secondary[part], payload[part], workspace)
     assert spill.n_rows == len(rows[0])
     parts = [
         sort_records(bucket.read(workspace), workspace, secondary_sorted=False).copy()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from tests.netflix_files import rating_text, some_rows
 
 from bigrec.errors import DataError
 from bigrec.ingest.raw import RawFile
 from bigrec.ingest.units import LINE_START, MOVIE_HEADER, line_at, plan_units, read_unit
 from bigrec.ingest.workspace import Workspace
-from tests.netflix_files import rating_text, some_rows
 
 TEXT = rating_text(some_rows(40, 9)).encode()
 
@@ -107,6 +107,6 @@ def test_a_file_that_shrinks_between_planning_and_reading_is_an_error(tmp_path: 
     file = _write_as("plain", tmp_path, TEXT)
     units = list(plan_units([file], MOVIE_HEADER, 1000))
     file.path.write_bytes(TEXT[:-300])
+    read_unit(units[0], Workspace())
     with pytest.raises(DataError, match="ended at byte"):
-        for unit in units:
-            read_unit(unit, Workspace())
+        read_unit(units[-1], Workspace())

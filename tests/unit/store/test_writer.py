@@ -34,9 +34,8 @@ def test_the_new_folder_takes_the_old_ones_place(
 def test_a_failure_leaves_the_old_folder_and_no_rest(tmp_path: Path) -> None:
     target = tmp_path / "store"
     _publish(target, "old")
-    with pytest.raises(ZeroDivisionError), publishing(target) as partial:
-        (partial / "file").write_text("half")
-        raise ZeroDivisionError
+    with pytest.raises(FileNotFoundError), publishing(target) as partial:
+        (partial / "missing" / "file").write_text("half")
     assert (target / "file").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["store"]
 
