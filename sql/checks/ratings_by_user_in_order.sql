@@ -11,5 +11,8 @@ WITH neighbours AS (
 )
 SELECT *
 FROM neighbours
-WHERE previous_user_id > user_id
-    OR (previous_user_id = user_id AND previous_movie_id >= movie_id)
+WHERE (SELECT has_user_order FROM manifest)
+    AND (
+        previous_user_id > user_id
+        OR (previous_user_id = user_id AND previous_movie_id >= movie_id)
+    )

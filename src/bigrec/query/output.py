@@ -24,6 +24,7 @@ ARROW_FORMATS: Final = ("parquet", "arrow")
 FORMATS: Final = TEXT_FORMATS + ARROW_FORMATS
 
 TABLE_ROWS: Final = 40
+_COUNTED_ROWS: Final = 5000  # so many are counted by fetching them, more by a second query
 _SMALLEST_ROUNDED: Final = 1e-4
 
 Row = tuple[Any, ...]
@@ -58,8 +59,9 @@ def write_text(
 
 def format_result(result: QueryResult, limit: int) -> str:
     """The first `limit` rows as a table, with a last line that counts rows shown and left out."""
-    rows = result.limit(limit + 1).fetchall()
-    n_rows = result.count() if len(rows) > limit else len(rows)
+    n_fetched = max(limit, _COUNTED_ROWS) + 1
+    rows = result.limit(n_fetched).fetchall()
+    n_rows = result.count() if len(rows) == n_fetched else len(rows)
     return format_table(result.columns, rows[:limit]) + _count_line(min(limit, n_rows), n_rows)
 
 

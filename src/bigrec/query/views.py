@@ -1,7 +1,8 @@
 """What SQL sees of a store: the SELECT behind each view, made from paths at connect time.
 
 A store can be moved because no view is stored in it. Tables that a source does not have (probe,
-qualifying) are empty views, so that every query and check runs on every store.
+qualifying) are empty views, and where a store was made without the order by user, ratings stand in
+for it, so that every query and check runs on every store.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
         StoreError: a file of the store is missing.
     """
     layout = StoreLayout(layout.root.resolve())
+    has_user_order = layout.ratings_by_user.is_dir()
+    by_user = layout.ratings_by_user if has_user_order else layout.ratings
     return {
         "ratings": _select_files(layout.parts(layout.ratings), layout.ratings),
-        "ratings_by_user": _select_files(
-            layout.parts(layout.ratings_by_user), layout.ratings_by_user
-        ),
+        "ratings_by_user": _select_files(layout.parts(by_user), by_user),
         "movies": _select_files([layout.movies], layout.movies),
         "users": _select_files([layout.users], layout.users),
         "probe": _select_optional(layout.probe, _PROBE_COLUMNS),
         "qualifying": _select_optional(layout.qualifying, _QUALIFYING_COLUMNS),
-        "manifest": _select_manifest(manifest),
+        "manifest": _select_manifest(manifest, has_user_order=has_user_order),
     }
 
 
@@ -61,7 +62,7 @@ def _select_optional(path: Path, columns: Mapping[str, str]) -> str:
     return f"SELECT {nulls} WHERE false"
 
 
-def _select_manifest(manifest: Manifest) -> str:
+def _select_manifest(manifest: Manifest, *, has_user_order: bool) -> str:
     def number(value: float | None, kind: str) -> str:
         return f"CAST({'NULL' if value is None else repr(value)} AS {kind})"
 
@@ -77,5 +78,6 @@ def _select_manifest(manifest: Manifest) -> str:
         "max_rating": number(manifest.max_rating, "DOUBLE"),
         "first_date": f"CAST({quote_text(manifest.first_date)} AS DATE)",
         "last_date": f"CAST({quote_text(manifest.last_date)} AS DATE)",
+        "has_user_order": str(has_user_order).lower(),
     }
     return "SELECT " + ", ".join(f"{value} AS {name}" for name, value in columns.items())
