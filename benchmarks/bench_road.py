@@ -1,4 +1,4 @@
-"""The whole road at full scale: synth, ingest, check, a notebook-large split, one epoch of training.
+"""The whole road at full scale: synth, ingest, check, a notebook-large split, one epoch.
 
 Each step is a process of its own; its wall time and peak resident memory are the system's. Run it
 with `python benchmarks/bench_road.py [--ratings N] [--folder DIR]`; it prints the table that
