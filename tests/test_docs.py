@@ -16,7 +16,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[str]:
-    names = [command.name or command.callback.__name__ for command in app.registered_commands]
+    names = [
+        command.name or getattr(command.callback, "__name__", "")
+        for command in app.registered_commands
+    ]
     return names + [str(group.name) for group in app.registered_groups]
 
 

@@ -26,7 +26,7 @@ def split(store_small: Path, tmp_path: Path) -> Split:
     return create_split(open_catalog(tmp_path / "store"), "s", spec)
 
 
-def load_pairs(split: Split) -> np.ndarray:  # type: ignore[type-arg]
+def load_pairs(split: Split) -> np.ndarray:
     paths = sorted((split.shards / "shuffled").glob("*.npy"))
     return np.concatenate([np.load(path) for path in paths])
 
@@ -102,7 +102,7 @@ def test_bad_names_and_values_are_refused(split: Split) -> None:
         create_split(split.catalog, "../x", split.spec)
     for bad in ({"test_fraction": 1.0}, {"seed": -1}, {"method": "magic"}):
         with pytest.raises(SettingsError):
-            SplitSpec(**bad)  # type: ignore[arg-type]
+            SplitSpec(**bad)
     with pytest.raises(SplitError, match="no split 'sx'") as error:
         open_split(split.catalog, "sx")
     assert "'s'" in error.value.hint
