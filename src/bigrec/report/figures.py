@@ -6,12 +6,12 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from bigrec.errors import ResourceError
 from bigrec.query.library import find_query
 from bigrec.query.session import Session
-from bigrec.report.theme import CHART_CONFIG
+from bigrec.report.theme import CHART_CONFIG, MUTED
 
 try:
     import altair as alt
@@ -20,7 +20,9 @@ except ImportError as error:
 
 Row = Mapping[str, Any]
 
-HEIGHT = 260
+_ROWS: Final = "rows"
+_CURSOR: Final = "cursor"
+HEIGHT: Final = 260
 """Of a chart's plot, in pixels; its width is that of the page."""
 
 
@@ -44,14 +46,22 @@ class Figure:
     command: str = ""
     """What prints the data in a terminal; empty where no single command does."""
 
-    def spec(self, width: int | str = "container") -> dict[str, Any]:
-        """The Vega-Lite specification.
+    def spec(self) -> dict[str, Any]:
+        """The Vega-Lite specification of an interactive chart as wide as its container."""
+        spec: dict[str, Any] = self.chart.properties(width="container").to_dict()
+        datasets = spec.get("datasets", {}) | {_ROWS: list(self.rows)}
+        return spec | {"datasets": datasets, "config": CHART_CONFIG}
+
+    def still_spec(self, width: int) -> dict[str, Any]:
+        """The Vega-Lite specification of a picture.
 
         Args:
-            width: of the plot, in pixels, or container for that of the page.
+            width: of the plot, in pixels.
         """
-        spec: dict[str, Any] = self.chart.properties(width=width).to_dict()
-        return spec | {"data": {"values": list(self.rows)}, "config": CHART_CONFIG}
+        spec = self.spec() | {"width": width}
+        if "layer" in spec:
+            spec["layer"] = [layer for layer in spec["layer"] if layer.get("name") != _CURSOR]
+        return spec
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,26 @@ class Table:
     """Some rows to be read."""
 
     title: str
-    columns: Sequence[str]
+    columns: Mapping[str, str]
+    """Heading to number format; an empty format for text."""
     rows: Sequence[Sequence[object]]
+    """A value for each column; None leaves a cell empty."""
     caption: str = ""
     best_row: int | None = None
     """The row to emphasise."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Ranked lists side by side."""
+
+    title: str
+    lists: Mapping[str, Sequence[tuple[str, str]]]
+    """Heading to entries, best first, each with what stands at its right."""
+    caption: str = ""
+
+
+Block = Figure | Table | Lists
 
 
 @dataclass(frozen=True)
@@ -75,9 +100,47 @@ class Section:
     title: str
     text: str
     """A paragraph that opens it."""
-    blocks: Sequence[Figure | Table]
+    blocks: Sequence[Block]
     numbers: Mapping[str, str] = field(default_factory=dict)
     """Figures to be read first: label to formatted value."""
+
+
+def new_chart(height: int | alt.Step = HEIGHT) -> alt.Chart:
+    """An empty chart over the figure's rows.
+
+    Args:
+        height: of the plot in pixels, or the pixels of one step of a discrete scale.
+    """
+    return alt.Chart(alt.NamedData(_ROWS), height=height)
+
+
+def legend_filter(column: str) -> alt.Parameter:
+    """The selection that a click in the legend of a column makes; shift adds another."""
+    return alt.selection_point(name=column, fields=[column], bind="legend")
+
+
+def level(value: float) -> alt.Chart:
+    """A dashed horizontal line."""
+    return (
+        alt.Chart(alt.Data(values=[{"level": value}]))
+        .mark_rule(stroke=MUTED, strokeDash=[4, 4])
+        .encode(y="level:Q")
+    )
+
+
+def diagonal(low: float, high: float) -> alt.Chart:
+    """A dashed line on which both axes are equal, from one value to another."""
+    return (
+        alt.Chart(alt.Data(values=[{"equal": low}, {"equal": high}]))
+        .mark_line(stroke=MUTED, strokeDash=[4, 4], strokeWidth=1)
+        .encode(x="equal:Q", y="equal:Q")
+    )
+
+
+def cursor(x: alt.X, fields: list[alt.Tooltip]) -> alt.Chart:
+    """Invisible full-height rules that bring the tooltip wherever the pointer is over a line."""
+    rules = new_chart().mark_rule(strokeWidth=5, opacity=0, stroke=MUTED)
+    return rules.encode(x=x, tooltip=fields).properties(name=_CURSOR)
 
 
 def ask(session: Session, name: str, **parameters: object) -> list[dict[str, Any]]:

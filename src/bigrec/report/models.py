@@ -1,54 +1,107 @@
-"""What the page says of trained models: comparison and curves of the runs of one split."""
+"""What the page says of trained models: the runs of one split, their scores and their lists."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from bigrec.datasets.training_data import open_training_data
-from bigrec.evaluate.compare import compare_runs
+from bigrec.datasets.training_data import TrainingData, open_training_data
+from bigrec.evaluate.compare import Comparison, compare_runs
+from bigrec.models.scoring import Recommender
+from bigrec.query.session import Session
 from bigrec.report.figures import Section
-from bigrec.report.runs_section import comparison_figure, comparison_table, loss_figures
+from bigrec.report.lists_section import list_for_movie, list_for_user, pick_users
+from bigrec.report.published import find_published
+from bigrec.report.runs_section import (
+    comparison_figure,
+    comparison_table,
+    cost_figure,
+    loss_figures,
+)
+from bigrec.report.scores_section import sample_pairs, score_figures, score_sample
 from bigrec.resources import Budget, Progress
-from bigrec.runs import RunDirectory, list_runs
+from bigrec.runs import RunDirectory
 from bigrec.splits.materialize import materialize_split
-from bigrec.splits.splits import open_split
+from bigrec.splits.splits import Split
 from bigrec.store.catalog import Catalog
 
 
 def describe_models(
-    catalog: Catalog, runs_folder: Path, *, split: str | None, budget: Budget, progress: Progress
+    catalog: Catalog,
+    session: Session,
+    split: Split,
+    run_folders: Sequence[Path],
+    *,
+    budget: Budget,
+    progress: Progress,
 ) -> list[Section]:
-    """Sections about the runs of one split; none if it has no runs.
+    """Sections about the runs of one split and what the best run of each model recommends.
 
     Args:
         catalog: the store.
-        runs_folder: the folder of runs.
-        split: its name; that of the latest run if None.
+        session: the store under SQL.
+        split: the split.
+        run_folders: of its runs, at least one.
         budget: for the split's shards, where they are missing.
-        progress: told of finished work.
+        progress: told of finished models.
     """
-    every = list_runs(runs_folder)
-    name = split or _latest(every).config["split"]["name"]
-    runs = [run for run in every if run.config["split"]["name"] == name]
-    if not runs:
-        return []
-    saved = open_split(catalog, name)
-    data = open_training_data(materialize_split(saved, budget=budget, progress=progress))
+    runs = [RunDirectory(folder) for folder in run_folders]
+    data = open_training_data(materialize_split(split, budget=budget, progress=progress))
     comparison = compare_runs(runs, data)
+    best = _best_of_each_model(comparison, runs)
+    pairs = sample_pairs(data)
+    scores, recommenders = {}, {}
+    progress.start("scoring", len(best), "models")
+    for run in best:
+        recommender = run.recommender(data)
+        recommenders[run.config["model"]] = recommender
+        scores[run.config["model"]] = score_sample(recommender, pairs)
+        progress.advance(1)
+    movie_count = next(iter(recommenders.values())).biases.movie_count
     presets = {run.name: str(run.config["preset"]) for run in runs}
-    return [
-        Section(
-            name="models",
-            title="The models",
-            text=f"{len(runs)} runs of the split {name!r}: {comparison.protocol}.",
-            blocks=[
-                comparison_table(comparison, presets),
-                comparison_figure(comparison, presets),
-                *loss_figures(runs),
-            ],
-        )
+    published = find_published(catalog.manifest, split.spec)
+    models = Section(
+        name="models",
+        title="The models",
+        text=f"{len(runs)} runs, trained and tested on the split {split.name!r}: "
+        f"{comparison.protocol}.",
+        blocks=[
+            comparison_figure(comparison, presets, published),
+            comparison_table(comparison, runs, published),
+            *loss_figures(runs),
+            cost_figure(runs),
+            *score_figures(scores, pairs, movie_count),
+        ],
+    )
+    return [models, _recommendations(catalog, session, data, recommenders, best)]
+
+
+def _recommendations(
+    catalog: Catalog,
+    session: Session,
+    data: TrainingData,
+    recommenders: dict[str, Recommender],
+    best: Sequence[RunDirectory],
+) -> Section:
+    user_count = next(iter(recommenders.values())).biases.user_count
+    users = [
+        list_for_user(recommenders, data, catalog, session, word, user_index)
+        for word, user_index in pick_users(user_count).items()
     ]
+    return Section(
+        name="recommendations",
+        title="What they recommend",
+        text="Three users and one film, by the best run of each model: "
+        + ", ".join(run.name for run in best)
+        + ". Only movies that the user has not rated.",
+        blocks=[*users, list_for_movie(recommenders, data, session)],
+    )
 
 
-def _latest(runs: list[RunDirectory]) -> RunDirectory:
-    return max(runs, key=lambda run: (run.folder / "metrics.json").stat().st_mtime_ns)
+def _best_of_each_model(comparison: Comparison, runs: Sequence[RunDirectory]) -> list[RunDirectory]:
+    """One run a model, that of the lowest test error, best first."""
+    by_name = {run.name: run for run in runs}
+    best: dict[str, RunDirectory] = {}
+    for row in comparison.runs:
+        best.setdefault(row.model, by_name[row.run])
+    return list(best.values())

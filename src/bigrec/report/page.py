@@ -7,9 +7,11 @@ figure is drawn by Vega in the browser, and stands there as a drawing for reader
 from __future__ import annotations
 
 import html
+import json
+import re
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
@@ -17,17 +19,20 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from bigrec.errors import RunError
 from bigrec.query.session import open_session
 from bigrec.report import render
-from bigrec.report.figures import Figure, Section, Table
+from bigrec.report.figures import Block, Figure, Lists, Section, Table
+from bigrec.report.split_section import describe_split
 from bigrec.report.store_section import describe_store
 from bigrec.report.theme import css_variables
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.splits.splits import Split, open_split
 from bigrec.store.catalog import Catalog
-from bigrec.store.manifest import Manifest
 from bigrec.store.writer import publishing_file
 from bigrec.version import __version__
 
+_FILES_SHOWN: Final = 8
 _ASSETS: Final = resources.files("bigrec.report") / "assets"
 
 
@@ -60,7 +65,7 @@ def write_report(
         catalog: the store.
         output: the page to write.
         runs_folder: the folder of runs; None for a report of the data alone.
-        split: the split to report on; if None, that of the latest run, else the store's only one.
+        split: the split to report on; if None, that of the latest run, else the latest split.
         budget: memory, threads and scratch space.
         progress: told of finished sections.
         figures: a folder that gets each figure as SVG and PNG as well; None for no files.
@@ -75,14 +80,22 @@ def write_report(
         runtime = pool.submit(render.vega_runtime)
         with open_session(catalog.layout.root, budget=budget) as session:
             sections = [describe_store(session)]
-        if runs_folder is not None and any(runs_folder.glob("*/metrics.json")):
-            # The model half takes seconds to import, and a store alone does not need it.
-            from bigrec.report.models import describe_models
+            chosen = _choose_split(catalog, runs_folder, split)
+            if chosen is not None:
+                sections.append(describe_split(chosen))
+            if chosen is not None and runs_folder is not None and _runs(runs_folder, chosen):
+                # The model half takes seconds to import, and a store alone does not need it.
+                from bigrec.report.models import describe_models
 
-            sections += describe_models(
-                catalog, runs_folder, split=split, budget=budget, progress=progress
-            )
-        page = _write_page(catalog, sections, runtime.result(), runs_folder, split)
+                sections += describe_models(
+                    catalog,
+                    session,
+                    chosen,
+                    _runs(runs_folder, chosen),
+                    budget=budget,
+                    progress=progress,
+                )
+        page = _write_page(catalog, sections, runtime.result(), runs_folder, chosen)
     with publishing_file(output) as partial:
         partial.write_text(page, encoding="utf-8")
     drawn = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
@@ -91,6 +104,38 @@ def write_report(
     return ReportSummary(
         str(output), len(drawn), time.perf_counter() - started, output.stat().st_size
     )
+
+
+def _choose_split(catalog: Catalog, runs_folder: Path | None, name: str | None) -> Split | None:
+    """The split of that name, else that of the latest run, else the latest, if there is one."""
+    if name is not None:
+        return open_split(catalog, name)
+    splits = [open_split(catalog, found) for found in catalog.split_names()]
+
+    def age(split: Split) -> tuple[int, int]:
+        runs = _runs(runs_folder, split) if runs_folder is not None else []
+        trained = max((_written(folder / "metrics.json") for folder in runs), default=0)
+        return trained, _written(split.folder / "split.json")
+
+    return max(splits, key=age, default=None)
+
+
+def _runs(runs_folder: Path, split: Split) -> list[Path]:
+    """The folders of the runs that were trained on a split as it is now."""
+    folders = sorted(path.parent for path in runs_folder.glob("*/metrics.json"))
+    return [folder for folder in folders if _split_digest(folder) == split.digest]
+
+
+def _split_digest(run_folder: Path) -> str:
+    path = run_folder / "config.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["split"]["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 def _write_files(figures: Sequence[Figure], folder: Path) -> None:
@@ -106,7 +151,7 @@ def _write_page(
     sections: Sequence[Section],
     runtime: str,
     runs_folder: Path | None,
-    split: str | None,
+    split: Split | None,
 ) -> str:
     drawn = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
     manifest = catalog.manifest
@@ -121,7 +166,7 @@ def _write_page(
         style=(_ASSETS / "page.css").read_text(encoding="utf-8"),
         contents=_contents(sections),
         sections="".join(map(_section, sections)),
-        foot=_foot(catalog.layout.root, manifest, runs_folder, split),
+        foot=_foot(catalog, drawn, runs_folder, split),
         specs=render.script_json({figure.name: render.vega_spec(figure) for figure in drawn}),
         runtime=runtime.replace("</script", "<\\/script"),
         script=(_ASSETS / "page.js").read_text(encoding="utf-8"),
@@ -139,10 +184,10 @@ def _contents(sections: Sequence[Section]) -> str:
     return f"<ul>{entries}{entry('reproduce', 'How this page was made')}</ul>\n"
 
 
-def _anchor(block: Figure | Table) -> str:
+def _anchor(block: Block) -> str:
     if isinstance(block, Figure):
         return block.name
-    return "table-" + "-".join(block.title.lower().split())
+    return "table-" + "-".join(re.findall(r"\w+", block.title.lower()))
 
 
 def _section(section: Section) -> str:
@@ -150,15 +195,19 @@ def _section(section: Section) -> str:
         f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(value)}</dd></div>"
         for label, value in section.numbers.items()
     )
-    blocks = "".join(
-        _figure(block) if isinstance(block, Figure) else _table(block) for block in section.blocks
-    )
+    blocks = "".join(map(_block, section.blocks))
     return (
         f'<section id="{section.name}">\n<h2>{html.escape(section.title)}</h2>\n'
         f"<p>{html.escape(section.text)}</p>\n"
         + (f'<dl class="numbers">{numbers}</dl>\n' if numbers else "")
         + f"{blocks}</section>\n"
     )
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Figure):
+        return _figure(block)
+    return _table(block) if isinstance(block, Table) else _lists(block)
 
 
 def _figure(figure: Figure) -> str:
@@ -179,21 +228,23 @@ def _figure(figure: Figure) -> str:
 
 
 def _table(table: Table) -> str:
-    numeric = [
-        any(isinstance(row[column], int | float) for row in table.rows)
-        for column in range(len(table.columns))
-    ]
+    formats = list(table.columns.values())
 
-    def cells(tag: str, values: Sequence[object]) -> str:
+    def cells(tag: str, texts: Iterable[str]) -> str:
         return "".join(
-            f'<{tag} class="{"number" if right else "text"}">{html.escape(_text(value))}</{tag}>'
-            for value, right in zip(values, numeric, strict=True)
+            f'<{tag} class="{"number" if number_format else "text"}">{html.escape(text)}</{tag}>'
+            for text, number_format in zip(texts, formats, strict=True)
         )
 
-    rows = "".join(
-        f'<tr class="{"best" if number == table.best_row else "other"}">{cells("td", row)}</tr>\n'
-        for number, row in enumerate(table.rows)
-    )
+    def row(number: int, values: Sequence[object]) -> str:
+        texts = (
+            "" if value is None else format(value, number_format)
+            for value, number_format in zip(values, formats, strict=True)
+        )
+        kind = "best" if number == table.best_row else "other"
+        return f'<tr class="{kind}">{cells("td", texts)}</tr>\n'
+
+    rows = "".join(row(number, values) for number, values in enumerate(table.rows))
     return (
         f'<figure id="{_anchor(table)}">\n<h3>{html.escape(table.title)}</h3>\n'
         f'<div class="scroll"><table><thead><tr>{cells("th", table.columns)}</tr></thead>\n'
@@ -202,32 +253,48 @@ def _table(table: Table) -> str:
     )
 
 
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
-    return str(value)
+def _lists(lists: Lists) -> str:
+    columns = ""
+    for heading, entries in lists.lists.items():
+        items = "".join(
+            f"<li><span>{html.escape(text)}</span> <b>{html.escape(number)}</b></li>"
+            for text, number in entries
+        )
+        columns += f"<div><h4>{html.escape(heading)}</h4><ol>{items}</ol></div>\n"
+    return (
+        f'<figure id="{_anchor(lists)}">\n<h3>{html.escape(lists.title)}</h3>\n'
+        f'<div class="lists">{columns}</div>\n'
+        f"<figcaption><p>{html.escape(lists.caption)}</p></figcaption>\n</figure>\n"
+    )
 
 
-def _foot(root: Path, manifest: Manifest, runs_folder: Path | None, split: str | None) -> str:
-    at_store = ["--store", root.name]
-    commands: list[list[str]] = [
-        ["bigrec", "ingest", "RAW", "--source", manifest.source, *at_store],
-    ]
-    report = ["bigrec", "report", "--output", "report.html", *at_store]
-    if runs_folder is not None:
-        report += ["--runs", runs_folder.name]
+def _foot(
+    catalog: Catalog, figures: Sequence[Figure], runs_folder: Path | None, split: Split | None
+) -> str:
+    manifest = catalog.manifest
+    places = ["--store", catalog.layout.root.name]
+    commands = [["bigrec", "ingest", "RAW", *places]]
     if split is not None:
-        report += ["--split", split]
-    lines = "\n".join(shlex.join(command) for command in [*commands, report])
-    facts: Mapping[str, str] = {
-        "store fingerprint": manifest.fingerprint,
-        "made from": f"{manifest.source} files: "
-        + ", ".join(file.name for file in manifest.source_files[:8])
-        + ("…" if len(manifest.source_files) > 8 else ""),
+        spec = split.spec.to_json()
+        flags = [f"--{key.replace('_', '-')}={value}" for key, value in spec.items() if value]
+        commands.append(["bigrec", "split", "create", split.name, *flags, *places])
+    if runs_folder is not None and split is not None:
+        places += ["--runs", runs_folder.name]
+        for folder in _runs(runs_folder, split):
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            options = ["--split", split.name, "--preset", config["preset"], "--run", folder.name]
+            commands.append(["bigrec", "train", config["model"], *options, *places])
+    chosen = ["--split", split.name] if split is not None else []
+    commands.append(["bigrec", "report", "--output", "report.html", *chosen, *places])
+    lines = "\n".join(map(shlex.join, commands))
+    shown = [file.name for file in manifest.source_files[:_FILES_SHOWN]]
+    n_more = len(manifest.source_files) - len(shown)
+    if n_more:
+        shown.append(f"and {n_more:,} more")
+    facts = {
+        "store": manifest.fingerprint,
+        "split": split.digest if split is not None else "none",
+        "source": f"{manifest.source}: {', '.join(shown)}",
         "bigrec": __version__,
     }
     listed = "".join(
@@ -235,7 +302,8 @@ def _foot(root: Path, manifest: Manifest, runs_folder: Path | None, split: str |
         for name, value in facts.items()
     )
     return (
-        "<p>The same rows have the same fingerprint, wherever they were ingested. "
-        f"These commands make this page again:</p>\n<pre>{html.escape(lines)}</pre>\n"
+        f"<p>These commands make this page and its {len(figures)} figures again:</p>\n"
+        f"<pre>{html.escape(lines)}</pre>\n"
+        "<p>Two stores with the same rows have the same fingerprint, wherever they were made:</p>\n"
         f"<dl>{listed}</dl>\n"
     )

@@ -30,7 +30,7 @@ def vega_spec(figure: Figure) -> dict[str, Any]:
 
 def svg_image(figure: Figure) -> str:
     """A figure as SVG for the page, in the page's colours."""
-    svg: str = vl_convert.vegalite_to_svg(figure.spec(FILE_WIDTH))
+    svg: str = vl_convert.vegalite_to_svg(figure.still_spec(FILE_WIDTH))
     return svg
 
 

@@ -1,20 +1,30 @@
-"""The models: the comparison with its baselines, errors over epochs and time."""
+"""The runs of a split: the comparison with baselines and published figures, curves, cost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import altair as alt
 
 from bigrec.evaluate.compare import Comparison
 from bigrec.models.registry import MODELS
-from bigrec.report.figures import HEIGHT, Figure, Table, tooltips
+from bigrec.report.figures import (
+    HEIGHT,
+    Figure,
+    Table,
+    legend_filter,
+    new_chart,
+    tooltips,
+)
+from bigrec.report.published import Protocol
 from bigrec.report.theme import MUTED, SERIES
 from bigrec.runs import RunDirectory
 
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_BASELINE: Final = "baseline"
+_PUBLISHED: Final = "published"
 
 
 def model_title(name: str) -> str:
@@ -22,129 +32,189 @@ def model_title(name: str) -> str:
     return MODELS[name].title if name in MODELS else name
 
 
-def model_scale(models: Sequence[str]) -> dict[str, Any]:
-    """Domain and colours of some models: a model has the same colour in every figure."""
+def model_encodings(models: Sequence[str], *, with_shapes: bool = True) -> dict[str, Any]:
+    """The colour and shape of each model, the same in every figure, and its legend.
+
+    Args:
+        models: names of those that are shown, and of other kinds of rows.
+        with_shapes: whether a model has a shape of its own too.
+    """
     order = [*MODELS, *(name for name in models if name not in MODELS)]
     shown = [name for name in order if name in models]
-    return {
-        "domain": [model_title(name) for name in shown],
-        "range": [SERIES[order.index(name) % len(SERIES)] for name in shown],
+    places = [order.index(name) for name in shown]
+    domain = [model_title(name) for name in shown]
+    colours = [SERIES[place % len(SERIES)] for place in places]
+    legend = alt.Legend(columns=alt.ExprRef("width < 480 ? 2 : width < 680 ? 3 : 5"))
+    encodings = {
+        "color": alt.Color("model:N", scale=alt.Scale(domain=domain, range=colours), legend=legend)
     }
+    if with_shapes:
+        shapes = [SHAPES[place % len(SHAPES)] for place in places]
+        scale = alt.Scale(domain=domain, range=shapes)
+        encodings["shape"] = alt.Shape("model:N", scale=scale, legend=legend)
+    return encodings
 
 
-def model_encodings(models: Sequence[str]) -> dict[str, Any]:
-    """Colour of each model, and the legend that singles one out (see `legend_filter`)."""
-    legend = alt.Legend(columns=alt.ExprRef("width < 480 ? 2 : 5"))
-    return {"color": alt.Color("model:N", scale=alt.Scale(**model_scale(models)), legend=legend)}
+def comparison_table(
+    comparison: Comparison, runs: Sequence[RunDirectory], published: Protocol | None
+) -> Table:
+    """Runs, best first, then the baselines, then what was published under the same protocol."""
+    by_name = {run.name: run for run in runs}
+    rows: list[tuple[object, ...]] = []
+    for row in comparison.runs:
+        run = by_name[row.run]
+        rows.append(
+            (
+                row.run, model_title(row.model), run.config["preset"], row.test_rmse, row.test_mae,
+                row.seconds, run.metrics["n_fallback"],
+            )
+        )  # fmt: skip
+    rows += [
+        (baseline.name, _BASELINE, "", baseline.test_rmse, baseline.test_mae, None, None)
+        for baseline in comparison.baselines
+    ]
+    caption = (
+        f"{comparison.protocol}. Errors over {comparison.runs[0].n_test:,} test ratings, in stars, "
+        "scores clipped to the scale. Seconds: the whole training, tests included. Fallback: test "
+        "ratings of users or movies without a train rating, scored by the bias model."
+    )
+    if published is not None:
+        rows += [
+            (name, _PUBLISHED, "", rmse, None, None, None) for name, rmse in published.rmse.items()
+        ]
+        caption += f" Published: {published.source}, {published.note}."
+    columns = {
+        "run": "", "model": "", "preset": "", "test RMSE": ".4f", "test MAE": ".4f",
+        "seconds": ",.1f", "fallback": ",",
+    }  # fmt: skip
+    return Table(title="Comparison", columns=columns, rows=rows, caption=caption, best_row=0)
 
 
-def legend_filter() -> alt.Parameter:
-    """The selection that a click on a model in the legend makes."""
-    return alt.selection_point(name="model", fields=["model"], bind="legend")
-
-
-def comparison_table(comparison: Comparison, presets: dict[str, str]) -> Table:
-    """Runs, best first, then the baselines.
+def comparison_figure(
+    comparison: Comparison, presets: Mapping[str, str], published: Protocol | None
+) -> Figure:
+    """Test errors on one axis, best first: runs, baselines, published figures.
 
     Args:
         comparison: of one split.
         presets: of each run by name.
+        published: of the same protocol; None where nothing was.
     """
-    rows: list[tuple[object, ...]] = [
-        (
-            row.run, model_title(row.model), presets[row.run], round(row.test_rmse, 4),
-            round(row.test_mae, 4), round(row.seconds, 1),
-        )
-        for row in comparison.runs
-    ]  # fmt: skip
-    rows += [
-        (
-            baseline.name,
-            "baseline",
-            "",
-            round(baseline.test_rmse, 4),
-            round(baseline.test_mae, 4),
-            None,
-        )
-        for baseline in comparison.baselines
-    ]
-    n_test = comparison.runs[0].n_test if comparison.runs else 0
-    return Table(
-        title="Comparison",
-        columns=("run", "model", "preset", "test RMSE", "test MAE", "seconds"),
-        rows=rows,
-        caption=f"{comparison.protocol}. Errors over {n_test:,} test ratings, in stars, scores "
-        "clipped to the scale; seconds of the whole training, tests included.",
-        best_row=0 if comparison.runs else None,
-    )
-
-
-def comparison_figure(comparison: Comparison, presets: dict[str, str]) -> Figure:
-    """Test errors as points along one line each, baselines as rules."""
     rows: list[dict[str, Any]] = [
         {
-            "run": row.run, "model": model_title(row.model), "preset": presets[row.run],
-            "test_rmse": round(row.test_rmse, 5), "test_mae": round(row.test_mae, 5),
+            "run": row.run, "kind": row.model, "preset": presets[row.run],
+            "test_rmse": round(row.test_rmse, 5),
         }
         for row in comparison.runs
     ]  # fmt: skip
-    baselines = {baseline.name: round(baseline.test_rmse, 5) for baseline in comparison.baselines}
-    selected = legend_filter()
-    base = alt.Chart(height=alt.Step(22))
-    points = (
-        base.mark_point(filled=True, size=90)
+    rows += [
+        {"run": baseline.name, "kind": _BASELINE, "test_rmse": round(baseline.test_rmse, 5)}
+        for baseline in comparison.baselines
+    ]
+    if published is not None:
+        rows += [
+            {"run": f"{name}, published", "kind": _PUBLISHED, "test_rmse": rmse}
+            for name, rmse in published.rmse.items()
+        ]
+    kinds = list(dict.fromkeys(row["kind"] for row in rows))
+    rows = sorted(
+        ({**row, "model": model_title(row.pop("kind"))} for row in rows),
+        key=lambda row: row["test_rmse"],
+    )
+    selected = legend_filter("model")
+    chart = (
+        new_chart(alt.Step(22))
+        .mark_point(filled=True, size=90)
         .encode(
-            x=alt.X("test_rmse:Q", title="test RMSE", scale=alt.Scale(zero=False, padding=9)),
+            x=alt.X(
+                "test_rmse:Q", title="test RMSE, stars", axis=alt.Axis(grid=True, tickCount=6),
+                scale=alt.Scale(zero=False, padding=12),
+            ),
             y=alt.Y(
                 "run:N", title=None, sort=[row["run"] for row in rows],
-                axis=alt.Axis(labelColor="var(--ink)", grid=True, labelLimit=220),
+                axis=alt.Axis(
+                    labelColor="var(--ink)", grid=True,
+                    labelLimit=alt.ExprRef("width < 420 ? 150 : 240"),
+                ),
             ),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.12)),
-            tooltip=tooltips(
-                run="run|text", model="model|text", preset="preset|text", test_rmse="test RMSE|.4f",
-                test_mae="test MAE|.4f",
-            ),
-            **model_encodings([row.model for row in comparison.runs]),
+            tooltip=tooltips(run="run|text", model="model|text", test_rmse="test RMSE|.4f"),
+            **model_encodings(kinds),
         )
         .add_params(selected)
     )  # fmt: skip
-    layers = [points]
-    for name, rmse in baselines.items():
-        rule = base.mark_rule(stroke=MUTED, strokeDash=[4, 4]).encode(x=alt.datum(rmse))
-        label = base.mark_text(angle=270, align="left", dy=-6, fill=MUTED).encode(
-            x=alt.datum(rmse), y=alt.value(alt.ExprRef("height - 4")), text=alt.value(name)
-        )
-        layers += [rule, label]
+    words = ", ".join(f"{row['run']} {row['test_rmse']:.4f}" for row in rows)
+    source = f" Published: {published.source}, {published.note}." if published else ""
     return Figure(
         name="comparison",
         title="Test error of each run",
-        caption="Left is better. Dashed lines are the baselines of the same test side.",
-        alt="Points of the test RMSE of each run: "
-        + ", ".join(f"{row['run']} {row['test_rmse']:.4f}" for row in rows)
-        + "; baselines: "
-        + ", ".join(f"{name} {rmse:.4f}" for name, rmse in baselines.items()),
+        caption=f"Left is better.{source}",
+        alt=f"Points of the test RMSE, best first: {words}",
         rows=rows,
-        chart=alt.layer(*layers),
+        chart=chart,
         command="bigrec compare",
     )
 
 
 def loss_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
     """Errors on both sides over epochs and over seconds, of all runs that were trained by steps."""
-    rows = [row for run in runs for row in _history(run)]
+    stepped = [run for run in runs if len(run.history) > 1]
+    rows = [row for run in stepped for row in _history(run)]
     if not rows:
         return []
-    models = list(dict.fromkeys(run.config["model"] for run in runs if len(run.history) > 1))
+    models = list(dict.fromkeys(run.config["model"] for run in stepped))
     return [
         _loss_figure(rows, models, "epoch", "epoch"),
         _loss_figure(rows, models, "seconds", "seconds of training"),
     ]
 
 
+def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
+    """Test error against the time that it took, and memory where a run recorded it."""
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        row = {
+            "run": run.name,
+            "model": model_title(run.config["model"]),
+            "preset": run.config["preset"],
+            "seconds": round(run.metrics["seconds"], 2),
+            "test_rmse": round(run.metrics["test_rmse"], 5),
+        }
+        if (peak := run.metrics.get("peak_rss_bytes")) is not None:
+            row["peak_mib"] = round(peak / (1 << 20))
+        rows.append(row)
+    fields = tooltips(
+        run="run|text", model="model|text", seconds="seconds|,.1f", test_rmse="test RMSE|.4f",
+        **({"peak_mib": "peak memory, MiB|,"} if any("peak_mib" in row for row in rows) else {}),
+    )  # fmt: skip
+    selected = legend_filter("model")
+    models = list(dict.fromkeys(run.config["model"] for run in runs))
+    chart = (
+        new_chart()
+        .mark_point(filled=True, size=110)
+        .encode(
+            x=alt.X("seconds:Q", title="seconds, tests included", axis=alt.Axis(format="~s")),
+            y=alt.Y("test_rmse:Q", title="test RMSE, stars", scale=alt.Scale(zero=False)),
+            opacity=alt.condition(selected, alt.value(1), alt.value(0.1)),
+            tooltip=fields,
+            **model_encodings(models),
+        )
+        .add_params(selected)
+    )
+    return Figure(
+        name="error-against-time",
+        title="What the error costs",
+        caption="Each point is a run; the lower left is where one wants to be.",
+        alt="Points of test RMSE by seconds of training: "
+        + ", ".join(f"{row['run']} {row['seconds']:.0f} s {row['test_rmse']:.4f}" for row in rows),
+        rows=rows,
+        chart=chart,
+        log_axes=["x"],
+    )
+
+
 def _history(run: RunDirectory) -> list[dict[str, Any]]:
-    """Two rows an epoch, train and test; none for a model that is fitted in one piece."""
-    if len(run.history) < 2:
-        return []
+    """Two rows an epoch, test and train."""
     rows = []
     seconds = 0.0
     for epoch in run.history:
@@ -156,8 +226,8 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
                     {
                         "run": run.name,
                         "model": model_title(run.config["model"]),
-                        "preset": run.config["preset"],
                         "side": side,
+                        "line": f"{run.name} {side}",
                         "epoch": epoch["epoch"],
                         "seconds": round(seconds, 3),
                         "rmse": round(rmse, 5),
@@ -167,36 +237,32 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
 
 
 def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, words: str) -> Figure:
-    selected = legend_filter()
-    encoded = {
-        "x": alt.X(
-            f"{column}:Q", title=words, axis=alt.Axis(tickMinStep=1), scale=alt.Scale(zero=False)
-        ),
+    selected = legend_filter("model")
+    encodings: dict[str, Any] = {
+        "x": alt.X(f"{column}:Q", title=words, axis=alt.Axis(tickMinStep=1)),
         "y": alt.Y("rmse:Q", title="RMSE, stars", scale=alt.Scale(zero=False)),
-        "detail": "run:N",
+        "detail": "line:N",
         "opacity": alt.condition(selected, alt.value(1), alt.value(0.06)),
         "tooltip": tooltips(
             run="run|text", side="side|text", epoch="epoch|d", seconds="seconds|,.1f",
             rmse="RMSE|.4f",
         ),
-    } | model_encodings(models)  # fmt: skip
+    } | model_encodings(models, with_shapes=False)  # fmt: skip
     dashes = alt.Scale(domain=["test", "train"], range=[[1, 0], [4, 3]])
-    lines = alt.Chart(height=HEIGHT + 60).mark_line(strokeWidth=2).encode(
-        strokeDash=alt.StrokeDash("side:N", scale=dashes, legend=alt.Legend(symbolType="stroke")),
-        **encoded,
-    ).add_params(selected)  # fmt: skip
-    presets = sorted({row["preset"] for row in rows}, reverse=True)
-    shapes = alt.Scale(domain=presets, range=list(SHAPES[: len(presets)]))
-    points = alt.Chart().mark_point(filled=True, size=36).encode(
-        shape=alt.Shape("preset:N", scale=shapes, legend=alt.Legend(symbolFillColor=MUTED)),
-        **encoded,
-    )  # fmt: skip
+    legend = alt.Legend(symbolType="stroke", symbolStrokeColor=MUTED)
+    lines = (
+        new_chart(HEIGHT + 60)
+        .mark_line(strokeWidth=2)
+        .encode(strokeDash=alt.StrokeDash("side:N", scale=dashes, legend=legend), **encodings)
+        .add_params(selected)
+    )
+    points = new_chart(HEIGHT + 60).mark_point(filled=True, size=36).encode(**encodings)
     best = min((row for row in rows if row["side"] == "test"), key=lambda row: row["rmse"])
     return Figure(
         name=f"error-by-{column}",
         title=f"Error by {words}",
-        caption="Solid lines are the test side, dashed ones the train side as it was while the "
-        "weights still moved. Models fitted in one piece have no curve.",
+        caption="Solid: the test side. Dashed: the train side, as it was while the weights still "
+        "moved. Models fitted in one piece have no curve. Point at a line for its run.",
         alt=f"Lines of train and test RMSE by {words}; the lowest test RMSE is {best['rmse']:.4f}, "
         f"of {best['run']} at {column} {best[column]:g}.",
         rows=rows,

@@ -9,19 +9,23 @@ import altair as alt
 
 from bigrec.query.session import Session
 from bigrec.report.figures import (
-    HEIGHT,
     Figure,
     Section,
     ask,
+    cursor,
+    diagonal,
+    legend_filter,
+    level,
+    new_chart,
     share,
     sql_command,
     tooltips,
     total,
 )
-from bigrec.report.theme import ACCENT, MUTED, SERIES
+from bigrec.report.theme import ACCENT, SERIES
+from bigrec.report.title_figures import title_figures
 
 _MOST_STEPS: Final = 4000
-_N_TITLES: Final = 12
 _SMOOTHED_DAYS: Final = 28
 _MOVIE_CLIP: Final = {"clip": 18_000, "width": 100}
 _USER_CLIP: Final = {"clip": 300, "width": 2}
@@ -49,9 +53,7 @@ def describe_store(session: Session) -> Section:
             _ratings_per_user(session),
             _long_tail(session),
             _movie_age(session),
-            _most_rated(session),
-            _most_loved(session),
-            _most_divisive(session),
+            *title_figures(session),
         ],
         numbers={
             "ratings": f"{manifest.n_ratings:,}",
@@ -70,7 +72,7 @@ def describe_store(session: Session) -> Section:
 def _rating_distribution(session: Session) -> Figure:
     rows = ask(session, "rating_distribution")
     most = max(rows, key=lambda row: row["n_ratings"])
-    base = alt.Chart(height=HEIGHT).encode(
+    base = new_chart().encode(
         x=alt.X("rating:O", title="stars", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("n_ratings:Q", title="ratings", axis=alt.Axis(format="~s")),
         tooltip=tooltips(rating="stars|.1f", n_ratings="ratings", percent="per cent|.2f"),
@@ -103,7 +105,7 @@ def _ratings_per_day(session: Session) -> Figure:
     busiest = max(rows, key=lambda row: row["n_ratings"])
     half = max(1, _SMOOTHED_DAYS // step) // 2
     x = alt.X(f"{column}:T", title=None, timeUnit="utcyearmonthdate", axis=_date_axis())
-    base = alt.Chart(height=HEIGHT)
+    base = new_chart()
     days = base.mark_line(stroke=ACCENT, strokeWidth=1, opacity=0.45).encode(
         x=x, y=alt.Y("n_ratings:Q", title=f"ratings {every}", axis=alt.Axis(format="~s"))
     )
@@ -122,9 +124,7 @@ def _ratings_per_day(session: Session) -> Figure:
         alt=f"A line of the ratings {every} from {rows[0][column]} to {rows[-1][column]}, "
         f"highest on {busiest[column]} with {busiest['n_ratings']:,}.",
         rows=rows,
-        chart=days
-        + smooth
-        + _cursor(base, x, tooltips(**{column: "day|day", "n_ratings": "ratings"})),
+        chart=days + smooth + cursor(x, tooltips(**{column: "day|day", "n_ratings": "ratings"})),
         log_axes=["y"],
         command=command,
     )
@@ -135,11 +135,9 @@ def _mean_over_time(session: Session) -> Figure:
     rows = ask(session, "ratings_over_time", days=step)
     x = alt.X("from_date:T", title=None, timeUnit="utcyearmonthdate", axis=_date_axis())
     y = alt.Y("mean_rating:Q", title="mean rating", scale=alt.Scale(zero=False))
-    base = alt.Chart(height=HEIGHT)
+    base = new_chart()
     line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y)
-    overall = base.mark_rule(stroke=MUTED, strokeDash=[4, 4]).encode(
-        y=alt.datum(round(session.manifest.mean_rating, 4))
-    )
+    overall = level(round(session.manifest.mean_rating, 4))
     fields = tooltips(from_date="from|day", mean_rating="mean rating|.3f", n_ratings="ratings")
     return Figure(
         name="mean-rating-over-time",
@@ -149,7 +147,7 @@ def _mean_over_time(session: Session) -> Figure:
         alt=f"A line of the mean rating {every}, from {rows[0]['mean_rating']:.2f} at first to "
         f"{rows[-1]['mean_rating']:.2f} at last.",
         rows=rows,
-        chart=overall + line + _cursor(base, x, fields),
+        chart=overall + line + cursor(x, fields),
         command=sql_command("ratings_over_time", days=step),
     )
 
@@ -159,7 +157,7 @@ def _movies_by_year(session: Session) -> Figure:
     dated = total(rows, "n_movies")
     undated = session.manifest.n_movies - dated
     chart = (
-        alt.Chart(height=HEIGHT)
+        new_chart()
         .mark_line(point=alt.OverlayMarkDef(size=18, fill=ACCENT, stroke=ACCENT))
         .encode(
             x=alt.X(
@@ -175,7 +173,7 @@ def _movies_by_year(session: Session) -> Figure:
         name="movies-by-release-year",
         title=f"{dated:,} movies by year of release",
         caption=f"Most came out in {most['year']}: {most['n_movies']:,}. "
-        + (f"{undated:,} movies have no year and are left out." if undated else ""),
+        + (f"Left out for want of a year: {undated:,}." if undated else ""),
         alt=f"A line of movies by year of release, highest in {most['year']}.",
         rows=rows,
         chart=chart,
@@ -203,7 +201,7 @@ def _histogram(
     ]
     n_clipped, n = total(rows, "n_clipped"), total(rows, column)
     chart = (
-        alt.Chart(height=HEIGHT)
+        new_chart()
         .mark_bar(binSpacing=0.5)
         .encode(
             x=alt.X(
@@ -253,9 +251,9 @@ def _long_tail(session: Session) -> Figure:
         else f"the most active tenth of the {what} {percent:.0f} %"
         for what, percent in tenth.items()
     )
-    selected = alt.selection_point(name="what", fields=["what"], bind="legend")
-    chart = (
-        alt.Chart(height=HEIGHT)
+    selected = legend_filter("what")
+    lines = (
+        new_chart()
         .mark_line()
         .encode(
             x=alt.X("top_percent:Q", title="per cent of movies or users, most active first"),
@@ -279,7 +277,7 @@ def _long_tail(session: Session) -> Figure:
         + "An even spread would be the diagonal.",
         alt=f"Curves of the share of ratings by the share of movies and of users; {words}.",
         rows=rows,
-        chart=chart,
+        chart=diagonal(0, 100) + lines,
         command=sql_command("long_tail_of_movies", n_groups=100),
     )
 
@@ -289,7 +287,7 @@ def _movie_age(session: Session) -> Figure:
         row | {"from_age_years": round(row["from_age_days"] / 365.25, 3)}
         for row in ask(session, "rating_by_movie_age")
     ]
-    base = alt.Chart(height=HEIGHT)
+    base = new_chart()
     chart = base.mark_line(point=alt.OverlayMarkDef(size=18, fill=ACCENT, stroke=ACCENT)).encode(
         x=alt.X("from_age_years:Q", title="years since the movie's first rating"),
         y=alt.Y("drift:Q", title="stars above the movies' own means", scale=alt.Scale(zero=False)),
@@ -298,7 +296,6 @@ def _movie_age(session: Session) -> Figure:
             n_ratings="ratings",
         ),
     )  # fmt: skip
-    zero = base.mark_rule(stroke=MUTED, strokeDash=[4, 4]).encode(y=alt.datum(0))
     return Figure(
         name="rating-by-movie-age",
         title="Ratings by a movie's age",
@@ -307,91 +304,9 @@ def _movie_age(session: Session) -> Figure:
         alt=f"A line of how far ratings lie from their movies' means by the movies' age, from "
         f"{rows[0]['drift']:+.3f} to {rows[-1]['drift']:+.3f} stars.",
         rows=rows,
-        chart=zero + chart,
+        chart=level(0) + chart,
         command=sql_command("rating_by_movie_age"),
     )
-
-
-def _most_rated(session: Session) -> Figure:
-    return _titles(
-        session, "most_rated_movies", {"top": _N_TITLES}, "n_ratings", "ratings", "~s",
-        title="Most rated", caption="The movies with most ratings.",
-    )  # fmt: skip
-
-
-def _most_loved(session: Session) -> Figure:
-    damping = _enough_ratings(session)
-    return _titles(
-        session, "most_loved_movies", {"damping": damping, "top": _N_TITLES}, "damped_mean",
-        "damped mean rating", ".2f", title="Most loved",
-        caption=f"The highest means, each movie given {damping:,} more ratings of the overall "
-        "mean, so that a few raters cannot put one on top.",
-    )  # fmt: skip
-
-
-def _most_divisive(session: Session) -> Figure:
-    least = _enough_ratings(session)
-    return _titles(
-        session, "most_divisive_movies", {"min_ratings": least, "top": _N_TITLES},
-        "standard_deviation", "standard deviation, stars", ".2f", title="Most divisive",
-        caption=f"Where opinions differ most, among movies with at least {least:,} ratings.",
-    )  # fmt: skip
-
-
-def _titles(
-    session: Session,
-    query: str,
-    parameters: dict[str, int],
-    column: str,
-    words: str,
-    number_format: str,
-    *,
-    title: str,
-    caption: str,
-) -> Figure:
-    """Movies by name along one measure: bars from zero for counts, points for the rest."""
-    rows: list[dict[str, Any]] = [
-        row | {"movie": _movie_name(row)} for row in ask(session, query, **parameters)
-    ]
-    is_count = column == "n_ratings"
-    base = alt.Chart(height=alt.Step(20))
-    points = base.mark_point(size=70, filled=True, fill=ACCENT)
-    chart = (base.mark_bar() if is_count else points).encode(
-        x=alt.X(
-            f"{column}:Q", title=words, scale=alt.Scale(zero=is_count),
-            axis=alt.Axis(format=number_format, grid=True),
-        ),
-        y=alt.Y(
-            "movie:N", title=None, sort=None,
-            axis=alt.Axis(
-                labelLimit=alt.ExprRef("width < 420 ? 150 : 260"), grid=not is_count,
-                labelColor="var(--ink)",
-            ),
-        ),
-        tooltip=tooltips(
-            movie="|text", **{column: f"{words}|{'' if is_count else '.3f'}"},
-            **({} if is_count else {"n_ratings": "ratings"}), mean_rating="mean rating|.3f",
-        ),
-    )  # fmt: skip
-    return Figure(
-        name=query.removesuffix("_movies").replace("_", "-"),
-        title=title,
-        caption=caption if rows else "No movie has enough ratings.",
-        alt=f"{title}: " + ", ".join(row["movie"] for row in rows),
-        rows=rows,
-        chart=chart,
-        command=sql_command(query, **parameters),
-    )
-
-
-def _movie_name(row: dict[str, Any]) -> str:
-    title = row["title"] or f"movie {row['movie_id']}"
-    return f"{title} ({row['year']})" if row["year"] else str(title)
-
-
-def _enough_ratings(session: Session) -> int:
-    """How many ratings make a movie's mean trustworthy: 1,000 at full size, 20 in a small store."""
-    return min(1000, max(20, session.manifest.n_ratings // 20_000))
 
 
 def _time_step(session: Session, days: int) -> tuple[int, str]:
@@ -404,8 +319,3 @@ def _time_step(session: Session, days: int) -> tuple[int, str]:
 
 def _date_axis() -> alt.Axis:
     return alt.Axis(format="%Y", tickCount={"interval": "year", "step": 1}, labelAngle=0)
-
-
-def _cursor(base: alt.Chart, x: alt.X, fields: list[alt.Tooltip]) -> alt.Chart:
-    """Invisible full-height rules that bring the tooltip wherever the pointer is over a line."""
-    return base.mark_rule(strokeWidth=5, opacity=0, stroke=MUTED).encode(x=x, tooltip=fields)

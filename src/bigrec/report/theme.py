@@ -66,7 +66,15 @@ CHART_CONFIG: Final[dict[str, Any]] = {
         "labelOverlap": "greedy",
     },
     "axisX": {"grid": False},
-    "axisY": {"domain": False, "ticks": False, "tickCount": 5, "titleAnchor": "end"},
+    "axisY": {
+        "domain": False,
+        "ticks": False,
+        "tickCount": 5,
+        "titleAnchor": "end",
+        "titleAngle": 0,
+        "titleAlign": "left",
+        "titleY": -12,
+    },
     "legend": {
         "orient": "top",
         "direction": "horizontal",

@@ -1,0 +1,226 @@
+"""How trained models score: by popularity, calibration, predicted against actual.
+
+All of it is measured on a sample of whole users of the test side, so that the time it takes does
+not grow with the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.models.scoring import Recommender
+from bigrec.report.figures import Figure, diagonal, legend_filter, new_chart, tooltips
+from bigrec.report.runs_section import model_encodings, model_title
+from bigrec.report.theme import ACCENT
+
+Array = np.ndarray[Any, Any]
+
+SAMPLED_ROWS: Final = 50_000
+_GROUPS: Final = 10
+_BIN: Final = 0.25
+_FEWEST: Final = 30
+
+
+@dataclass(frozen=True)
+class SampledPairs:
+    """Test ratings of some users, all of those."""
+
+    user_index: Array
+    """(n,) int32, ascending."""
+    movie_index: Array
+    """(n,) int32."""
+    rating: Array
+    """(n,) float32, stars."""
+    n_users: int
+    is_sample: bool
+    """Whether the test side has more."""
+
+    def words(self) -> str:
+        """What was measured, in a sentence."""
+        n = len(self.rating)
+        if not self.is_sample:
+            return f"Measured on all {n:,} test ratings."
+        return f"Measured on the {n:,} test ratings of {self.n_users:,} users drawn at random."
+
+
+def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 0) -> SampledPairs:
+    """Draw whole users of the test side at random until they have about n_rows ratings.
+
+    Args:
+        data: the split.
+        n_rows: ratings to stop at.
+        seed: of the draw.
+    """
+    lengths = data.test.lengths()
+    users = np.random.default_rng(seed).permutation(np.flatnonzero(lengths))
+    enough = int(np.searchsorted(np.cumsum(lengths[users]), n_rows)) + 1
+    drawn = np.sort(users[:enough])
+    rows = data.test.take(drawn)
+    user_index = np.repeat(drawn, rows.lengths()).astype(np.int32)
+    return SampledPairs(
+        user_index, np.asarray(rows.movie_index), np.asarray(rows.rating), len(drawn),
+        is_sample=enough < len(users),
+    )  # fmt: skip
+
+
+def score_sample(recommender: Recommender, pairs: SampledPairs) -> Array:
+    """Scores of the sample, clipped to the scale: (n,) float32."""
+    scores, _ = recommender.score_pairs(pairs.user_index, pairs.movie_index)
+    return scores
+
+
+def score_figures(
+    scores: Mapping[str, Array], pairs: SampledPairs, movie_count: Array
+) -> list[Figure]:
+    """What the scores of several models look like against the ratings.
+
+    Args:
+        scores: of each model by name, best model first: (n,) each.
+        pairs: what was scored.
+        movie_count: train ratings of each movie: (n_movies,).
+    """
+    best = next(iter(scores))
+    return [
+        _popularity_figure(scores, pairs, movie_count),
+        _calibration_figure(scores, pairs),
+        _spread_figure(best, scores[best], pairs),
+    ]
+
+
+def _popularity_figure(
+    scores: Mapping[str, Array], pairs: SampledPairs, movie_count: Array
+) -> Figure:
+    popularity = movie_count[pairs.movie_index]
+    order = np.argsort(popularity, kind="stable")
+    rows: list[dict[str, Any]] = []
+    for number, part in enumerate(np.array_split(order, _GROUPS), start=1):
+        if not len(part):
+            continue
+        for model, scored in scores.items():
+            difference = scored[part].astype(np.float64) - pairs.rating[part]
+            rows.append(
+                {
+                    "model": model_title(model),
+                    "group": number,
+                    "from_count": int(popularity[part].min()),
+                    "to_count": int(popularity[part].max()),
+                    "rmse": round(math.sqrt(float(np.square(difference).mean())), 5),
+                }
+            )
+    chart = _lines(
+        scores,
+        x=alt.X("group:O", title="tenth of the test ratings, rarest movies first",
+                axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("rmse:Q", title="RMSE, stars", scale=alt.Scale(zero=False)),
+        fields=tooltips(
+            model="|text", group="tenth|d", from_count="train ratings of its movies from",
+            to_count="to", rmse="RMSE|.4f",
+        ),
+    )  # fmt: skip
+    return Figure(
+        name="error-by-popularity",
+        title="Error by popularity",
+        caption="Tenths of equal size, from the movies with fewest train ratings to those with "
+        f"most. {pairs.words()}",
+        alt="Lines of the RMSE of each model from the rarest to the most popular movies.",
+        rows=rows,
+        chart=chart,
+    )
+
+
+def _calibration_figure(scores: Mapping[str, Array], pairs: SampledPairs) -> Figure:
+    rows: list[dict[str, Any]] = []
+    for model, scored in scores.items():
+        bins = np.round(scored / _BIN).astype(int)
+        for number in np.unique(bins):
+            inside = bins == number
+            if inside.sum() >= _FEWEST:
+                rows.append(
+                    {
+                        "model": model_title(model),
+                        "score": round(float(scored[inside].mean(dtype=np.float64)), 4),
+                        "rating": round(float(pairs.rating[inside].mean(dtype=np.float64)), 4),
+                        "n_ratings": int(inside.sum()),
+                    }
+                )
+    chart = _lines(
+        scores,
+        x=alt.X("score:Q", title="score, in steps of a quarter star", scale=alt.Scale(zero=False)),
+        y=alt.Y("rating:Q", title="mean rating given", scale=alt.Scale(zero=False)),
+        fields=tooltips(model="|text", score="score|.2f", rating="mean rating|.2f",
+                        n_ratings="ratings"),
+    )  # fmt: skip
+    values = [row[column] for row in rows for column in ("score", "rating")] or [0, 1]
+    return Figure(
+        name="calibration",
+        title="What a score means",
+        caption="The mean of the ratings behind each score. On the dashed line a score is what it "
+        f"says; above it, the model is too modest. {pairs.words()}",
+        alt="Lines of the mean rating by score of each model, beside the diagonal.",
+        rows=rows,
+        chart=diagonal(min(values), max(values)) + chart,
+    )
+
+
+def _spread_figure(model: str, scores: Array, pairs: SampledPairs) -> Figure:
+    """Predicted against actual of one model, as shares of each actual rating."""
+    rows: list[dict[str, Any]] = []
+    bins = np.floor(scores / _BIN + 1e-6).astype(int)
+    for rating in np.unique(pairs.rating):
+        inside = pairs.rating == rating
+        for number, count in zip(*np.unique(bins[inside], return_counts=True), strict=True):
+            rows.append(
+                {
+                    "rating": float(rating),
+                    "from_score": round(float(number * _BIN), 2),
+                    "to_score": round(float((number + 1) * _BIN), 2),
+                    "percent": round(float(100 * count / inside.sum()), 3),
+                    "n_ratings": int(count),
+                }
+            )
+    chart = (
+        new_chart(300)
+        .mark_rect(fill=ACCENT)
+        .encode(
+            x=alt.X("rating:O", title="stars given", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("from_score:Q", bin="binned", title="score", scale=alt.Scale(zero=False)),
+            y2="to_score:Q",
+            opacity=alt.Opacity("percent:Q", legend=None, scale=alt.Scale(range=[0.04, 1])),
+            tooltip=tooltips(
+                rating="stars given|.1f", from_score="score from|.2f", to_score="to|.2f",
+                percent="per cent of these|.1f", n_ratings="ratings",
+            ),
+        )
+    )  # fmt: skip
+    return Figure(
+        name="predicted-against-actual",
+        title="Predicted against actual",
+        caption=f"Scores of {model_title(model)}, the best model, for the ratings of each number "
+        f"of stars: the darker, the more of the column. {pairs.words()}",
+        alt=f"A map of the scores of {model_title(model)} for each number of stars given.",
+        rows=rows,
+        chart=chart,
+    )
+
+
+def _lines(
+    models: Sequence[str] | Mapping[str, Array], *, x: alt.X, y: alt.Y, fields: list[alt.Tooltip]
+) -> alt.LayerChart:
+    """One line a model, with points of their own shape and a legend to single one out."""
+    selected = legend_filter("model")
+    encodings = {
+        "x": x,
+        "y": y,
+        "opacity": alt.condition(selected, alt.value(1), alt.value(0.08)),
+        "tooltip": fields,
+    } | model_encodings(list(models))
+    lines = new_chart().mark_line(strokeWidth=2).encode(**encodings).add_params(selected)
+    points = new_chart().mark_point(filled=True, size=40).encode(**encodings)
+    return lines + points

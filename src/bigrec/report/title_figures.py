@@ -1,0 +1,104 @@
+"""Films by name: the most rated, the most loved, the most divisive."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import altair as alt
+
+from bigrec.query.session import Session
+from bigrec.report.figures import Figure, ask, new_chart, sql_command, tooltips
+from bigrec.report.theme import ACCENT
+
+_N_TITLES: Final = 12
+
+
+def title_figures(session: Session) -> list[Figure]:
+    """Three rankings of films.
+
+    Args:
+        session: the open store.
+    """
+    return [_most_rated(session), _most_loved(session), _most_divisive(session)]
+
+
+def _most_rated(session: Session) -> Figure:
+    return _titles(
+        session, "most_rated_movies", {"top": _N_TITLES}, "n_ratings", "ratings", "~s",
+        title="Most rated", caption="The movies with most ratings.",
+    )  # fmt: skip
+
+
+def _most_loved(session: Session) -> Figure:
+    damping = _enough_ratings(session)
+    return _titles(
+        session, "most_loved_movies", {"damping": damping, "top": _N_TITLES}, "damped_mean",
+        "damped mean rating", ".2f", title="Most loved",
+        caption=f"The highest means, each movie given {damping:,} more ratings of the overall "
+        "mean, so that a few raters cannot put one on top.",
+    )  # fmt: skip
+
+
+def _most_divisive(session: Session) -> Figure:
+    least = _enough_ratings(session)
+    return _titles(
+        session, "most_divisive_movies", {"min_ratings": least, "top": _N_TITLES},
+        "standard_deviation", "standard deviation, stars", ".2f", title="Most divisive",
+        caption=f"Where opinions differ most, among movies with at least {least:,} ratings.",
+    )  # fmt: skip
+
+
+def _titles(
+    session: Session,
+    query: str,
+    parameters: dict[str, int],
+    column: str,
+    words: str,
+    number_format: str,
+    *,
+    title: str,
+    caption: str,
+) -> Figure:
+    """Movies by name along one measure: bars from zero for counts, points for the rest."""
+    rows: list[dict[str, Any]] = [
+        row | {"movie": _movie_name(row)} for row in ask(session, query, **parameters)
+    ]
+    is_count = column == "n_ratings"
+    base = new_chart(alt.Step(20))
+    points = base.mark_point(size=70, filled=True, fill=ACCENT)
+    chart = (base.mark_bar() if is_count else points).encode(
+        x=alt.X(
+            f"{column}:Q", title=words, scale=alt.Scale(zero=is_count),
+            axis=alt.Axis(format=number_format, grid=True),
+        ),
+        y=alt.Y(
+            "movie:N", title=None, sort=None,
+            axis=alt.Axis(
+                labelLimit=alt.ExprRef("width < 420 ? 150 : 260"), grid=not is_count,
+                labelColor="var(--ink)",
+            ),
+        ),
+        tooltip=tooltips(
+            movie="|text", **{column: f"{words}|{'' if is_count else '.3f'}"},
+            **({} if is_count else {"n_ratings": "ratings"}), mean_rating="mean rating|.3f",
+        ),
+    )  # fmt: skip
+    return Figure(
+        name=query.removesuffix("_movies").replace("_", "-"),
+        title=title,
+        caption=caption if rows else "No movie has enough ratings.",
+        alt=f"{title}: " + ", ".join(row["movie"] for row in rows),
+        rows=rows,
+        chart=chart,
+        command=sql_command(query, **parameters),
+    )
+
+
+def _movie_name(row: dict[str, Any]) -> str:
+    title = row["title"] or f"movie {row['movie_id']}"
+    return f"{title} ({row['year']})" if row["year"] else str(title)
+
+
+def _enough_ratings(session: Session) -> int:
+    """How many ratings make a movie's mean trustworthy: 1,000 at full size, 20 in a small store."""
+    return min(1000, max(20, session.manifest.n_ratings // 20_000))
