@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, RunsOption, StoreOption, load_tensorflow
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunsOption,
+    StoreOption,
+    ThreadsOption,
+    load_tensorflow,
+)
 from bigrec.settings import resolve_settings
 
 
@@ -18,6 +25,8 @@ def compare(
     split: Annotated[str | None, typer.Option("--split", help="Only runs of this split.")] = None,
     store: StoreOption = None,
     runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the runs of a split with each other and with the baselines."""
@@ -29,7 +38,9 @@ def compare(
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
 
-    settings = resolve_settings({"store": store, "runs": runs})
+    settings = resolve_settings(
+        {"store": store, "runs": runs, "memory": memory, "threads": threads}
+    )
     if names:
         chosen = [open_run(settings.runs, name) for name in names]
     else:

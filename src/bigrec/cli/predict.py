@@ -9,7 +9,14 @@ import typer
 
 from bigrec.cli import console
 from bigrec.cli.loading import load_run
-from bigrec.cli.options import JsonOption, RunsOption, StoreOption, load_tensorflow
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunsOption,
+    StoreOption,
+    ThreadsOption,
+    load_tensorflow,
+)
 from bigrec.errors import SettingsError
 from bigrec.settings import resolve_settings
 
@@ -26,6 +33,8 @@ def predict(
     ] = False,
     store: StoreOption = None,
     runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a score for every pair of a file, of the probe or of the qualifying set."""
@@ -36,7 +45,9 @@ def predict(
     from bigrec.recommend.predict import predict_pairs, predict_probe, read_pairs
 
     given = read_pairs(pairs) if pairs is not None else None
-    loaded = load_run(resolve_settings({"store": store, "runs": runs}), run)
+    loaded = load_run(
+        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
+    )
     if probe:
         summary = predict_probe(*loaded, output)
     else:

@@ -9,7 +9,14 @@ import typer
 
 from bigrec.cli import console
 from bigrec.cli.loading import load_run
-from bigrec.cli.options import JsonOption, RunsOption, StoreOption, load_tensorflow
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunsOption,
+    StoreOption,
+    ThreadsOption,
+    load_tensorflow,
+)
 from bigrec.settings import resolve_settings
 
 
@@ -19,13 +26,17 @@ def recommend(
     top: Annotated[int, typer.Option("--top", min=1, help="Length of the list.")] = 10,
     store: StoreOption = None,
     runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the movies with the highest scores that a user has not rated."""
     load_tensorflow()
     from bigrec.recommend.recommend import recommend_movies
 
-    loaded = load_run(resolve_settings({"store": store, "runs": runs}), run)
+    loaded = load_run(
+        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
+    )
     movies = recommend_movies(*loaded, user_id, top=top)
     if as_json:
         items = [dataclasses.asdict(movie) for movie in movies]

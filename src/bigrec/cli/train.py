@@ -64,11 +64,14 @@ def train(
     from bigrec.splits.materialize import materialize_split
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
+    from bigrec.train.device import limit_threads
     from bigrec.train.train import train_model
 
     settings = resolve_settings(
         {"store": store, "runs": runs, "memory": memory, "threads": threads}
     )
+    if threads is not None:
+        limit_threads(threads)
     changes = dict(_parse_assignment(text) for text in settings_ or [])
     for key, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None:

@@ -17,6 +17,12 @@ def list_gpus() -> list[str]:
     ]
 
 
+def limit_threads(n_threads: int) -> None:
+    """Let TensorFlow compute with this many threads; must come before it computes anything."""
+    tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(n_threads)
+
+
 def choose_device(name: str) -> str:
     """The TensorFlow device for auto, cpu or gpu; auto takes a GPU where there is one.
 
