@@ -14,6 +14,7 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
+    load_tensorflow,
     require_extra,
 )
 from bigrec.settings import resolve_settings
@@ -27,7 +28,7 @@ def report(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", help="The split to report on. [default: the latest run's]"),
+        typer.Option("--split", help="The split to report on. Default: the latest run's."),
     ] = None,
     store: StoreOption = None,
     runs: RunsOption = None,
@@ -38,6 +39,7 @@ def report(
     """Write one self-contained HTML page about the data, the split and the models."""
     require_extra("report", "altair")
     require_extra("report", "vl_convert")
+    load_tensorflow()
     from bigrec.report.page import write_report
     from bigrec.resources import format_bytes
     from bigrec.store.catalog import open_catalog
