@@ -1,4 +1,4 @@
-"""SIGKILL at any moment of a training leaves the runs as they were, and a re-run works."""
+"""SIGKILL or Ctrl-C at any moment of a training leaves the runs as they were."""
 
 from __future__ import annotations
 
@@ -55,3 +55,19 @@ def test_killed_trainings_leave_the_old_run(home: Path) -> None:
     assert main(argv(home, "r", 2)) == 0
     assert snapshot(home / "runs" / "r") != before
     assert [path.name for path in (home / "runs").iterdir() if path.is_dir()] == ["r"]
+
+
+def test_an_interrupted_training_says_so_and_leaves_nothing(home: Path) -> None:
+    command = [sys.executable, "-m", "bigrec", *argv(home, "i", 5000)]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    words = ""
+    for line in child.stderr:
+        words += line
+        if line.startswith("epoch   2"):
+            child.send_signal(signal.SIGINT)
+    assert child.wait() == 130
+    child.stderr.close()
+    assert "interrupted" in words
+    assert "Traceback" not in words
+    assert [path.name for path in (home / "runs").iterdir() if path.is_dir()] == []

@@ -58,11 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TyperException as error:
         return console.print_usage_error(error)
     except (KeyboardInterrupt, typer.Abort):
-        console.print_note("interrupted")
-        return _INTERRUPTED
+        code = _INTERRUPTED
     except BrokenPipeError:  # the reader of stdout went away, as `head` does
         sys.stdout = None
         return 0
+    if code == _INTERRUPTED:  # typer may have caught the interrupt itself
+        console.print_note("interrupted: what was being written is left as it was before")
     return code if isinstance(code, int) else 0
 
 
