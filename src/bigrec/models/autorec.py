@@ -43,7 +43,7 @@ class AutoRecOptions(GradientOptions):
 PRESETS: Final = {
     "notebook": AutoRecOptions(),
     "tuned": AutoRecOptions(
-        epochs=8, batch_size=128, optimizer="adaptive", first_units=128, second_units=64,
+        epochs=5, batch_size=128, optimizer="adaptive", first_units=128, second_units=64,
         activation="tanh", input_dropout=0.5, hidden_dropout=0.2, kernel_l2=0.00002,
         dense_learning_rate=0.001, start_from_biases=True,
     ),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
+import numba
 import numpy as np
 import tensorflow as tf
 
@@ -47,7 +48,7 @@ class CosineKnnOptions(ModelOptions):
 PRESETS: Final = {
     "notebook": CosineKnnOptions(),
     "tuned": CosineKnnOptions(
-        neighbors=500, deviation="biases", filled=False, only_raters=True, shrinkage=2.0
+        neighbors=250, deviation="biases", filled=False, only_raters=True, shrinkage=1.0
     ),
 }
 
@@ -210,8 +211,8 @@ def nearest_neighbours(
     tiles = [(a, min(a + _TILE_USERS, n_users)) for a in range(0, n_users, _TILE_USERS)]
     for start, stop in tiles:
         rows = _dense(deviations, start, stop, n_movies)
-        best_index = np.zeros((stop - start, 0), np.int64)
-        best = np.zeros((stop - start, 0))
+        best_index = np.zeros((stop - start, k), np.int32)
+        best = np.full((stop - start, k), -np.inf)
         for other, end in tiles:
             columns = rows if other == start else _dense(deviations, other, end, n_movies)
             dots = (rows @ columns.T).astype(np.float64)  # (tile, tile)
@@ -219,7 +220,7 @@ def nearest_neighbours(
             dots *= np.outer(inverse[start:stop], inverse[other:end])
             if other == start:
                 np.fill_diagonal(dots, -np.inf)  # nobody is their own neighbour
-            best_index, best = _keep_best(best_index, best, other, dots, k)
+            _keep_best(best_index, best, other, dots)
         index[start:stop], similarity[start:stop] = best_index, best
         if progress is not None:
             progress(stop - start)
@@ -234,12 +235,23 @@ def _dense(rows: UserRows, start: int, stop: int, n_movies: int) -> Array:
     return tile
 
 
-def _keep_best(
-    best_index: Array, best: Array, first: int, new: Array, k: int
-) -> tuple[Array, Array]:
-    index = np.broadcast_to(np.arange(first, first + new.shape[1]), new.shape)
-    index = np.concatenate((best_index, index), axis=1)
-    values = np.concatenate((best, new), axis=1)
-    # Candidates come in order of their index, so a stable sort settles ties by it.
-    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(index, order, 1), np.take_along_axis(values, order, 1)
+@numba.njit(nogil=True, cache=True)
+def _keep_best(best_index, best, first, new):  # type: ignore[no-untyped-def]
+    """Insert the candidates of one tile into each user's list, which stays in descending order.
+
+    Candidates come in order of their index and only a greater one passes another, so equal ones
+    stay in order of their index whatever the tiles are.
+    """
+    k = best.shape[1]
+    for row in range(new.shape[0]):
+        for column in range(new.shape[1]):
+            value = new[row, column]
+            if value <= best[row, k - 1]:
+                continue
+            place = k - 1
+            while place > 0 and best[row, place - 1] < value:
+                best[row, place] = best[row, place - 1]
+                best_index[row, place] = best_index[row, place - 1]
+                place -= 1
+            best[row, place] = value
+            best_index[row, place] = first + column
