@@ -86,6 +86,8 @@ class Lists:
     lists: Mapping[str, Sequence[tuple[str, str]]]
     """Heading to entries, best first, each with what stands at its right."""
     caption: str = ""
+    first_is_own: bool = False
+    """Whether the first list is what the user gave, and the others what models make of it."""
 
 
 Block = Figure | Table | Lists
@@ -101,6 +103,8 @@ class Section:
     text: str
     """A paragraph that opens it."""
     blocks: Sequence[Block]
+    commands: Sequence[Sequence[str]]
+    """The command lines, without places, that make what it shows."""
     numbers: Mapping[str, str] = field(default_factory=dict)
     """Figures to be read first: label to formatted value."""
 

@@ -74,6 +74,7 @@ def list_for_user(
     return Lists(
         title=f"{article} {word} user",
         lists=lists,
+        first_is_own=True,
         caption=f"User {user_id:,} has rated {len(history):,} movies. Scores are not clipped to "
         "the scale, so that their order can be seen. The same list in a terminal: "
         f"bigrec recommend RUN {user_id}",

@@ -17,6 +17,7 @@ from bigrec.report.runs_section import (
     comparison_table,
     cost_figure,
     loss_figures,
+    train_command,
 )
 from bigrec.report.scores_section import sample_pairs, score_figures, score_sample
 from bigrec.resources import Budget, Progress
@@ -72,6 +73,7 @@ def describe_models(
             cost_figure(runs),
             *score_figures(scores, pairs, movie_count),
         ],
+        commands=[train_command(run) for run in runs],
     )
     return [models, _recommendations(catalog, session, data, recommenders, best)]
 
@@ -95,6 +97,7 @@ def _recommendations(
         + ", ".join(run.name for run in best)
         + ". Only movies that the user has not rated.",
         blocks=[*users, list_for_movie(recommenders, data, session)],
+        commands=[],
     )
 
 

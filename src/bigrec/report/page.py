@@ -33,6 +33,7 @@ from bigrec.store.writer import publishing_file
 from bigrec.version import __version__
 
 _FILES_SHOWN: Final = 8
+_RUN_COMMANDS: Final = ("train", "report")
 _ASSETS: Final = resources.files("bigrec.report") / "assets"
 
 
@@ -166,7 +167,7 @@ def _write_page(
         style=(_ASSETS / "page.css").read_text(encoding="utf-8"),
         contents=_contents(sections),
         sections="".join(map(_section, sections)),
-        foot=_foot(catalog, drawn, runs_folder, split),
+        foot=_foot(catalog, sections, runs_folder, split),
         specs=render.script_json({figure.name: render.vega_spec(figure) for figure in drawn}),
         runtime=runtime.replace("</script", "<\\/script"),
         script=(_ASSETS / "page.js").read_text(encoding="utf-8"),
@@ -255,12 +256,13 @@ def _table(table: Table) -> str:
 
 def _lists(lists: Lists) -> str:
     columns = ""
-    for heading, entries in lists.lists.items():
+    for place, (heading, entries) in enumerate(lists.lists.items()):
         items = "".join(
             f"<li><span>{html.escape(text)}</span> <b>{html.escape(number)}</b></li>"
             for text, number in entries
         )
-        columns += f"<div><h4>{html.escape(heading)}</h4><ol>{items}</ol></div>\n"
+        kind = "own" if lists.first_is_own and not place else "made"
+        columns += f'<div class="{kind}"><h4>{html.escape(heading)}</h4><ol>{items}</ol></div>\n'
     return (
         f'<figure id="{_anchor(lists)}">\n<h3>{html.escape(lists.title)}</h3>\n'
         f'<div class="lists">{columns}</div>\n'
@@ -269,24 +271,18 @@ def _lists(lists: Lists) -> str:
 
 
 def _foot(
-    catalog: Catalog, figures: Sequence[Figure], runs_folder: Path | None, split: Split | None
+    catalog: Catalog, sections: Sequence[Section], runs_folder: Path | None, split: Split | None
 ) -> str:
     manifest = catalog.manifest
     places = ["--store", catalog.layout.root.name]
-    commands = [["bigrec", "ingest", "RAW", *places]]
+    report = ["bigrec", "report", "--output", "report.html"]
     if split is not None:
-        spec = split.spec.to_json()
-        flags = [f"--{key.replace('_', '-')}={value}" for key, value in spec.items() if value]
-        commands.append(["bigrec", "split", "create", split.name, *flags, *places])
-    if runs_folder is not None and split is not None:
-        places += ["--runs", runs_folder.name]
-        for folder in _runs(runs_folder, split):
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            options = ["--split", split.name, "--preset", config["preset"], "--run", folder.name]
-            commands.append(["bigrec", "train", config["model"], *options, *places])
-    chosen = ["--split", split.name] if split is not None else []
-    commands.append(["bigrec", "report", "--output", "report.html", *chosen, *places])
-    lines = "\n".join(map(shlex.join, commands))
+        report += ["--split", split.name]
+    lines = []
+    for command in [*(command for section in sections for command in section.commands), report]:
+        has_runs = runs_folder is not None and command[1] in _RUN_COMMANDS
+        runs = ["--runs", runs_folder.name] if runs_folder is not None and has_runs else []
+        lines.append(shlex.join([*command, *places, *runs]))
     shown = [file.name for file in manifest.source_files[:_FILES_SHOWN]]
     n_more = len(manifest.source_files) - len(shown)
     if n_more:
@@ -301,9 +297,9 @@ def _foot(
         f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
         for name, value in facts.items()
     )
+    commands = html.escape("\n".join(lines))
     return (
-        f"<p>These commands make this page and its {len(figures)} figures again:</p>\n"
-        f"<pre>{html.escape(lines)}</pre>\n"
+        f"<p>These commands make this page again:</p>\n<pre>{commands}</pre>\n"
         "<p>Two stores with the same rows have the same fingerprint, wherever they were made:</p>\n"
         f"<dl>{listed}</dl>\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import altair as alt
 
 from bigrec.evaluate.compare import Comparison
-from bigrec.models.registry import MODELS
+from bigrec.models.registry import MODELS, find_model, find_preset
 from bigrec.report.figures import (
     HEIGHT,
     Figure,
@@ -44,7 +45,7 @@ def model_encodings(models: Sequence[str], *, with_shapes: bool = True) -> dict[
     places = [order.index(name) for name in shown]
     domain = [model_title(name) for name in shown]
     colours = [SERIES[place % len(SERIES)] for place in places]
-    legend = alt.Legend(columns=alt.ExprRef("width < 480 ? 2 : width < 680 ? 3 : 5"))
+    legend = alt.Legend(columns=alt.ExprRef("width < 300 ? 1 : width < 600 ? 2 : 5"))
     encodings = {
         "color": alt.Color("model:N", scale=alt.Scale(domain=domain, range=colours), legend=legend)
     }
@@ -131,7 +132,7 @@ def comparison_figure(
                 scale=alt.Scale(zero=False, padding=12),
             ),
             y=alt.Y(
-                "run:N", title=None, sort=[row["run"] for row in rows],
+                "run:N", title="run", sort=[row["run"] for row in rows],
                 axis=alt.Axis(
                     labelColor="var(--ink)", grid=True,
                     labelLimit=alt.ExprRef("width < 420 ? 150 : 240"),
@@ -154,6 +155,19 @@ def comparison_figure(
         chart=chart,
         command="bigrec compare",
     )
+
+
+def train_command(run: RunDirectory) -> list[str]:
+    """The command line that trains a run again; options that differ from its preset are set."""
+    config = run.config
+    model, preset = config["model"], config["preset"]
+    command = ["bigrec", "train", model, "--split", config["split"]["name"], "--preset", preset]
+    command += ["--run", run.name, "--seed", str(config["seed"])]
+    usual = dataclasses.asdict(find_preset(find_model(model), preset))
+    for name, value in config["options"].items():
+        if usual.get(name) != value:
+            command += ["--set", f"{name}={value}"]
+    return command
 
 
 def loss_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
@@ -226,6 +240,7 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
                     {
                         "run": run.name,
                         "model": model_title(run.config["model"]),
+                        "preset": run.config["preset"],
                         "side": side,
                         "line": f"{run.name} {side}",
                         "epoch": epoch["epoch"],
@@ -256,7 +271,12 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
         .encode(strokeDash=alt.StrokeDash("side:N", scale=dashes, legend=legend), **encodings)
         .add_params(selected)
     )
-    points = new_chart(HEIGHT + 60).mark_point(filled=True, size=36).encode(**encodings)
+    presets = sorted({row["preset"] for row in rows}, reverse=True)
+    scale = alt.Scale(domain=presets, range=list(SHAPES[: len(presets)]))
+    shape = alt.Shape("preset:N", scale=scale, legend=alt.Legend(symbolFillColor=MUTED))
+    points = (
+        new_chart(HEIGHT + 60).mark_point(filled=True, size=36).encode(shape=shape, **encodings)
+    )
     best = min((row for row in rows if row["side"] == "test"), key=lambda row: row["rmse"])
     return Figure(
         name=f"error-by-{column}",

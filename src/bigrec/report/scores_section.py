@@ -203,7 +203,7 @@ def _spread_figure(model: str, scores: Array, pairs: SampledPairs) -> Figure:
         name="predicted-against-actual",
         title="Predicted against actual",
         caption=f"Scores of {model_title(model)}, the best model, for the ratings of each number "
-        f"of stars: the darker, the more of the column. {pairs.words()}",
+        f"of stars: the stronger the colour, the more of its column. {pairs.words()}",
         alt=f"A map of the scores of {model_title(model)} for each number of stars given.",
         rows=rows,
         chart=chart,

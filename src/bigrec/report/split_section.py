@@ -10,6 +10,7 @@ import polars as pl
 from bigrec.report.figures import Figure, Section, legend_filter, new_chart, share, tooltips
 from bigrec.report.theme import SERIES
 from bigrec.schema import DATE, RATING
+from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split
 
 SIDES = ("train", "test")
@@ -31,6 +32,7 @@ def describe_split(split: Split) -> Section:
         text=f"Split {split.name!r}: {split.spec.protocol()}. Every error below is measured on its "
         "test side and means nothing under another protocol.",
         blocks=[_ratings_by_side(counts), _months_by_side(counts)],
+        commands=[_create_command(split)],
         numbers={
             "train ratings": f"{summary.n_train:,}",
             "test ratings": f"{summary.n_test:,}",
@@ -42,6 +44,16 @@ def describe_split(split: Split) -> Section:
             "cold movies in the test": f"{cold_movies:,}",
         },
     )
+
+
+def _create_command(split: Split) -> list[str]:
+    default = SplitSpec().to_json()
+    flags = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in split.spec.to_json().items()
+        if value != default.get(name)
+    ]
+    return ["bigrec", "split", "create", split.name, *flags]
 
 
 def _counts(rows: pl.LazyFrame, side: str) -> pl.DataFrame:
@@ -98,14 +110,14 @@ def _months_by_side(counts: pl.DataFrame) -> Figure:
     rows: list[dict[str, Any]] = ordered.to_dicts()
     chart = (
         new_chart()
-        .mark_line(point=alt.OverlayMarkDef(size=14))
+        .mark_line()
         .encode(
             x=alt.X(
                 "month:T", title=None, timeUnit="utcyearmonth",
                 axis=alt.Axis(format="%Y", tickCount={"interval": "year", "step": 1}),
             ),
             y=alt.Y("n_ratings:Q", title="ratings per month", axis=alt.Axis(format="~s")),
-            strokeDash=alt.StrokeDash("side:N", sort=list(SIDES)),
+            strokeDash=alt.StrokeDash("side:N", sort=list(SIDES), legend=None),
             tooltip=tooltips(side="side|text", month="month|day", n_ratings="ratings"),
             **_side_encodings(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import statistics
 from typing import Any, Final
 
 import altair as alt
@@ -27,6 +28,8 @@ from bigrec.report.title_figures import title_figures
 
 _MOST_STEPS: Final = 4000
 _SMOOTHED_DAYS: Final = 28
+_FEW: Final = 0.05
+"""Steps with less than this share of the usual number of ratings do not stretch the scale."""
 _MOVIE_CLIP: Final = {"clip": 18_000, "width": 100}
 _USER_CLIP: Final = {"clip": 300, "width": 2}
 
@@ -55,6 +58,7 @@ def describe_store(session: Session) -> Section:
             _movie_age(session),
             *title_figures(session),
         ],
+        commands=[["bigrec", "ingest", "RAW"]],
         numbers={
             "ratings": f"{manifest.n_ratings:,}",
             "users": f"{manifest.n_users:,}",
@@ -134,16 +138,21 @@ def _mean_over_time(session: Session) -> Figure:
     step, every = _time_step(session, 7)
     rows = ask(session, "ratings_over_time", days=step)
     x = alt.X("from_date:T", title=None, timeUnit="utcyearmonthdate", axis=_date_axis())
-    y = alt.Y("mean_rating:Q", title="mean rating", scale=alt.Scale(zero=False))
+    usual = statistics.median(row["n_ratings"] for row in rows)
+    shown = [row for row in rows if row["n_ratings"] >= _FEW * usual]
+    domain = [pick(row["mean_rating"] for row in shown) for pick in (min, max)]
+    outside = sum(not domain[0] <= row["mean_rating"] <= domain[1] for row in rows)
+    y = alt.Y("mean_rating:Q", title="mean rating", scale=alt.Scale(domain=domain, nice=True))
     base = new_chart()
-    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y)
+    line = base.mark_line(strokeWidth=1.5, clip=True).encode(x=x, y=y)
     overall = level(round(session.manifest.mean_rating, 4))
     fields = tooltips(from_date="from|day", mean_rating="mean rating|.3f", n_ratings="ratings")
     return Figure(
         name="mean-rating-over-time",
         title="Mean rating over time",
         caption=f"Means {every}; the dashed line is the mean of all. In the Netflix Prize data the "
-        "line jumps early in 2004, the set's best-known oddity.",
+        "line jumps early in 2004, the set's best-known oddity."
+        + (f" Outside the picture: {outside} steps of very few ratings." if outside else ""),
         alt=f"A line of the mean rating {every}, from {rows[0]['mean_rating']:.2f} at first to "
         f"{rows[-1]['mean_rating']:.2f} at last.",
         rows=rows,
@@ -206,7 +215,7 @@ def _histogram(
         .encode(
             x=alt.X(
                 "from_n_ratings:Q", bin="binned", title=f"ratings of the {what}",
-                axis=alt.Axis(format=",", tickCount=8),
+                axis=alt.Axis(format=",d", tickCount=8),
             ),
             x2="to_n_ratings:Q",
             y=alt.Y(f"{column}:Q", title=f"{what}s"),
@@ -261,7 +270,7 @@ def _long_tail(session: Session) -> Figure:
             color=alt.Color(
                 "what:N", scale=alt.Scale(domain=["movies", "users"], range=list(SERIES[:2]))
             ),
-            strokeDash=alt.StrokeDash("what:N"),
+            strokeDash=alt.StrokeDash("what:N", legend=None),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.12)),
             tooltip=tooltips(
                 what="|text", top_percent="top per cent|.0f",

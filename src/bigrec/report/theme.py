@@ -64,6 +64,7 @@ CHART_CONFIG: Final[dict[str, Any]] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelOverlap": "greedy",
+        "labelSeparation": 6,
     },
     "axisX": {"grid": False},
     "axisY": {
@@ -84,8 +85,18 @@ CHART_CONFIG: Final[dict[str, Any]] = {
         "labelFontSize": 12,
         "symbolSize": 90,
         "columnPadding": 14,
+        # Above the axis title, which stands at the top left.
+        "offset": 30,
+        "layout": {
+            "top": {
+                "anchor": "start",
+                "direction": {"signal": "width < 600 ? 'vertical' : 'horizontal'"},
+                "margin": 6,
+            }
+        },
     },
     "bar": {"fill": ACCENT},
+    "point": {"opacity": 1},
     "line": {"stroke": ACCENT, "strokeWidth": 2},
     "text": {"fill": "var(--ink)", "fontSize": 11},
 }
