@@ -1,11 +1,17 @@
-"""A split selects the rows that the notebook's pandas code selects, each on exactly one side."""
+"""Scans, lazy frames and a naive reference agree on every split; no row is on two sides."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
+import random
+import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -14,9 +20,10 @@ from hypothesis import strategies as st
 
 from bigrec.errors import SplitError
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.splits.random_key import random_key, threshold
-from bigrec.splits.spec import SplitSpec
-from bigrec.splits.splits import create_split
+from bigrec.splits.materialize import materialize_split
+from bigrec.splits.random_key import PRIME, random_key, second_seed, threshold
+from bigrec.splits.spec import METHODS, SplitSpec
+from bigrec.splits.splits import create_folds, create_split
 from bigrec.store.catalog import Catalog, open_catalog
 
 pairs = st.sets(st.tuples(st.integers(1, 12), st.integers(1, 30)), min_size=20, max_size=200)
@@ -75,9 +82,209 @@ def test_split_agrees_with_the_notebook(
         assert split.summary.n_users == len({user for _, user in expected})
         assert split.summary.n_movies == len({movie for movie, _ in expected})
         per_user = split.users().collect()
-        for user, n_train, n_test in per_user.rows():
+        for user, n_train, n_test in per_user.select("user_id", "n_train", "n_test").rows():
             assert n_train == sum(u == user for _, u in train)
             assert n_test == sum(u == user for _, u in test)
+
+
+Row = tuple[int, int, dt.date]  # movie_id, user_id, date
+
+N_STORES = 3
+ONE_DAY = dt.timedelta(days=1)
+
+
+def random_rows(number: int) -> tuple[list[Row], list[tuple[int, int]]]:
+    """Rows of a small store, few days and so many ties, and the pairs of its probe."""
+    rng = random.Random(number)
+    density = (0.15, 0.4, 0.8)[number]
+    rows = [
+        (movie, user, dt.date(2005, 1, 1) + rng.randrange(12) * ONE_DAY)
+        for movie in range(1, 13)
+        for user in (*range(1, 25), 70_000_000)
+        if rng.random() < density
+    ]
+    return rows, [(movie, user) for movie, user, _ in rows if rng.random() < 0.1]
+
+
+@pytest.fixture(scope="module")
+def catalogs(tmp_path_factory: pytest.TempPathFactory) -> list[Catalog]:
+    made = []
+    for number in range(N_STORES):
+        folder = tmp_path_factory.mktemp(f"store{number}")
+        rows, probe = random_rows(number)
+        (folder / "raw").mkdir()
+        write_grouped(folder / "raw/combined_data_1.txt", [(m, f"{u},3,{d}") for m, u, d in rows])
+        write_grouped(folder / "raw/probe.txt", [(m, str(u)) for m, u in probe])
+        titles = "".join(f"{m},1990,Title {m}\n" for m in range(1, 13))
+        (folder / "raw/movie_titles.csv").write_text(titles)
+        ingest_ratings(folder / "raw", folder / "store")
+        made.append(open_catalog(folder / "store"))
+    return made
+
+
+def write_grouped(path: Path, lines: list[tuple[int, str]]) -> None:
+    """Lines below the header of their movie."""
+    text, last = [], None
+    for movie, line in lines:
+        text += [*([] if movie == last else [f"{movie}:"]), line]
+        last = movie
+    path.write_text("\n".join(text) + "\n")
+
+
+def naive_filter(rows: list[Row], spec: SplitSpec) -> list[Row]:
+    per_movie, per_user = Counter(r[0] for r in rows), Counter(r[1] for r in rows)
+    kept = [
+        row
+        for row in rows
+        if per_movie[row[0]] > spec.min_movie_ratings
+        and per_user[row[1]] > spec.min_user_ratings
+        and (spec.movie_ids is None or row[0] in spec.movie_ids)
+        and (spec.user_ids is None or row[1] in spec.user_ids)
+        and (spec.first_date is None or row[2].isoformat() >= spec.first_date)
+        and (spec.last_date is None or row[2].isoformat() <= spec.last_date)
+    ]
+    while True:
+        per_movie, per_user = Counter(r[0] for r in kept), Counter(r[1] for r in kept)
+        core = [r for r in kept if min(per_movie[r[0]], per_user[r[1]]) >= spec.k_core]
+        if len(core) == len(kept):
+            return kept
+        kept = core
+
+
+def naive_test(kept: list[Row], spec: SplitSpec, probe: list[tuple[int, int]]) -> set[Row]:
+    if spec.method == "temporal":
+        test_from = spec.test_from
+        if test_from is None:
+            days = sorted({row[2] for row in kept})[1:]
+            wanted = spec.test_fraction * len(kept)
+            distance = {day: abs(sum(r[2] >= day for r in kept) - wanted) for day in days}
+            test_from = min(days, key=lambda day: (distance[day], day)).isoformat()
+        return {row for row in kept if row[2].isoformat() >= test_from}
+    if spec.method == "leave-last":
+        by_user: dict[int, list[Row]] = {}
+        for row in sorted(kept, key=lambda row: (row[2], row[0])):
+            by_user.setdefault(row[1], []).append(row)
+        return {row for rows in by_user.values() for row in rows[-spec.last :]}
+    if spec.method == "probe":
+        return {row for row in kept if row[:2] in probe}
+    if spec.method == "folds":
+        return {
+            row
+            for row in kept
+            if random_key(row[1], row[0], spec.seed) * spec.folds // PRIME == spec.fold - 1
+        }
+    return {
+        row for row in kept if random_key(row[1], row[0], spec.seed) < threshold(spec.test_fraction)
+    }
+
+
+def naive_sides(
+    kept: list[Row], spec: SplitSpec, probe: list[tuple[int, int]]
+) -> dict[str, set[Row]]:
+    test = naive_test(kept, spec, probe)
+    bound = threshold(spec.validation_fraction)
+    validation = {
+        row
+        for row in set(kept) - test
+        if random_key(row[1], row[0], second_seed(spec.seed)) < bound
+    }
+    train = set(kept) - test - validation
+    if spec.warm:
+        movies, users = {row[0] for row in train}, {row[1] for row in train}
+        test = {row for row in test if row[0] in movies and row[1] in users}
+        validation = {row for row in validation if row[0] in movies and row[1] in users}
+    return {"train": train, "validation": validation, "test": test}
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> SplitSpec:
+    day = st.integers(1, 12).map(lambda day: f"2005-01-{day:02d}")
+    first, last = sorted((draw(day), draw(day)))
+    method = draw(st.sampled_from(METHODS))
+    of_method: dict[str, dict[str, Any]] = {
+        "temporal": {"test_from": draw(st.none() | day)},
+        "leave-last": {"last": draw(st.integers(1, 3))},
+        "folds": {"folds": 3, "fold": draw(st.integers(1, 3))},
+    }
+    return SplitSpec(
+        method=method,
+        min_movie_ratings=draw(st.sampled_from([0, 0, 5])),
+        min_user_ratings=draw(st.sampled_from([0, 0, 4])),
+        k_core=draw(st.sampled_from([0, 0, 2, 4])),
+        first_date=draw(st.none() | st.just(first)),
+        last_date=draw(st.none() | st.just(last)),
+        movie_ids=draw(st.none() | st.just((1, 2, 3, 5, 8))),
+        user_ids=draw(st.none() | st.just(tuple(range(3, 20)))),
+        test_fraction=draw(st.sampled_from([0.2, 0.5])),
+        seed=draw(st.integers(0, 3)),
+        validation_fraction=draw(st.sampled_from([0.0, 0.3])),
+        warm=draw(st.booleans()),
+        **of_method.get(method, {}),
+    )
+
+
+def rows_of(frame: pl.LazyFrame) -> list[Row]:
+    return frame.select("movie_id", "user_id", "date").collect().rows()
+
+
+def materialized_rows(shards: Path, side: str) -> set[tuple[int, int]]:
+    folder = shards / side
+    users, movies = np.load(shards / "users.npy"), np.load(shards / "movies.npy")
+    user_id = np.repeat(users, np.diff(np.load(folder / "indptr.npy")))
+    movie_id = movies[np.load(folder / "movie_index.npy")]
+    return set(zip(movie_id.tolist(), user_id.tolist(), strict=True))
+
+
+@settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(number=st.integers(0, N_STORES - 1), spec=specs())
+def test_every_method_and_filter_agrees_with_plain_python(
+    number: int, spec: SplitSpec, catalogs: list[Catalog]
+) -> None:
+    catalog = catalogs[number]
+    rows, probe = random_rows(number)
+    try:
+        kept = naive_filter(rows, spec)
+        expected = naive_sides(kept, spec, probe)
+    except ValueError:  # no second day to begin a test side with
+        expected = {"train": set(), "validation": set(), "test": set()}
+    has_validation = spec.validation_fraction > 0
+    needed = ("train", "test", *(["validation"] if has_validation else []))
+    if not all(expected[side] for side in needed):
+        with pytest.raises(SplitError):
+            create_split(catalog, "s", spec)
+        return
+    try:
+        split = create_split(catalog, "s", spec)
+        sides = {"train": split.train, "validation": split.validation, "test": split.test}
+        for side, frame in sides.items():
+            found = rows_of(frame)
+            assert len(found) == len(set(found))
+            assert set(found) == expected[side]
+            counted = split.users().select(pl.col(f"n_{side}").sum()).collect().item()
+            assert counted == getattr(split.summary, f"n_{side}") == len(found)
+        union = set().union(*expected.values())
+        assert split.summary.n_dropped == len(kept) - len(union)
+        assert spec.warm or not split.summary.n_dropped
+        assert split.users().collect()["user_id"].to_list() == sorted({r[1] for r in union})
+        assert split.movies().collect()["movie_id"].to_list() == sorted({r[0] for r in union})
+        shards = materialize_split(split)
+        for side in needed:
+            assert materialized_rows(shards, side) == {row[:2] for row in expected[side]}
+        assert SplitSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    finally:
+        shutil.rmtree(catalog.layout.split("s"), ignore_errors=True)
+
+
+def test_folds_are_one_partition(catalogs: list[Catalog]) -> None:
+    spec = SplitSpec(method="folds", folds=4, fold=1, seed=2)
+    splits = create_folds(catalogs[2], "f", spec)
+    assert [split.name for split in splits] == ["f-1", "f-2", "f-3", "f-4"]
+    tests = [rows_of(split.test) for split in splits]
+    assert sorted(row for rows in tests for row in rows) == sorted(random_rows(2)[0])
 
 
 def test_projection_and_predicate_reach_the_scan(store_small: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,10 +36,53 @@ def create(
         int | None,
         typer.Option("--min-user-ratings", help="Keep users with more ratings than this."),
     ] = None,
-    method: Annotated[str, typer.Option("--method", help="How rows are drawn: random.")] = "random",
+    k_core: Annotated[
+        int | None,
+        typer.Option("--k-core", help="Keep users and movies with this many ratings of the rest."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Keep ratings from this day on: YYYY-MM-DD.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="Keep ratings up to this day, inclusive.")
+    ] = None,
+    movies_from: Annotated[
+        Path | None,
+        typer.Option("--movies-from", help="Keep the movies of this file: one id a line."),
+    ] = None,
+    users_from: Annotated[
+        Path | None, typer.Option("--users-from", help="Keep the users of this file.")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method", help="What is test: random, temporal, leave-last, probe or folds."
+        ),
+    ] = "random",
     test_fraction: Annotated[
-        float, typer.Option("--test-fraction", help="Share of rows on the test side.")
+        float,
+        typer.Option(
+            "--test-fraction", help="Share of rows on the test side, of random and temporal."
+        ),
     ] = 0.2,
+    test_from: Annotated[
+        str | None, typer.Option("--test-from", help="First test day of temporal: YYYY-MM-DD.")
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option("--last", help="Test rows of each user in leave-last. [default: 1]"),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", help="Parts in folds; makes NAME-1, NAME-2, … [default: 5]"),
+    ] = None,
+    validation_fraction: Annotated[
+        float, typer.Option("--validation-fraction", help="Share of train rows for validation.")
+    ] = 0.0,
+    warm: Annotated[
+        bool,
+        typer.Option("--warm", help="Drop test rows whose user or movie has no train row."),
+    ] = False,
     seed: SeedOption = 0,
     materialize: Annotated[
         bool, typer.Option("--materialize", help="Write the shards that training reads, too.")
@@ -50,27 +94,48 @@ def create(
 ) -> None:
     """Describe a split, count its rows in one scan, and save it under a name."""
     from bigrec.splits.materialize import materialize_split
-    from bigrec.splits.spec import PRESETS, SplitSpec
-    from bigrec.splits.splits import create_split
+    from bigrec.splits.spec import PRESETS, SplitSpec, read_id_list
+    from bigrec.splits.splits import create_folds, create_split
     from bigrec.store.catalog import open_catalog
 
     if preset is not None and preset not in PRESETS:
         raise SettingsError.unknown_name("preset", preset, PRESETS)
-    filters = dict(PRESETS[preset]) if preset else {}
-    for key, value in (
-        ("min_movie_ratings", min_movie_ratings),
-        ("min_user_ratings", min_user_ratings),
-    ):
-        if value is not None:
-            filters[key] = value
-    spec = SplitSpec(method=method, test_fraction=test_fraction, seed=seed, **filters)
+    given = {
+        "min_movie_ratings": min_movie_ratings,
+        "min_user_ratings": min_user_ratings,
+        "k_core": k_core,
+        "first_date": since,
+        "last_date": until,
+        "movie_ids": read_id_list(movies_from, "movie_id") if movies_from else None,
+        "user_ids": read_id_list(users_from, "user_id") if users_from else None,
+        "test_from": test_from,
+        "last": 1 if last is None and method == "leave-last" else last,
+        "folds": 5 if folds is None and method == "folds" else folds,
+        "fold": 1 if method == "folds" else None,
+    }
+    filters: dict[str, Any] = dict(PRESETS[preset]) if preset else {}
+    filters |= {name: value for name, value in given.items() if value is not None}
+    spec = SplitSpec(
+        method=method,
+        test_fraction=test_fraction,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        warm=warm,
+        **filters,
+    )
     settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
     catalog = open_catalog(settings.store)
     with console.progress_bars() as progress:
-        saved = create_split(catalog, name, spec, budget=settings.budget, progress=progress)
+        make: Any = create_folds if method == "folds" else create_split
+        made = make(catalog, name, spec, budget=settings.budget, progress=progress)
+        saved_splits: list[Split] = made if isinstance(made, list) else [made]
         if materialize:
-            materialize_split(saved, budget=settings.budget, progress=progress)
-    _print_split(saved, as_json=as_json)
+            for saved in saved_splits:
+                materialize_split(saved, budget=settings.budget, progress=progress)
+    if method == "folds":
+        _print_splits(saved_splits, as_json=as_json)
+    else:
+        _print_split(saved_splits[0], as_json=as_json)
 
 
 @split.command("list")
@@ -81,15 +146,8 @@ def list_splits(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
     catalog = open_catalog(resolve_settings({"store": store}).store)
     splits = [open_split(catalog, name) for name in catalog.split_names()]
-    if as_json:
-        console.print_json({"splits": [_fields(saved) for saved in splits]})
-    elif splits:
-        rows = [
-            (s.name, s.summary.n_train, s.summary.n_test, s.summary.n_users, s.summary.n_movies,
-             s.spec.protocol())
-            for s in splits
-        ]  # fmt: skip
-        console.print_table(("split", "train", "test", "users", "movies", "protocol"), rows)
+    if splits or as_json:
+        _print_splits(splits, as_json=as_json)
     else:
         console.print_note("No splits yet; make one with: bigrec split create NAME")
 
@@ -114,18 +172,38 @@ def _fields(saved: Split) -> dict[str, object]:
     }
 
 
+def _print_splits(splits: list[Split], *, as_json: bool) -> None:
+    if as_json:
+        console.print_json({"splits": [_fields(saved) for saved in splits]})
+        return
+    rows = [
+        (s.name, s.summary.n_train, s.summary.n_test, s.summary.n_users, s.summary.n_movies,
+         s.spec.protocol())
+        for s in splits
+    ]  # fmt: skip
+    console.print_table(("split", "train", "test", "users", "movies", "protocol"), rows)
+
+
 def _print_split(saved: Split, *, as_json: bool) -> None:
     if as_json:
         console.print_json(_fields(saved))
         return
     summary = saved.summary
-    density = (summary.n_train + summary.n_test) / summary.n_users / summary.n_movies
+    n_rows = summary.n_train + summary.n_validation + summary.n_test
+    density = n_rows / summary.n_users / summary.n_movies
+    optional = {
+        "validation ratings": summary.n_validation if saved.spec.validation_fraction else None,
+        "cold ratings dropped": summary.n_dropped if saved.spec.warm else None,
+        "k-core rounds": summary.k_core_rounds or None,
+        "test from": summary.test_from,
+    }
     console.print_fields(
         {
             "split": saved.name,
             "protocol": saved.spec.protocol(),
             "train ratings": summary.n_train,
             "test ratings": summary.n_test,
+            **{name: value for name, value in optional.items() if value is not None},
             "users": summary.n_users,
             "movies": summary.n_movies,
             "density": f"{density:.2%}",

@@ -50,6 +50,11 @@ class TrainingData:
         return self._rows("train")
 
     @cached_property
+    def validation(self) -> UserRows | None:
+        """The validation side by user; None if the split has none."""
+        return self._rows("validation") if (self.folder / "validation").is_dir() else None
+
+    @cached_property
     def test(self) -> UserRows:
         """The test side by user."""
         return self._rows("test")

@@ -2,14 +2,15 @@
 
     shards/manifest.json                  digest of the split, counts, mean, digest of each file
     shards/users.npy, movies.npy          (n,) int32 ids; position = dense index
-    shards/{train,test}/indptr.npy        (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
-    shards/{train,test}/movie_index.npy   (n_rows,) int32, ascending for each user
-    shards/{train,test}/rating.npy        (n_rows,) float32, stars
+    shards/SIDE/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
+    shards/SIDE/movie_index.npy           (n_rows,) int32, ascending for each user
+    shards/SIDE/rating.npy                (n_rows,) float32, stars
     shards/shuffled/00000.npy …           the train side again, (n,) PAIR_DTYPE, in random order
 
-One scan of ratings_by_user writes the rows by user and throws every train row into a bucket by a
-second random key; then each bucket is shuffled on its own. A random bucket for each row and a
-uniform shuffle inside each bucket make a uniform shuffle of all, in memory for one bucket.
+SIDE is train, test and, where the split has one, validation. One scan of ratings_by_user writes the
+rows by user and throws every train row into a random bucket; then each bucket is shuffled on its
+own. A random bucket for each row and a uniform shuffle inside each bucket make a uniform shuffle of
+all, in memory for one bucket a thread.
 """
 
 from __future__ import annotations
@@ -19,15 +20,22 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
-import numba
 import numpy as np
 
 from bigrec.errors import StoreError
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
-from bigrec.splits.random_key import PRIME
-from bigrec.splits.selection import IdIndex, SelectedRows, scan_selected
+from bigrec.schema import RATING
+from bigrec.splits.kernels import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    group_by_side,
+    scatter_train,
+    shuffle_rows,
+)  # fmt: skip
+from bigrec.splits.selection import SelectedRows, scan_selected
 from bigrec.splits.splits import Split
 from bigrec.store.writer import publishing
 
@@ -36,9 +44,28 @@ Array = np.ndarray[Any, Any]
 PAIR_DTYPE: Final = np.dtype(
     [("user_index", "<i4"), ("movie_index", "<i4"), ("rating", "<f4")], align=True
 )
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _SHARD_ROWS = 1 << 20
-_SIDES = ("train", "test")
+_SIDES: Final = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+
+
+class _Prepared(NamedTuple):
+    """The selected rows of one row group, ready to be written."""
+
+    movie_index: Array
+    """(n,) int32, by side."""
+    rating: Array
+    """(n,) float32, by side."""
+    side_ends: Array
+    """(N_SIDES + 1,) int64."""
+    pairs: Array
+    """(n_train, 3) int32, by bucket: the bytes of PAIR_DTYPE."""
+    bucket_ends: Array
+    """(n_buckets + 1,) int64."""
+    rating_sum: float
+    """Stars of the train side."""
+    n_read: int
+    """Rows of the row group."""
 
 
 def materialize_split(
@@ -66,53 +93,67 @@ def materialize_split(
         raise StoreError(
             f"{layout.root} has no ratings by user", hint="ingest again without --no-by-user"
         )
-    users, movies = split.users().collect(), split.movies().collect()
-    counts = {
-        side: np.concatenate(([0], np.cumsum(users[f"n_{side}"].to_numpy(), dtype=np.int64)))
-        for side in _SIDES
-    }
-    user_ids, movie_ids = users["user_id"].to_numpy(), movies["movie_id"].to_numpy()
+    users = split.users().collect()
+    selection = split.selection()
+    seed = split.spec.seed
     n_shards = max(1, -(-split.summary.n_train // _SHARD_ROWS))
+
+    def prepare(rows: SelectedRows) -> _Prepared:
+        movie_index, stars, side_ends = group_by_side(rows.movie_index, rows.stars, rows.side)
+        pairs, bucket_ends = scatter_train(
+            rows.user_index, rows.movie_index, rows.stars, rows.side, n_shards, seed
+        )
+        rating = stars.view(np.float32)
+        rating_sum = float(rating[: side_ends[TRAIN + 1]].sum(dtype=np.float64))
+        return _Prepared(
+            movie_index, rating, side_ends, pairs, bucket_ends, rating_sum, rows.n_read
+        )
+
     with publishing(split.shards) as partial:
-        np.save(partial / "users.npy", user_ids)
-        np.save(partial / "movies.npy", movie_ids)
+        np.save(partial / "users.npy", selection.users.ids)
+        np.save(partial / "movies.npy", selection.movies.ids)
         rating_sum = 0.0
-        progress.start("materializing", split.summary.n_train + split.summary.n_test, "ratings")
+        progress.start("materializing", split.catalog.manifest.n_ratings, "ratings")
         with contextlib.ExitStack() as files:
-            sides = [_SideWriter(files, partial / side, counts[side]) for side in _SIDES]
-            buckets: list[BinaryIO] = [
-                files.enter_context((partial / f"bucket-{n:05d}").open("wb"))
-                for n in range(n_shards)
+            sides = [
+                _SideWriter(files, partial / name, side, users[f"n_{name}"].to_numpy())
+                for name, side in _SIDES.items()
+                if name != "validation" or split.spec.validation_fraction
             ]
-            selected = scan_selected(
-                parts, IdIndex.of(user_ids), IdIndex.of(movie_ids), split.spec, budget.threads
-            )
-            for rows in selected:
-                for side, mask in zip(sides, (~rows.is_test, rows.is_test), strict=True):
-                    side.append(rows.movie_index[mask], rows.rating[mask])
-                rating_sum += float(rows.rating[~rows.is_test].sum(dtype=np.float64))
-                _scatter_train(rows, buckets)
-                progress.advance(len(rows.key), len(rows.key))
-        _shuffle_buckets(partial, n_shards, split.spec.seed, budget, progress)
-        _write_manifest(partial, split, rating_sum)
+            buckets: list[BinaryIO] = [
+                files.enter_context(_bucket(partial, number).open("wb"))
+                for number in range(n_shards)
+            ]
+            for rows in scan_selected(parts, selection, budget.threads, prepare, columns=[RATING]):
+                for writer in sides:
+                    writer.append(rows)
+                _write_slices(buckets, rows.pairs, rows.bucket_ends)
+                rating_sum += rows.rating_sum
+                progress.advance(rows.n_read, rows.n_read)
+        _shuffle_buckets(partial, n_shards, seed, budget, progress)
+        _write_manifest(partial, split, rating_sum, budget)
     return split.shards
 
 
 class _SideWriter:
     """Appends one side's rows to its .npy files, whose lengths are known beforehand."""
 
-    def __init__(self, files: contextlib.ExitStack, folder: Path, indptr: Array) -> None:
+    def __init__(
+        self, files: contextlib.ExitStack, folder: Path, side: int, lengths: Array
+    ) -> None:
         folder.mkdir()
+        indptr = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
         np.save(folder / "indptr.npy", indptr)
-        n_rows = int(indptr[-1])
+        self._side = side
         self._movie_index = files.enter_context((folder / "movie_index.npy").open("wb"))
         self._rating = files.enter_context((folder / "rating.npy").open("wb"))
         for file, dtype in ((self._movie_index, "<i4"), (self._rating, "<f4")):
-            _write_npy_header(file, np.dtype(dtype), n_rows)
+            _write_npy_header(file, np.dtype(dtype), int(indptr[-1]))
 
-    def append(self, movie_index: Array, rating: Array) -> None:
-        self._movie_index.write(movie_index.data)
-        self._rating.write(rating.data)
+    def append(self, rows: _Prepared) -> None:
+        of_side = slice(rows.side_ends[self._side], rows.side_ends[self._side + 1])
+        self._movie_index.write(rows.movie_index[of_side].data)
+        self._rating.write(rows.rating[of_side].data)
 
 
 def _write_npy_header(file: BinaryIO, dtype: np.dtype[Any], n_rows: int) -> None:
@@ -122,31 +163,14 @@ def _write_npy_header(file: BinaryIO, dtype: np.dtype[Any], n_rows: int) -> None
     )
 
 
-def _scatter_train(rows: SelectedRows, buckets: list[BinaryIO]) -> None:
-    train = np.flatnonzero(~rows.is_test)
-    pairs = np.empty(len(train), PAIR_DTYPE)
-    pairs["user_index"] = rows.user_index[train]
-    pairs["movie_index"] = rows.movie_index[train]
-    pairs["rating"] = rows.rating[train]
-    bucket = _bucket_numbers(rows.key[train], len(buckets))
-    order = np.argsort(bucket, kind="stable")
-    ends = np.cumsum(np.bincount(bucket, minlength=len(buckets)))
-    pairs = pairs[order]
-    start = 0
-    for file, end in zip(buckets, ends.tolist(), strict=True):
-        file.write(pairs[start:end].data)
-        start = end
+def _bucket(folder: Path, number: int) -> Path:
+    return folder / f"bucket-{number:05d}"
 
 
-@numba.njit(nogil=True, cache=True)
-def _bucket_numbers(keys, n_buckets):  # type: ignore[no-untyped-def]
-    """A bucket for each row: its random key mixed once more, since sides depend on the key."""
-    numbers = np.empty(len(keys), np.uint16)
-    for row in range(len(keys)):
-        state = (keys[row] * keys[row] + keys[row] * 69_621 + 12_345) % PRIME
-        state = (state * state + state * 48_271 + 1) % PRIME
-        numbers[row] = state * n_buckets // PRIME
-    return numbers
+def _write_slices(files: list[BinaryIO], rows: Array, ends: Array) -> None:
+    edges = ends.tolist()
+    for file, start, end in zip(files, edges, edges[1:], strict=False):
+        file.write(rows[start:end].data)
 
 
 def _shuffle_buckets(
@@ -157,24 +181,27 @@ def _shuffle_buckets(
     progress.start("shuffling", n_shards, "shards")
 
     def shuffle(number: int) -> int:
-        source = partial / f"bucket-{number:05d}"
-        pairs = np.fromfile(source, PAIR_DTYPE)
-        np.random.default_rng([seed, number, 3]).shuffle(pairs)
-        np.save(folder / f"{number:05d}.npy", pairs)
+        source = _bucket(partial, number)
+        rows = np.fromfile(source, np.int32).reshape(-1, 3)
         source.unlink()
-        return len(pairs)
+        shuffle_rows(rows, seed, number)
+        np.save(folder / f"{number:05d}.npy", rows.view(PAIR_DTYPE).reshape(-1))
+        return len(rows)
 
     for n_rows in map_in_order(shuffle, range(n_shards), budget.threads):
         progress.advance(1, n_rows)
 
 
-def _write_manifest(partial: Path, split: Split, rating_sum: float) -> None:
+def _write_manifest(partial: Path, split: Split, rating_sum: float, budget: Budget) -> None:
+    paths = list(_files(partial))
+    digests = map_in_order(_file_digest, paths, budget.threads)
     fields = {
         "format_version": FORMAT_VERSION,
         "split": split.name,
         "split_digest": split.digest,
         "protocol": split.spec.protocol(),
         "n_train": split.summary.n_train,
+        "n_validation": split.summary.n_validation,
         "n_test": split.summary.n_test,
         "n_users": split.summary.n_users,
         "n_movies": split.summary.n_movies,
@@ -182,7 +209,8 @@ def _write_manifest(partial: Path, split: Split, rating_sum: float) -> None:
         "min_rating": split.catalog.manifest.min_rating,
         "max_rating": split.catalog.manifest.max_rating,
         "files": {
-            path.relative_to(partial).as_posix(): _file_digest(path) for path in _files(partial)
+            path.relative_to(partial).as_posix(): digest
+            for path, digest in zip(paths, digests, strict=True)
         },
     }
     (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")

@@ -8,12 +8,38 @@ in one more input.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 Operand = TypeVar("Operand")
 
 PRIME: Final = 2**31 - 1
+MAX_SEED: Final = PRIME // 2 - 1
 _MULTIPLIERS: Final = (1_103_515_245, 747_796_405, 1_664_525_003, 1_812_433_253)
+
+
+def key_formula(remainder: Callable[[Any], Any]) -> Callable[[Any, Any, int], Any]:
+    """The formula of random_key, given how an engine takes a remainder modulo PRIME."""
+    prime = PRIME
+    one, two, three, four = _MULTIPLIERS
+
+    def formula(user: Any, movie: Any, seed: int) -> Any:
+        start = (seed * 2 + 1) * 40_692 % prime
+        # Each product is below 2^62 and each sum below 2^63.
+        state = remainder(user * one + start)
+        state = remainder(state * state + movie * two)
+        state = remainder(state * three + start)
+        state = remainder(state * state + user * four)
+        state = remainder(state * one + movie)
+        state = remainder(state * state + state * two)
+        state = remainder(state * three + start)
+        state = remainder(state * state + state * four)
+        return remainder(state * two + user)
+
+    return formula
+
+
+_formula = key_formula(lambda value: value % PRIME)
 
 
 def random_key(user_id: Operand, movie_id: Operand, seed: int) -> Operand:
@@ -27,22 +53,14 @@ def random_key(user_id: Operand, movie_id: Operand, seed: int) -> Operand:
     Returns:
         The same kind of operand as the ids.
     """
-    user: Any = user_id
-    movie: Any = movie_id
-    start = (seed * 2 + 1) * 40_692 % PRIME
-    one, two, three, four = _MULTIPLIERS
-    # Each product is below 2^62 and each sum below 2^63.
-    state = (user * one + start) % PRIME
-    state = (state * state + movie * two) % PRIME
-    state = (state * three + start) % PRIME
-    state = (state * state + user * four) % PRIME
-    state = (state * one + movie) % PRIME
-    state = (state * state + state * two) % PRIME
-    state = (state * three + start) % PRIME
-    state = (state * state + state * four) % PRIME
-    return (state * two + user) % PRIME  # type: ignore[no-any-return]
+    return _formula(user_id, movie_id, seed)  # type: ignore[no-any-return]
 
 
 def threshold(fraction: float) -> int:
     """The bound below which a random key falls with this probability."""
     return round(fraction * PRIME)
+
+
+def second_seed(seed: int) -> int:
+    """The seed of a second, independent key; it is no seed that a split may have."""
+    return seed + MAX_SEED + 2

@@ -1,127 +1,153 @@
-"""Which rows of a store a split takes, and on which side each one is.
-
-The same rule in two forms: Polars expressions for lazy frames, and arrays for the counting and
-materializing scans, where ids become dense indices on the way.
-"""
+"""Scanning a store for the rows of a split: dense indices, sides, counts; a row group at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import numba
 import numpy as np
-import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bigrec.resources import map_in_order
-from bigrec.schema import MOVIE_ID, RATING, USER_ID
-from bigrec.splits.random_key import random_key, threshold
-from bigrec.splits.spec import SplitSpec
+from bigrec.resources import Budget, Progress, map_in_order
+from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
+from bigrec.splits.kernels import ABSENT, N_SIDES, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
+Result = TypeVar("Result")
 
-ABSENT: Final = -1
-_MAX_DENSE_ID = 1 << 26
+_MAX_DENSE_ID: Final = 1 << 26
 
 
 @dataclass(frozen=True)
-class IdIndex:
-    """Dense, zero-based indices of some ids, in ascending order of ids."""
+class Selection:
+    """What a split takes of a store."""
 
-    ids: Array
-    """(n,) int32, ascending: the id of each index."""
-    lookup: Array
-    """(max_id + 2,) int32: index of each id or ABSENT; empty where ids are too large for that."""
-
-    @classmethod
-    def of(cls, ids: Array) -> IdIndex:
-        """Index these ids, ascending int32."""
-        largest = int(ids[-1]) if len(ids) else 0
-        if largest > _MAX_DENSE_ID:
-            return cls(ids, np.empty(0, np.int32))
-        lookup = np.full(largest + 2, ABSENT, np.int32)
-        lookup[ids] = np.arange(len(ids), dtype=np.int32)
-        return cls(ids, lookup)
-
-    def find(self, ids: Array) -> Array:
-        """The index of each id, ABSENT for unknown ones: (n,) int32."""
-        if len(self.lookup):
-            return self.lookup[np.minimum(ids, len(self.lookup) - 1)]
-        places = np.searchsorted(self.ids, ids)
-        places[places == len(self.ids)] = 0
-        return np.where(self.ids[places] == ids, places, ABSENT).astype(np.int32)
+    users: IdIndex
+    """The users that take part."""
+    movies: IdIndex
+    """The movies that take part."""
+    rule: Rule
+    """On which side a row is."""
 
 
 @dataclass(frozen=True)
 class SelectedRows:
-    """The rows of one part that a split takes."""
+    """The rows of one row group that a split takes."""
 
     user_index: Array
     """(n,) int32."""
     movie_index: Array
     """(n,) int32."""
-    rating: Array
-    """(n,) float32, stars."""
-    key: Array
-    """(n,) int64, the random key of each row."""
-    is_test: Array
-    """(n,) bool."""
+    day: Array
+    """(n,) int32, days since 1970; meaningless where no days were read."""
+    stars: Array
+    """(n,) int32, the bits of float32 ratings; meaningless where no ratings were read."""
+    side: Array
+    """(n,) uint8: TRAIN, VALIDATION or TEST."""
+    n_read: int
+    """Rows of the row group."""
+    n_dropped: int
+    """Validation and test rows left out because their user or movie has no train row."""
 
 
-def frequent_ids(frame: pl.LazyFrame, column: str, min_ratings: int) -> Array:
-    """Ids, ascending int32, with more than min_ratings ratings by the stored counts."""
-    kept = frame.filter(pl.col("n_ratings") > min_ratings).select(pl.col(column).sort())
-    ids: Array = kept.collect().to_series().to_numpy()
-    return ids
+@dataclass(frozen=True)
+class Counts:
+    """Rows of a selection."""
+
+    by_user: Array
+    """(n_users, N_SIDES) int32."""
+    by_movie: Array
+    """(n_movies, N_SIDES) int32."""
+    n_dropped: int
+    """Validation and test rows left out because their user or movie has no train row."""
 
 
-def lazy_side(catalog: Catalog, spec: SplitSpec, *, test: bool) -> pl.LazyFrame:
-    """One side of a split as a lazy frame over the store, with the columns of ratings."""
-    movies = catalog.movies().filter(pl.col("n_ratings") > spec.min_movie_ratings)
-    users = catalog.users().filter(pl.col("n_ratings") > spec.min_user_ratings)
-    key = random_key(pl.col(USER_ID).cast(pl.Int64), pl.col(MOVIE_ID).cast(pl.Int64), spec.seed)
-    is_test = key < threshold(spec.test_fraction)
-    frame = catalog.ratings()
-    if spec.min_movie_ratings:
-        frame = frame.join(movies.select(MOVIE_ID), on=MOVIE_ID, how="semi")
-    if spec.min_user_ratings:
-        frame = frame.join(users.select(USER_ID), on=USER_ID, how="semi")
-    return frame.filter(is_test if test else ~is_test)
+def index_ids(ids: Array) -> IdIndex:
+    """Index these ids: (n,) int32, ascending."""
+    ids = np.array(ids)
+    largest = int(ids[-1]) if len(ids) else 0
+    if largest > _MAX_DENSE_ID:
+        return IdIndex(ids, np.empty(0, np.int32))
+    lookup = np.full(largest + 1, ABSENT, np.int32)
+    lookup[ids] = np.arange(len(ids), dtype=np.int32)
+    return IdIndex(ids, lookup)
 
 
 def scan_selected(
-    parts: list[Path], users: IdIndex, movies: IdIndex, spec: SplitSpec, threads: int
-) -> Iterator[SelectedRows]:
-    """Read row groups in order and yield the rows of each that the split takes.
+    parts: list[Path],
+    selection: Selection,
+    threads: int,
+    then: Callable[[SelectedRows], Result],
+    *,
+    columns: Collection[str] = (),
+) -> Iterator[Result]:
+    """Yield then(rows) for each row group, in order; select and `then` run in worker threads.
 
     Args:
         parts: Parquet parts of a store, in sort order.
-        users: the users that take part.
-        movies: the movies that take part.
-        spec: the split.
+        selection: what to take.
         threads: row groups in work at a time.
+        then: what to do with the selected rows of a row group.
+        columns: which of RATING and DATE to read besides the ids and what the rule needs.
     """
-    bound = threshold(spec.test_fraction)
+    with_days = selection.rule.reads_days or DATE in columns
+    names = [USER_ID, MOVIE_ID, *([DATE] if with_days else []), *({RATING} & set(columns))]
 
-    def select(group: tuple[Path, int]) -> SelectedRows:
+    def select(group: tuple[Path, int]) -> Result:
         path, number = group
         with pq.ParquetFile(path) as file:
-            table = file.read_row_group(
-                number, columns=[USER_ID, MOVIE_ID, RATING], use_threads=False
-            )
-        user_id, movie_id = (table[c].to_numpy() for c in (USER_ID, MOVIE_ID))
-        user_index, movie_index = users.find(user_id), movies.find(movie_id)
-        rows = np.flatnonzero((user_index >= 0) & (movie_index >= 0))
-        key = _keys(user_id, movie_id, rows, spec.seed)
-        return SelectedRows(
-            user_index[rows], movie_index[rows], table[RATING].to_numpy()[rows], key, key < bound
+            table = file.read_row_group(number, columns=names, use_threads=False)
+        n = table.num_rows
+        inputs = [
+            table[USER_ID].to_numpy(),
+            table[MOVIE_ID].to_numpy(),
+            table[DATE].cast(pa.int32()).to_numpy() if with_days else np.empty(0, np.int32),
+            table[RATING].to_numpy().view(np.int32) if RATING in columns else np.empty(0, np.int32),
+        ]
+        for column in inputs:
+            column.setflags(write=False)  # always, so that the kernel is compiled for one type
+        out = (*(np.empty(len(column), np.int32) for column in inputs), np.empty(n, np.uint8))
+        n_taken, n_dropped = select_rows(
+            *inputs, selection.users, selection.movies, selection.rule, out
         )
+        user_index, movie_index, day, stars, side = (column[:n_taken] for column in out)
+        return then(SelectedRows(user_index, movie_index, day, stars, side, n, n_dropped))
 
     return map_in_order(select, _row_groups(parts), threads)
+
+
+def count_sides(
+    catalog: Catalog, selection: Selection, budget: Budget, progress: Progress, task: str
+) -> Counts:
+    """Count the rows on each side of each user and movie, in one scan."""
+    by_user = np.zeros((len(selection.users.ids), N_SIDES), np.int32)
+    by_movie = np.zeros((len(selection.movies.ids), N_SIDES), np.int32)
+    n_dropped = 0
+    for rows in scan_ratings(catalog, selection, budget, progress, task):
+        count_rows(by_user, by_movie, rows.user_index, rows.movie_index, rows.side)
+        n_dropped += rows.n_dropped
+    return Counts(by_user, by_movie, n_dropped)
+
+
+def scan_ratings(
+    catalog: Catalog,
+    selection: Selection,
+    budget: Budget,
+    progress: Progress,
+    task: str,
+    *,
+    columns: Collection[str] = (),
+) -> Iterator[SelectedRows]:
+    """Yield the selected rows of ratings/, a row group at a time, and report the progress."""
+    progress.start(task, catalog.manifest.n_ratings, "ratings")
+    parts = catalog.layout.parts(catalog.layout.ratings)
+    for rows in scan_selected(parts, selection, budget.threads, lambda rows: rows, columns=columns):
+        yield rows
+        progress.advance(rows.n_read, rows.n_read)
 
 
 def _row_groups(parts: list[Path]) -> Iterator[tuple[Path, int]]:
@@ -129,15 +155,3 @@ def _row_groups(parts: list[Path]) -> Iterator[tuple[Path, int]]:
         with pq.ParquetFile(path) as file:
             n_groups = file.num_row_groups
         yield from ((path, number) for number in range(n_groups))
-
-
-_compiled_key = numba.njit(nogil=True, cache=True)(random_key)
-
-
-@numba.njit(nogil=True, cache=True)
-def _keys(user_id, movie_id, rows, seed):  # type: ignore[no-untyped-def]
-    keys = np.empty(len(rows), np.int64)
-    for place in range(len(rows)):
-        row = rows[place]
-        keys[place] = _compiled_key(np.int64(user_id[row]), np.int64(movie_id[row]), seed)
-    return keys

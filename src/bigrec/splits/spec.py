@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from bigrec.errors import SettingsError, SplitError
-from bigrec.splits.random_key import PRIME
+from bigrec.errors import RawFormatError, SettingsError, SplitError, StoreError
+from bigrec.schema import MAX_ID
+from bigrec.splits.random_key import MAX_SEED, PRIME, threshold
 
-METHODS: Final = ("random",)
+METHODS: Final = ("random", "temporal", "leave-last", "probe", "folds")
+MAX_LAST: Final = 100
+MAX_FOLDS: Final = 100
 
 PRESETS: Final[dict[str, dict[str, int]]] = {
     "notebook-small": {"min_movie_ratings": 53_000, "min_user_ratings": 830},
@@ -19,21 +25,55 @@ PRESETS: Final[dict[str, dict[str, int]]] = {
 }
 """The two filters of the notebook: small for its cosine and AutoRec cells, large for the others."""
 
+_RULES_VERSION: Final = 2
+
 
 @dataclass(frozen=True)
 class SplitSpec:
-    """What decides a split. Two stores with the same rows and the same spec have the same split."""
+    """What decides a split. Two stores with the same rows and the same spec have the same split.
+
+    Filters apply in this order: minimum counts, lists and dates; then the k-core of what is left;
+    then the method on what is left of that.
+    """
 
     min_movie_ratings: int = 0
     """Keep movies with more ratings than this in the whole store; exclusive, as in the notebook."""
     min_user_ratings: int = 0
     """Keep users with more ratings than this in the whole store; exclusive, as in the notebook."""
     method: str = "random"
-    """How rows go to the test side; one of METHODS."""
+    """How rows go to the test side; one of METHODS.
+
+    random: each row is drawn on its own. temporal: the rows from one day on. leave-last: the latest
+    rows of each user, of one day those with the greatest movie_id. probe: the pairs of the probe
+    file. folds: one of equal parts of a random partition.
+    """
     test_fraction: float = 0.2
-    """Share of rows on the test side, above 0 and below 1. Each row is drawn on its own."""
+    """Share of rows on the test side, above 0 and below 1. The temporal method takes the first day
+    whose share is nearest to it. The other methods that are not random do not use it."""
     seed: int = 0
-    """Seed of the random method, at least 0."""
+    """Seed of the random choices, from 0 to MAX_SEED."""
+    k_core: int = 0
+    """Keep the largest set of rows in which every user and movie has at least this many; 0: all."""
+    first_date: str | None = None
+    """Keep ratings from this day on, ISO 8601. None: from the first."""
+    last_date: str | None = None
+    """Keep ratings up to this day, inclusive, ISO 8601. None: to the last."""
+    movie_ids: tuple[int, ...] | None = None
+    """Keep these movies only. None: all."""
+    user_ids: tuple[int, ...] | None = None
+    """Keep these users only. None: all."""
+    test_from: str | None = None
+    """First day of the test side of the temporal method, ISO 8601. None: by test_fraction."""
+    last: int = 0
+    """Test rows of each user in the leave-last method, from 1 to MAX_LAST; else 0."""
+    folds: int = 0
+    """Number of parts in the folds method, from 2 to MAX_FOLDS; else 0."""
+    fold: int = 0
+    """The part that is the test side in the folds method, from 1 to `folds`; else 0."""
+    validation_fraction: float = 0.0
+    """Share of the train rows that go to the validation side, from 0 and below 1."""
+    warm: bool = False
+    """Whether validation and test rows are dropped whose user or movie has no train row."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -42,22 +82,65 @@ class SplitSpec:
             raise SettingsError(
                 f"expected a test fraction between 0 and 1, found {self.test_fraction}"
             )
-        for name in ("min_movie_ratings", "min_user_ratings", "seed"):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"expected {name} of at least 0, found {getattr(self, name)}")
-        if self.seed >= PRIME // 2:
-            raise SettingsError(f"expected a seed below {PRIME // 2}, found {self.seed}")
+        if not 0 <= self.validation_fraction < 1:
+            raise SettingsError(
+                "expected a validation fraction of at least 0 and below 1, "
+                f"found {self.validation_fraction}"
+            )
+        for name, highest in (
+            ("min_movie_ratings", None), ("min_user_ratings", None), ("k_core", None),
+            ("seed", MAX_SEED),
+        ):  # fmt: skip
+            _check_range(name, getattr(self, name), 0, highest)
+        for name in ("first_date", "last_date", "test_from"):
+            _check_date(name, getattr(self, name))
+        if self.first_date and self.last_date and self.first_date > self.last_date:
+            raise SettingsError(
+                f"expected a first date not after the last date {self.last_date}, "
+                f"found {self.first_date}"
+            )
+        for name in ("movie_ids", "user_ids"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _check_ids(name, getattr(self, name)))
+        self._check_method()
+
+    def _check_method(self) -> None:
+        used: dict[str, tuple[str, ...]] = {
+            "temporal": ("test_from",), "leave-last": ("last",), "folds": ("folds", "fold"),
+        }  # fmt: skip
+        for method, names in used.items():
+            for name in names:
+                if self.method != method and getattr(self, name):
+                    raise SettingsError(
+                        f"{name} belongs to the method {method}, not to {self.method}"
+                    )
+        if self.method == "leave-last":
+            _check_range("last", self.last, 1, MAX_LAST)
+        if self.method == "folds":
+            _check_range("folds", self.folds, 2, MAX_FOLDS)
+            _check_range("fold", self.fold, 1, self.folds)
+
+    @property
+    def key_range(self) -> tuple[int, int]:
+        """Random keys of the test side in the methods random and folds: from, up to (exclusive)."""
+        if self.method == "folds":
+            return (self.fold - 1) * PRIME // self.folds, self.fold * PRIME // self.folds
+        return 0, threshold(self.test_fraction)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as a JSON object."""
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in fields.items()
+        }
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> SplitSpec:
         """Read the fields back.
 
         Raises:
-            SplitError: a field is missing or unknown.
+            SplitError: a field is unknown.
         """
         try:
             return cls(**fields)
@@ -66,17 +149,110 @@ class SplitSpec:
 
     def digest(self, fingerprint: str) -> str:
         """Identity of the split of one store: of its rows (the fingerprint) and of the spec."""
-        text = json.dumps([fingerprint, self.to_json()], sort_keys=True)
+        text = json.dumps([_RULES_VERSION, fingerprint, self.to_json()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def protocol(self) -> str:
         """The split in one line, as every result states it."""
+        parts = [self._kept(), self._method()]
+        if self.validation_fraction:
+            parts.append(f"validation {_percent(self.validation_fraction)}% of train")
+        if self.warm:
+            parts.append("warm rows only")
+        return "; ".join(parts)
+
+    def _kept(self) -> str:
         filters = []
         if self.min_movie_ratings:
             filters.append(f"movies with more than {self.min_movie_ratings:,} ratings")
         if self.min_user_ratings:
             filters.append(f"users with more than {self.min_user_ratings:,}")
-        kept = " and ".join(filters) or "all ratings"
-        train = round(100 * (1 - self.test_fraction), 3)
-        test = round(100 * self.test_fraction, 3)
-        return f"{kept}; random {train:g}/{test:g}, seed {self.seed}"
+        for word, ids in (("movies", self.movie_ids), ("users", self.user_ids)):
+            if ids is not None:
+                filters.append(f"{len(ids):,} listed {word} ({_list_digest(ids)})")
+        if self.first_date:
+            filters.append(f"ratings from {self.first_date}")
+        if self.last_date:
+            filters.append(f"ratings to {self.last_date}")
+        if self.k_core:
+            filters.append(f"{self.k_core}-core")
+        return " and ".join(filters) or "all ratings"
+
+    def _method(self) -> str:
+        shares = f"{_percent(1 - self.test_fraction)}/{_percent(self.test_fraction)}"
+        seed = f", seed {self.seed}"
+        if self.method == "temporal":
+            train_test = f"test from {self.test_from}" if self.test_from else f"{shares} by day"
+            return f"temporal, {train_test}" + (seed if self.validation_fraction else "")
+        if self.method == "leave-last":
+            return f"last {self.last} of each user" + (seed if self.validation_fraction else "")
+        if self.method == "probe":
+            return "official probe" + (seed if self.validation_fraction else "")
+        if self.method == "folds":
+            return f"fold {self.fold} of {self.folds}{seed}"
+        return f"random {shares}{seed}"
+
+
+def read_id_list(path: Path, column: str) -> tuple[int, ...]:
+    """Read ids from a text file: one a line, after an optional header that names the column.
+
+    Args:
+        path: the file.
+        column: movie_id or user_id.
+
+    Raises:
+        RawFormatError: a line is no id.
+        StoreError: the file cannot be read, or holds no id.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    ids = []
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or (number == 1 and text.strip('"') == column):
+            continue
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_ID):
+            raise RawFormatError(
+                path, number, line, f"one {column} a line", hint="correct or remove that line"
+            )
+        ids.append(int(text))
+    if not ids:
+        raise StoreError(f"{path} lists no {column}", hint="write one a line")
+    return tuple(sorted(set(ids)))
+
+
+def _check_range(name: str, value: int, lowest: int, highest: int | None) -> None:
+    if value < lowest:
+        raise SettingsError(f"expected {name} of at least {lowest}, found {value}")
+    if highest is not None and value > highest:
+        raise SettingsError(f"expected {name} of at most {highest}, found {value}")
+
+
+def _check_date(name: str, text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        canonical = dt.date.fromisoformat(text).isoformat()
+    except ValueError:
+        canonical = ""
+    if canonical != text:
+        raise SettingsError(f"expected {name} as YYYY-MM-DD, found {text!r}")
+
+
+def _check_ids(name: str, ids: Sequence[int]) -> tuple[int, ...]:
+    unique = tuple(sorted({int(one) for one in ids}))
+    if not unique:
+        raise SettingsError(f"expected at least one id in {name}, found none")
+    if unique[0] < 1 or unique[-1] > MAX_ID:
+        raise SettingsError(f"expected {name} from 1 to {MAX_ID}, found {unique[0]}, {unique[-1]}")
+    return unique
+
+
+def _list_digest(ids: Sequence[int]) -> str:
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:8]
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 3):g}"

@@ -1,8 +1,9 @@
 """Saved splits: creating one (a description and its counts), opening one, reading its sides lazily.
 
 splits/NAME/split.json        the spec, its digest, its counts
-splits/NAME/users.parquet     user_id, n_train, n_test; row number = user_index
-splits/NAME/movies.parquet    movie_id, n_train, n_test; row number = movie_index
+splits/NAME/users.parquet     user_id, n_train, n_validation, n_test; row number = user_index;
+                              of leave-last also test_from_date, test_from_movie_id
+splits/NAME/movies.parquet    movie_id, n_train, n_validation, n_test; row number = movie_index
 splits/NAME/shards/           once materialized (see materialize)
 """
 
@@ -23,7 +24,18 @@ import pyarrow as pa
 from bigrec.errors import SettingsError, SplitError
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.schema import MOVIE_ID, USER_ID
-from bigrec.splits.selection import IdIndex, frequent_ids, lazy_side, scan_selected
+from bigrec.splits.filters import candidates, find_k_core
+from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
+from bigrec.splits.selection import Counts, Selection, count_sides, index_ids
+from bigrec.splits.sides import (
+    find_last_starts,
+    find_test_from,
+    lazy_side,
+    rule_for,
+    start_columns,
+    starts_of,
+    temporal_starts,
+)  # fmt: skip
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
 from bigrec.store.writer import publishing, write_table
@@ -41,11 +53,19 @@ class SplitSummary:
     n_test: int
     """Rows on the test side."""
     n_users: int
-    """Users with a row on either side."""
+    """Users with a row on any side."""
     n_movies: int
-    """Movies with a row on either side."""
+    """Movies with a row on any side."""
     seconds: float
     """Wall time of creating it."""
+    n_validation: int = 0
+    """Rows on the validation side."""
+    n_dropped: int = 0
+    """Validation and test rows that a warm split leaves out."""
+    k_core_rounds: int = 0
+    """Scans that finding the k-core took, the last of which dropped nothing; 0 without one."""
+    test_from: str | None = None
+    """First day of the test side, ISO 8601; None unless the method is temporal."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +96,49 @@ class Split:
     @property
     def train(self) -> pl.LazyFrame:
         """The train side: the columns of ratings, lazily read from the store."""
-        return lazy_side(self.catalog, self.spec, test=False)
+        return self._side(TRAIN)
+
+    @property
+    def validation(self) -> pl.LazyFrame:
+        """The validation side, likewise; without rows if the split has none."""
+        return self._side(VALIDATION)
 
     @property
     def test(self) -> pl.LazyFrame:
-        """The test side: the columns of ratings, lazily read from the store."""
-        return lazy_side(self.catalog, self.spec, test=True)
+        """The test side, likewise."""
+        return self._side(TEST)
+
+    def _side(self, side: int) -> pl.LazyFrame:
+        return lazy_side(
+            self.catalog, self.spec, self.users(), self.movies(), self.summary.test_from, side
+        )
 
     def users(self) -> pl.LazyFrame:
-        """user_id, n_train, n_test in order of user_index."""
+        """user_id, n_train, n_validation, n_test in order of user_index."""
         return pl.scan_parquet(self.folder / "users.parquet")
 
     def movies(self) -> pl.LazyFrame:
-        """movie_id, n_train, n_test in order of movie_index."""
+        """movie_id, n_train, n_validation, n_test in order of movie_index."""
         return pl.scan_parquet(self.folder / "movies.parquet")
+
+    def selection(self) -> Selection:
+        """What the split takes, as scans read it."""
+        users, movies = self.users().collect(), self.movies().collect()
+        by_id = index_ids(users[USER_ID].to_numpy()), index_ids(movies[MOVIE_ID].to_numpy())
+        starts = np.empty(0, np.int64)
+        if self.summary.test_from is not None:
+            starts = temporal_starts(self.summary.test_from, by_id[0])
+        elif self.spec.method == "leave-last":
+            starts = starts_of(users)
+        warm = tuple(np.array(frame["n_train"] > 0) for frame in (users, movies))
+        rule = rule_for(
+            self.spec,
+            *by_id,
+            starts=starts,
+            probe=self.catalog.probe() if self.spec.method == "probe" else None,
+            warm=(warm[0], warm[1]) if self.spec.warm else None,
+        )
+        return Selection(*by_id, rule)
 
 
 def create_split(
@@ -100,7 +149,10 @@ def create_split(
     budget: Budget | None = None,
     progress: Progress = SILENT,
 ) -> Split:
-    """Count a split's rows in one scan and save its description under a name.
+    """Count a split's rows and save its description under a name.
+
+    Counting is one scan. A k-core takes one more a round, leave-last and a temporal fraction one
+    more, and a warm split one more if it drops rows.
 
     The same spec under the same name a second time changes nothing.
 
@@ -129,46 +181,71 @@ def create_split(
             f"the split {name!r} exists: {existing.spec.protocol()}",
             hint=f"choose another name, or remove {folder}",
         )
-    budget = budget or Budget()
-    users = IdIndex.of(frequent_ids(catalog.users(), USER_ID, spec.min_user_ratings))
-    movies = IdIndex.of(frequent_ids(catalog.movies(), MOVIE_ID, spec.min_movie_ratings))
-    by_user, by_movie = _count(catalog, users, movies, spec, budget, progress)
-    (n_train, n_test), present_users = by_user.sum(axis=0).tolist(), by_user.any(axis=1)
-    present_movies = by_movie.any(axis=1)
-    if not n_train or not n_test:
+    found = _resolve(catalog, spec, budget or Budget(), progress)
+    by_user, by_movie = found.counts.by_user, found.counts.by_movie
+    n_train, n_validation, n_test = by_user.sum(axis=0, dtype=np.int64).tolist()
+    sides = {"train": n_train, "test": n_test}
+    if spec.validation_fraction:
+        sides["validation"] = n_validation
+    if not all(sides.values()):
+        rows = ", ".join(f"{n:,} {side}" for side, n in sides.items())
         raise SplitError(
-            f"this split would have {n_train:,} train and {n_test:,} test rows: "
-            f"{spec.protocol()} leaves {len(users.ids):,} users and {len(movies.ids):,} movies",
-            hint="lower the minimum counts",
+            f"this split would have {rows} rows: {spec.protocol()} leaves "
+            f"{np.count_nonzero(by_user.any(axis=1)):,} users and "
+            f"{np.count_nonzero(by_movie.any(axis=1)):,} movies",
+            hint="loosen the filters or take another share of rows",
         )
+    summary = SplitSummary(
+        name=name,
+        n_train=n_train,
+        n_test=n_test,
+        n_users=int(np.count_nonzero(by_user.any(axis=1))),
+        n_movies=int(np.count_nonzero(by_movie.any(axis=1))),
+        seconds=time.perf_counter() - started,
+        n_validation=n_validation,
+        n_dropped=found.counts.n_dropped,
+        k_core_rounds=found.k_core_rounds,
+        test_from=found.test_from,
+    )
+    digest = spec.digest(catalog.manifest.fingerprint)
+    fields = {
+        "spec": spec.to_json(),
+        "digest": digest,
+        "protocol": spec.protocol(),
+        "counts": dataclasses.asdict(summary),
+    }
+    starts = start_columns(found.selection.rule.starts) if spec.method == "leave-last" else {}
     with publishing(folder) as partial:
-        for path, column, index, counts, present in (
-            ("users.parquet", USER_ID, users, by_user, present_users),
-            ("movies.parquet", MOVIE_ID, movies, by_movie, present_movies),
-        ):
-            columns = {
-                column: index.ids[present],
-                "n_train": counts[present, 0],
-                "n_test": counts[present, 1],
-            }
-            write_table(partial / path, {name: pa.array(v) for name, v in columns.items()})
-        summary = SplitSummary(
-            name=name,
-            n_train=n_train,
-            n_test=n_test,
-            n_users=int(present_users.sum()),
-            n_movies=int(present_movies.sum()),
-            seconds=time.perf_counter() - started,
-        )
-        digest = spec.digest(catalog.manifest.fingerprint)
-        fields = {
-            "spec": spec.to_json(),
-            "digest": digest,
-            "protocol": spec.protocol(),
-            "counts": dataclasses.asdict(summary),
-        }
+        _write_ids(partial / "users.parquet", USER_ID, found.selection.users.ids, by_user, **starts)
+        _write_ids(partial / "movies.parquet", MOVIE_ID, found.selection.movies.ids, by_movie)
         (partial / "split.json").write_text(json.dumps(fields, indent=2) + "\n")
     return Split(catalog, spec, summary, digest)
+
+
+def create_folds(
+    catalog: Catalog,
+    name: str,
+    spec: SplitSpec,
+    *,
+    budget: Budget | None = None,
+    progress: Progress = SILENT,
+) -> list[Split]:
+    """Create all splits of one partition: NAME-1 to NAME-K, for the K of spec.folds.
+
+    Args:
+        catalog: the store.
+        name: what the names begin with.
+        spec: of the method folds; its `fold` does not matter.
+        budget: threads to scan with.
+        progress: told of scanned rows.
+    """
+    return [
+        create_split(
+            catalog, f"{name}-{fold}", dataclasses.replace(spec, fold=fold),
+            budget=budget, progress=progress,
+        )
+        for fold in range(1, spec.folds + 1)
+    ]  # fmt: skip
 
 
 def open_split(catalog: Catalog, name: str) -> Split:
@@ -197,23 +274,52 @@ def open_split(catalog: Catalog, name: str) -> Split:
     return Split(catalog, spec, summary, digest)
 
 
-def _count(
-    catalog: Catalog,
-    users: IdIndex,
-    movies: IdIndex,
-    spec: SplitSpec,
-    budget: Budget,
-    progress: Progress,
-) -> tuple[Array, Array]:
-    """Rows on the (train, test) side of each user and movie: (n, 2) int32 each."""
-    by_user = np.zeros((len(users.ids), 2), np.int32)
-    by_movie = np.zeros((len(movies.ids), 2), np.int32)
-    layout = catalog.layout
-    progress.start("counting", catalog.manifest.n_ratings, "ratings")
-    for rows in scan_selected(layout.parts(layout.ratings), users, movies, spec, budget.threads):
-        side = rows.is_test.astype(np.int64)
-        for counts, index in ((by_user, rows.user_index), (by_movie, rows.movie_index)):
-            flat = np.bincount(index * 2 + side, minlength=counts.size)
-            counts += flat.reshape(counts.shape).astype(np.int32)
-        progress.advance(len(side), len(side))
-    return by_user, by_movie
+@dataclass(frozen=True)
+class _Resolved:
+    """A spec applied to a store."""
+
+    selection: Selection
+    counts: Counts
+    k_core_rounds: int
+    test_from: str | None
+
+
+def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progress) -> _Resolved:
+    """Settle all that depends on more than one row, then count."""
+    probe = catalog.probe() if spec.method == "probe" else None
+    users, movies = candidates(catalog, spec)
+    rounds = 0
+    if spec.k_core:
+        users, movies, rounds = find_k_core(catalog, users, movies, spec, budget, progress)
+    unsided = Selection(users, movies, rule_for(spec, users, movies, sides=False))
+    test_from, starts = None, np.empty(0, np.int64)
+    if spec.method == "temporal":
+        test_from = spec.test_from or find_test_from(catalog, unsided, spec, budget, progress)
+        starts = temporal_starts(test_from, users)
+    elif spec.method == "leave-last":
+        starts = find_last_starts(catalog, unsided, spec, budget, progress)
+    rule = rule_for(spec, users, movies, starts=starts, probe=probe)
+    selection = Selection(users, movies, rule)
+    counts = count_sides(catalog, selection, budget, progress, "counting")
+    if spec.warm:
+        warm_users, warm_movies = (by[:, TRAIN] > 0 for by in (counts.by_user, counts.by_movie))
+        if (counts.by_user.any(axis=1) & ~warm_users).any() or (
+            counts.by_movie.any(axis=1) & ~warm_movies
+        ).any():
+            rule = rule._replace(drops_cold=True, warm_users=warm_users, warm_movies=warm_movies)
+            selection = Selection(users, movies, rule)
+            counts = count_sides(catalog, selection, budget, progress, "dropping cold rows")
+    return _Resolved(selection, counts, rounds, test_from)
+
+
+def _write_ids(path: Path, column: str, ids: Array, counts: Array, **more: Array) -> None:
+    """Write those ids that have a row, with their counts by side and further columns."""
+    present = counts.any(axis=1)
+    columns = {
+        column: ids,
+        "n_train": counts[:, TRAIN],
+        "n_validation": counts[:, VALIDATION],
+        "n_test": counts[:, TEST],
+        **more,
+    }
+    write_table(path, {name: pa.array(values[present]) for name, values in columns.items()})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
-import numba
 import numpy as np
 import polars as pl
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bigrec.schema import MAX_ID
+from bigrec.splits.kernels import compiled_key
 from bigrec.splits.random_key import PRIME, random_key, threshold
 
 ids = st.integers(1, MAX_ID)
@@ -43,8 +43,7 @@ def test_all_engines_give_the_same_bits() -> None:
     connection.register("pairs", frame.to_arrow())
     rows = connection.execute(f"SELECT {sql} FROM pairs").fetchnumpy()
     np.testing.assert_array_equal(next(iter(rows.values())), expected)
-    compiled = numba.njit(random_key)
-    assert [compiled(u, m, 42) for u, m in zip(users[:50], movies[:50], strict=True)] == list(
+    assert [compiled_key(u, m, 42) for u, m in zip(users[:50], movies[:50], strict=True)] == list(
         expected[:50]
     )
 

@@ -1,0 +1,91 @@
+"""Which users and movies take part in a split: minimum counts, lists, the k-core of the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from bigrec.errors import SplitError
+from bigrec.resources import Budget, Progress
+from bigrec.schema import MOVIE_ID, USER_ID
+from bigrec.splits.kernels import IdIndex
+from bigrec.splits.selection import Selection, count_sides, index_ids
+from bigrec.splits.sides import rule_for
+from bigrec.splits.spec import SplitSpec
+from bigrec.store.catalog import Catalog
+
+Array = np.ndarray[Any, Any]
+
+_SHOWN_IDS = 5
+
+
+def candidates(catalog: Catalog, spec: SplitSpec) -> tuple[IdIndex, IdIndex]:
+    """The users and the movies that pass the minimum counts and the lists; reads no rating.
+
+    Raises:
+        SplitError: a list names an id that the store does not have.
+    """
+    users = _frequent_ids(catalog.users(), USER_ID, spec.min_user_ratings, spec.user_ids)
+    movies = _frequent_ids(catalog.movies(), MOVIE_ID, spec.min_movie_ratings, spec.movie_ids)
+    return index_ids(users), index_ids(movies)
+
+
+def find_k_core(
+    catalog: Catalog,
+    users: IdIndex,
+    movies: IdIndex,
+    spec: SplitSpec,
+    budget: Budget,
+    progress: Progress,
+) -> tuple[IdIndex, IdIndex, int]:
+    """Drop users and movies with fewer than k ratings of each other until none is left to drop.
+
+    The largest such set is unique, so the order of dropping does not matter. One scan a round.
+
+    Args:
+        catalog: the store.
+        users, movies: those to begin with.
+        spec: has k_core and the dates.
+        budget: threads to scan with.
+        progress: told of scanned rows.
+
+    Returns:
+        Users and movies of the core, and the number of rounds, the last of which dropped none.
+    """
+    rule = rule_for(dataclasses.replace(spec, warm=False), users, movies, sides=False)
+    rounds = 0
+    while True:
+        rounds += 1
+        selection = Selection(users, movies, rule)
+        counts = count_sides(catalog, selection, budget, progress, f"k-core, round {rounds}")
+        stay_users, stay_movies = (
+            by.sum(axis=1) >= spec.k_core for by in (counts.by_user, counts.by_movie)
+        )
+        if stay_users.all() and stay_movies.all():
+            return users, movies, rounds
+        users = index_ids(users.ids[stay_users])
+        movies = index_ids(movies.ids[stay_movies])
+
+
+def _frequent_ids(
+    frame: pl.LazyFrame, column: str, min_ratings: int, listed: Iterable[int] | None
+) -> Array:
+    """Ids, ascending int32, in the list (if any), with more than min_ratings by stored counts."""
+    table = frame.select(column, "n_ratings").sort(column).collect()
+    if listed is not None:
+        wanted = pl.Series(column, list(listed), dtype=table.schema[column])
+        unknown = wanted.filter(~wanted.is_in(table[column].implode()))
+        if len(unknown):
+            shown = ", ".join(map(str, unknown.head(_SHOWN_IDS)))
+            raise SplitError(
+                f"{len(unknown):,} of {len(wanted):,} listed ids are no {column} of the store: "
+                f"{shown}{', …' if len(unknown) > _SHOWN_IDS else ''}",
+                hint="take them off the list",
+            )
+        table = table.filter(pl.col(column).is_in(wanted.implode()))
+    ids: Array = table.filter(pl.col("n_ratings") > min_ratings)[column].to_numpy()
+    return ids

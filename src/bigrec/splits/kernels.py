@@ -1,0 +1,275 @@
+"""Compiled loops over the rows of one row group; all of them release the GIL.
+
+What a split takes and on which side a row is are decided here, row by row, for the counting and the
+materializing scans. `sides` states the same rules as lazy frames.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+
+from bigrec.splits.random_key import PRIME, key_formula
+
+Array = np.ndarray[Any, Any]
+
+TRAIN: Final = 0
+VALIDATION: Final = 1
+TEST: Final = 2
+DROPPED: Final = 3
+N_SIDES: Final = 3
+
+ABSENT: Final = -1
+
+NO_SIDES: Final = 0
+BY_KEY: Final = 1
+BY_TIME: Final = 2
+BY_LIST: Final = 3
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_TWO = np.uint64(0x94D049BB133111EB)
+_HALF = np.uint64(32)
+
+_compiled = numba.njit(nogil=True, cache=True)
+
+
+class IdIndex(NamedTuple):
+    """Dense, zero-based indices of some ids, in ascending order of ids."""
+
+    ids: Array
+    """(n,) int32, ascending: the id of each index."""
+    lookup: Array
+    """(max_id + 1,) int32: index of each id or ABSENT; empty where ids are too large for that."""
+
+
+class Rule(NamedTuple):
+    """How a row is put on a side."""
+
+    way: int
+    """NO_SIDES (all rows are TRAIN), BY_KEY, BY_TIME or BY_LIST."""
+    seed: int
+    """BY_KEY: the seed of the random key."""
+    low: int
+    """BY_KEY: keys from low up to high, exclusive, are the test side."""
+    high: int
+    starts: Array
+    """BY_TIME: (n_users,) int64, `time_order` of each user's first row of the test side."""
+    listed_ends: Array
+    """BY_LIST: (n_users + 1,) int64, where each user's movies in `listed` end."""
+    listed: Array
+    """BY_LIST: (n_pairs,) int32, the movie_index of the pairs of the test side, by user."""
+    validation_seed: int
+    """The seed of the second key, which moves train rows to validation."""
+    validation_bound: int
+    """Second keys below this go to validation."""
+    reads_days: bool
+    """Whether the day of a row matters."""
+    first_day: int
+    """First day taken, in days since 1970."""
+    last_day: int
+    """Last day taken, in days since 1970."""
+    drops_cold: bool
+    """Whether validation and test rows need a user and a movie of the train side."""
+    warm_users: Array
+    """(n_users,) bool: users with a train row."""
+    warm_movies: Array
+    """(n_movies,) bool: movies with a train row."""
+
+
+@numba.njit
+def _mersenne_remainder(value):  # type: ignore[no-untyped-def]
+    # 2^31 is 1 modulo the prime, so high bits are added to the low ones: no division.
+    value = (value & PRIME) + (value >> 31)
+    value = (value & PRIME) + (value >> 31)
+    return value - PRIME if value >= PRIME else value
+
+
+compiled_key = numba.njit(key_formula(_mersenne_remainder))
+
+
+@_compiled
+def time_order(day, movie_id):  # type: ignore[no-untyped-def]
+    """One number that orders rows by day and then by movie_id."""
+    return np.int64(day) << 32 | np.int64(movie_id)
+
+
+@_compiled
+def _find(index, wanted):  # type: ignore[no-untyped-def]
+    if len(index.lookup):
+        return index.lookup[wanted] if wanted < len(index.lookup) else ABSENT
+    place = np.searchsorted(index.ids, wanted)
+    return place if place < len(index.ids) and index.ids[place] == wanted else ABSENT
+
+
+@_compiled
+def _side(rule, user_id, movie_id, day, user, movie):  # type: ignore[no-untyped-def]
+    side = TRAIN
+    if rule.way == BY_KEY:
+        key = compiled_key(np.int64(user_id), np.int64(movie_id), rule.seed)
+        if rule.low <= key < rule.high:
+            side = TEST
+    elif rule.way == BY_TIME:
+        if time_order(day, movie_id) >= rule.starts[user]:
+            side = TEST
+    elif rule.way == BY_LIST:
+        for place in range(rule.listed_ends[user], rule.listed_ends[user + 1]):
+            if rule.listed[place] == movie:
+                side = TEST
+    if side == TRAIN and rule.validation_bound:
+        key = compiled_key(np.int64(user_id), np.int64(movie_id), rule.validation_seed)
+        if key < rule.validation_bound:
+            side = VALIDATION
+    is_warm = not rule.drops_cold or (rule.warm_users[user] and rule.warm_movies[movie])
+    if side != TRAIN and not is_warm:
+        side = DROPPED
+    return side
+
+
+@_compiled
+def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # type: ignore[no-untyped-def]
+    """Take the rows of a split out of a row group, with dense indices and sides.
+
+    Args:
+        user_id, movie_id: (n,) int32.
+        day: (n,) int32, days since 1970; empty where it does not matter.
+        stars: (n,) int32, the bits of the ratings; empty where they do not matter.
+        users, movies: IdIndex of those that take part.
+        rule: Rule.
+        out: user_index, movie_index, day, stars, side; like the inputs, side (n,) uint8.
+
+    Returns:
+        How many rows were written to the front of `out`, and how many were dropped as cold.
+    """
+    out_user, out_movie, out_day, out_stars, out_side = out
+    n_taken = 0
+    n_dropped = 0
+    row_day = np.int32(0)
+    for row in range(len(user_id)):
+        if len(day):
+            row_day = day[row]
+            if row_day < rule.first_day or row_day > rule.last_day:
+                continue
+        user = _find(users, user_id[row])
+        if user < 0:
+            continue
+        movie = _find(movies, movie_id[row])
+        if movie < 0:
+            continue
+        side = _side(rule, user_id[row], movie_id[row], row_day, user, movie)
+        if side == DROPPED:
+            n_dropped += 1
+            continue
+        out_user[n_taken] = user
+        out_movie[n_taken] = movie
+        out_side[n_taken] = side
+        if len(day):
+            out_day[n_taken] = row_day
+        if len(stars):
+            out_stars[n_taken] = stars[row]
+        n_taken += 1
+    return n_taken, n_dropped
+
+
+@_compiled
+def count_rows(by_user, by_movie, user_index, movie_index, side):  # type: ignore[no-untyped-def]
+    """Add rows to (n_users, N_SIDES) and (n_movies, N_SIDES) counts."""
+    for row in range(len(side)):
+        by_user[user_index[row], side[row]] += 1
+        by_movie[movie_index[row], side[row]] += 1
+
+
+@_compiled
+def keep_latest(latest, user_index, day, movie_id):  # type: ignore[no-untyped-def]
+    """Keep each user's greatest time orders in (n_users, n) int64, ascending; -1 is none."""
+    n_kept = latest.shape[1]
+    for row in range(len(day)):
+        order = time_order(day[row], movie_id[row])
+        kept = latest[user_index[row]]
+        if order <= kept[0]:
+            continue
+        place = 0
+        while place + 1 < n_kept and kept[place + 1] < order:
+            kept[place] = kept[place + 1]
+            place += 1
+        kept[place] = order
+
+
+@_compiled
+def group_by_side(movie_index, stars, side):  # type: ignore[no-untyped-def]
+    """Order rows by side, and keep their order within each.
+
+    Returns:
+        movie_index and stars in the new order, and (N_SIDES + 1,) int64 ends of the sides.
+    """
+    ends = np.zeros(N_SIDES + 1, np.int64)
+    for row in range(len(side)):
+        ends[side[row] + 1] += 1
+    ends = np.cumsum(ends)
+    places = ends.copy()
+    grouped_movies, grouped_stars = np.empty_like(movie_index), np.empty_like(stars)
+    for row in range(len(side)):
+        place = places[side[row]]
+        places[side[row]] += 1
+        grouped_movies[place] = movie_index[row]
+        grouped_stars[place] = stars[row]
+    return grouped_movies, grouped_stars, ends
+
+
+@_compiled
+def _mix(state):  # type: ignore[no-untyped-def]
+    # The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
+    state = (state ^ (state >> np.uint64(30))) * _MIX_ONE
+    state = (state ^ (state >> np.uint64(27))) * _MIX_TWO
+    return state ^ (state >> np.uint64(31))
+
+
+@_compiled
+def _below(bound, state):  # type: ignore[no-untyped-def]
+    """A number from 0 up to bound, exclusive, out of 64 random bits."""
+    return np.int64((_mix(state) >> _HALF) * np.uint64(bound) >> _HALF)
+
+
+@_compiled
+def scatter_train(user_index, movie_index, stars, side, n_buckets, seed):  # type: ignore[no-untyped-def]
+    """Throw each train row into a bucket at random.
+
+    Returns:
+        (n_train, 3) int32 rows of user_index, movie_index and stars, ordered by bucket, and
+        (n_buckets + 1,) int64 ends of the buckets.
+    """
+    buckets = np.empty(len(side), np.uint16)
+    ends = np.zeros(n_buckets + 1, np.int64)
+    start = _mix(np.uint64(seed) + _GOLDEN)
+    for row in range(len(side)):
+        if side[row] == TRAIN:
+            pair = np.uint64(user_index[row]) << _HALF | np.uint64(movie_index[row])
+            bucket = _below(n_buckets, start ^ (pair * _GOLDEN))
+            buckets[row] = bucket
+            ends[bucket + 1] += 1
+    ends = np.cumsum(ends)
+    places = ends.copy()
+    pairs = np.empty((ends[n_buckets], 3), np.int32)
+    for row in range(len(side)):
+        if side[row] == TRAIN:
+            place = places[buckets[row]]
+            places[buckets[row]] += 1
+            pairs[place, 0] = user_index[row]
+            pairs[place, 1] = movie_index[row]
+            pairs[place, 2] = stars[row]
+    return pairs, ends
+
+
+@_compiled
+def shuffle_rows(rows, seed, number):  # type: ignore[no-untyped-def]
+    """Shuffle (n, 3) rows in place, n below 2^32, by Fisher and Yates's method."""
+    state = _mix(_mix(np.uint64(seed) + _GOLDEN) + np.uint64(number))
+    for last in range(len(rows) - 1, 0, -1):
+        state += _GOLDEN
+        other = _below(last + 1, state)
+        for column in range(3):
+            kept = rows[last, column]
+            rows[last, column] = rows[other, column]
+            rows[other, column] = kept
