@@ -144,7 +144,7 @@ class StoreBuilder:
                 plan = plan_buckets(user_sample, n_rows, self._bucket_rows)
                 by_user = Spill(layout.root / "spill-by-user", plan)
             else:
-                self._users = UserTable(user_sample)
+                self._users = UserTable()
             movie_parts, digests = self._parse(entries, by_movie, by_user)
             user_parts: list[_Part] = []
             if by_movie:
@@ -269,7 +269,7 @@ class StoreBuilder:
         path = self._layout.ratings / part_name(number)
         self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
         if self._users:
-            self._users.add(rows.user_id, rows.movie_id, rows.payload, self._workspace)
+            self._users.add(rows.user_id, rows.payload)
         return _Part(stats, digest, len(rows.payload), [])
 
     def _reject_lines(self, parsed: _ParsedUnit, n_lines: dict[RawFile, int]) -> None:
@@ -331,7 +331,7 @@ class StoreBuilder:
             path, movie_id, user_id, records[:, 2], by_user=not movie_is_primary
         )
         if self._users:
-            self._users.add(user_id, movie_id, records[:, 2], self._workspace)
+            self._users.add(user_id, records[:, 2])
         return _Part(stats, digest, len(records), pairs)
 
     def _summarise(

@@ -22,7 +22,7 @@ from bigrec.ingest.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 
-PADDING: Final = 16
+PADDING: Final = 32
 """Bytes behind the text, so that a parser may look ahead without asking."""
 _SEARCH_BYTES = 1 << 16
 _COUNT_BYTES = 1 << 20

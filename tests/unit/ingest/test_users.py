@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from bigrec.ingest.users import UserTable
-from bigrec.ingest.workspace import Workspace
 from bigrec.schema import MAX_ID
 
 
@@ -18,11 +17,10 @@ def test_counts_sums_and_days_of_many_users(step: int) -> None:
     user = rng.choice(ids, 300_000).astype(np.int32)
     day, half_stars = rng.integers(1, 40_000, len(user)), rng.integers(1, 11, len(user))
     payload = (day << 8 | half_stars).astype(np.int32)
-    table = UserTable(user[:1000])
-    workspace = Workspace()
+    table = UserTable()
     for part in range(0, len(user), 70_000):
         rows = slice(part, part + 70_000)
-        table.add(user[rows], user[rows], payload[rows], workspace)
+        table.add(user[rows], payload[rows])
     stats = table.stats()
     expected = (
         pl.DataFrame({"user": user, "day": day, "half_stars": half_stars})
