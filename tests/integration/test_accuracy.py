@@ -1,4 +1,4 @@
-"""Tuned presets learn what synthetic data holds: each model beats the bias model, none the truth."""
+"""Tuned presets learn from synthetic data: each beats the bias model, none the truth."""
 
 from __future__ import annotations
 

@@ -114,8 +114,8 @@ def _word(text: bytes) -> Any:
     return np.uint64(int.from_bytes(text, "little"))
 
 
-# Eight bytes are looked at as one word. Xor with the expected text leaves digits as 0 to 9 and other
-# characters as 0; adding 0x76 to what is larger than 9 sets the highest bit of its byte.
+# Eight bytes are looked at as one word. Xor with the expected text leaves digits as 0 to 9 and
+# separators as 0; what is larger has the highest bit of its byte set once the slack is added.
 _EIGHT_ZEROS = _word(b"00000000")
 _RATING_YEAR, _MONTH_DAY = _word(b",0,0000-"), _word(b"00-00\n\0\0")
 _DIGIT_SLACK = _word(b"\x76" * 8)
