@@ -37,7 +37,7 @@ class UserTable:
         with self._lock:
             done = 0
             while True:
-                done, self._n_users, _ = _count(user_id, payload, done, self._n_users, self._slots)
+                done, self._n_users = _count(user_id, payload, done, self._n_users, self._slots)
                 if done == len(user_id):
                     return
                 grown = np.zeros((2 * len(self._slots), _WIDTH), np.int32)
