@@ -172,6 +172,8 @@ def test_without_the_order_by_user_the_users_are_the_same(
     found, expected = open_catalog(tmp_path / "store"), open_catalog(store_small)
     assert found.users().collect().equals(expected.users().collect())
     assert found.ratings().collect().equals(expected.ratings().collect())
+    with pytest.raises(StoreError, match="order of users"):
+        found.ratings_by_user()
     assert ingest_ratings(raw_small, tmp_path / "store", options=options).unchanged
     with pytest.raises(StoreError, match="without the order by user"):
         ingest_ratings(raw_small, tmp_path / "store")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +50,9 @@ def download_netflix(out: Path) -> DownloadSummary:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is not empty", hint="name a folder that does not exist yet")
+    for handler in logging.getLogger("kagglehub").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)  # its words are no data
     waiting = out.with_name(f".{out.name}.download")
     try:
         with _cache_in(waiting):

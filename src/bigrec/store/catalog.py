@@ -25,6 +25,11 @@ class Catalog:
 
     def ratings_by_user(self) -> pl.LazyFrame:
         """The same rows, stored in order of (user_id, movie_id)."""
+        if not self.layout.ratings_by_user.exists():
+            raise StoreError(
+                "this store does not keep its ratings in order of users",
+                hint="ingest the raw files again with --overwrite and without --no-by-user",
+            )
         return self._scan(self.layout.ratings_by_user / "part-*.parquet")
 
     def movies(self) -> pl.LazyFrame:
