@@ -252,6 +252,10 @@ def test_every_method_and_filter_agrees_with_plain_python(
     except ValueError:  # no second day to begin a test side with
         expected = {"train": set(), "validation": set(), "test": set()}
     has_validation = spec.validation_fraction > 0
+    if not set(spec.user_ids or ()) <= {row[1] for row in rows}:
+        with pytest.raises(SplitError, match="no user_id of the store"):
+            create_split(catalog, "s", spec)
+        return
     needed = ("train", "test", *(["validation"] if has_validation else []))
     if not all(expected[side] for side in needed):
         with pytest.raises(SplitError):

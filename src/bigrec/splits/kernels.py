@@ -18,7 +18,6 @@ Array = np.ndarray[Any, Any]
 TRAIN: Final = 0
 VALIDATION: Final = 1
 TEST: Final = 2
-DROPPED: Final = 3
 N_SIDES: Final = 3
 
 ABSENT: Final = -1
@@ -42,7 +41,8 @@ class IdIndex(NamedTuple):
     ids: Array
     """(n,) int32, ascending: the id of each index."""
     lookup: Array
-    """(max_id + 1,) int32: index of each id or ABSENT; empty where ids are too large for that."""
+    """(max_id + 2,) int32: index of each id, ABSENT for others, the last one of all greater ids
+    included; empty where ids are too large for a table."""
 
 
 class Rule(NamedTuple):
@@ -97,35 +97,11 @@ def time_order(day, movie_id):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _find(index, wanted):  # type: ignore[no-untyped-def]
-    if len(index.lookup):
-        return index.lookup[wanted] if wanted < len(index.lookup) else ABSENT
-    place = np.searchsorted(index.ids, wanted)
-    return place if place < len(index.ids) and index.ids[place] == wanted else ABSENT
-
-
-@_compiled
-def _side(rule, user_id, movie_id, day, user, movie):  # type: ignore[no-untyped-def]
-    side = TRAIN
-    if rule.way == BY_KEY:
-        key = compiled_key(np.int64(user_id), np.int64(movie_id), rule.seed)
-        if rule.low <= key < rule.high:
-            side = TEST
-    elif rule.way == BY_TIME:
-        if time_order(day, movie_id) >= rule.starts[user]:
-            side = TEST
-    elif rule.way == BY_LIST:
-        for place in range(rule.listed_ends[user], rule.listed_ends[user + 1]):
-            if rule.listed[place] == movie:
-                side = TEST
-    if side == TRAIN and rule.validation_bound:
-        key = compiled_key(np.int64(user_id), np.int64(movie_id), rule.validation_seed)
-        if key < rule.validation_bound:
-            side = VALIDATION
-    is_warm = not rule.drops_cold or (rule.warm_users[user] and rule.warm_movies[movie])
-    if side != TRAIN and not is_warm:
-        side = DROPPED
-    return side
+def _find(ids, lookup, wanted):  # type: ignore[no-untyped-def]
+    if len(lookup):
+        return lookup[np.uint32(min(wanted, len(lookup) - 1))]  # unsigned: no test for negatives
+    place = np.searchsorted(ids, wanted)
+    return place if place < len(ids) and ids[place] == wanted else ABSENT
 
 
 @_compiled
@@ -144,33 +120,54 @@ def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # typ
         How many rows were written to the front of `out`, and how many were dropped as cold.
     """
     out_user, out_movie, out_day, out_stars, out_side = out
-    n_taken = 0
-    n_dropped = 0
-    row_day = np.int32(0)
+    # Fields are read once: each access to an array in a tuple counts a reference, atomically.
+    user_ids, user_lookup = users
+    movie_ids, movie_lookup = movies
+    starts, listed_ends, listed = rule.starts, rule.listed_ends, rule.listed
+    warm_users, warm_movies = rule.warm_users, rule.warm_movies
+    way, seed, low, high = rule.way, rule.seed, rule.low, rule.high
+    validation_seed, validation_bound = rule.validation_seed, rule.validation_bound
+    first_day, last_day, drops_cold = rule.first_day, rule.last_day, rule.drops_cold
+    has_days, has_stars = len(day) > 0, len(stars) > 0
+    # Pass 1 takes rows without branches, so that the lookups of many rows are under way at a time.
+    rows = np.empty(len(user_id), np.int32)
+    n_found = 0
     for row in range(len(user_id)):
-        if len(day):
-            row_day = day[row]
-            if row_day < rule.first_day or row_day > rule.last_day:
-                continue
-        user = _find(users, user_id[row])
-        if user < 0:
-            continue
-        movie = _find(movies, movie_id[row])
-        if movie < 0:
-            continue
-        side = _side(rule, user_id[row], movie_id[row], row_day, user, movie)
-        if side == DROPPED:
-            n_dropped += 1
+        user = _find(user_ids, user_lookup, user_id[row])
+        movie = _find(movie_ids, movie_lookup, movie_id[row])
+        is_dated = not has_days or first_day <= day[row] <= last_day
+        rows[n_found] = row
+        out_user[n_found] = user
+        out_movie[n_found] = movie
+        n_found += int((user >= 0) & (movie >= 0) & is_dated)
+    n_taken = 0
+    for place in range(n_found):
+        row, user, movie = rows[place], out_user[place], out_movie[place]
+        wide_user, wide_movie = np.int64(user_id[row]), np.int64(movie_id[row])
+        is_test = False
+        if way == BY_KEY:
+            key = compiled_key(wide_user, wide_movie, seed)
+            is_test = (key >= low) & (key < high)
+        elif way == BY_TIME:
+            is_test = time_order(day[row], wide_movie) >= starts[user]
+        elif way == BY_LIST:
+            for pair in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
+                is_test |= listed[pair] == movie
+        side = TEST if is_test else TRAIN
+        if validation_bound and not is_test:
+            key = compiled_key(wide_user, wide_movie, validation_seed)
+            side = VALIDATION if key < validation_bound else TRAIN
+        if drops_cold and side != TRAIN and not (warm_users[user] and warm_movies[movie]):
             continue
         out_user[n_taken] = user
         out_movie[n_taken] = movie
         out_side[n_taken] = side
-        if len(day):
-            out_day[n_taken] = row_day
-        if len(stars):
+        if has_days:
+            out_day[n_taken] = day[row]
+        if has_stars:
             out_stars[n_taken] = stars[row]
         n_taken += 1
-    return n_taken, n_dropped
+    return n_taken, n_found - n_taken
 
 
 @_compiled

@@ -72,7 +72,7 @@ def index_ids(ids: Array) -> IdIndex:
     largest = int(ids[-1]) if len(ids) else 0
     if largest > _MAX_DENSE_ID:
         return IdIndex(ids, np.empty(0, np.int32))
-    lookup = np.full(largest + 1, ABSENT, np.int32)
+    lookup = np.full(largest + 2, ABSENT, np.int32)
     lookup[ids] = np.arange(len(ids), dtype=np.int32)
     return IdIndex(ids, lookup)
 
@@ -142,9 +142,13 @@ def scan_ratings(
     *,
     columns: Collection[str] = (),
 ) -> Iterator[SelectedRows]:
-    """Yield the selected rows of ratings/, a row group at a time, and report the progress."""
+    """Yield the selected rows of a store, a row group at a time, and report the progress.
+
+    The order by user is preferred: there the greater one of the two lookup tables is read in order.
+    """
     progress.start(task, catalog.manifest.n_ratings, "ratings")
-    parts = catalog.layout.parts(catalog.layout.ratings)
+    layout = catalog.layout
+    parts = layout.parts(layout.ratings_by_user) or layout.parts(layout.ratings)
     for rows in scan_selected(parts, selection, budget.threads, lambda rows: rows, columns=columns):
         yield rows
         progress.advance(rows.n_read, rows.n_read)
