@@ -72,7 +72,7 @@ def kaggle(
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(raw_small.iterdir()):
             archive.write(path, path.name)
-        archive.writestr("README", random.Random(1).randbytes(3 << 20))
+        archive.writestr("more", random.Random(1).randbytes(3 << 20))
     handler = type("_OneKaggle", (_Kaggle,), {"archive": packed.getvalue(), "ranges": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
