@@ -50,12 +50,9 @@ def download_netflix(out: Path) -> DownloadSummary:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is not empty", hint="name a folder that does not exist yet")
-    for handler in logging.getLogger("kagglehub").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(sys.stderr)  # its words are no data
     waiting = out.with_name(f".{out.name}.download")
     try:
-        with _cache_in(waiting):
+        with _cache_in(waiting), _words_to_stderr():
             fetched = Path(kagglehub.dataset_download(HANDLE))
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
@@ -98,3 +95,20 @@ def _cache_in(folder: Path) -> Iterator[None]:
             del os.environ[_CACHE_VARIABLE]
         else:
             os.environ[_CACHE_VARIABLE] = before
+
+
+@contextmanager
+def _words_to_stderr() -> Iterator[None]:
+    """Keep kagglehub's log off stdout, which is for data, for the length of a block."""
+    handlers = [
+        handler
+        for handler in logging.getLogger("kagglehub").handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    before = [handler.setStream(sys.stderr) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, before, strict=True):
+            if stream is not None:
+                handler.setStream(stream)
