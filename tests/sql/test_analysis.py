@@ -21,7 +21,11 @@ from bigrec.query.library import ANALYSIS, NamedQuery, find_query, list_queries
 from bigrec.query.output import write_text
 from bigrec.query.session import Session, open_session
 from bigrec.resources import Budget
+from bigrec.splits.spec import SplitSpec
+from bigrec.splits.splits import create_split
+from bigrec.splits.views import split_view_queries
 from bigrec.store.catalog import open_catalog
+from bigrec.store.layout import StoreLayout
 from bigrec.synthetic import write_synthetic
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,9 +48,19 @@ QUERIES = list_queries(ANALYSIS)
 
 
 @pytest.fixture(scope="module")
-def session(store_small: Path) -> Iterator[Session]:
-    with open_session(store_small, budget=Budget(threads=2)) as opened:
+def session(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    store = tmp_path_factory.mktemp("analysis") / "store"
+    shutil.copytree(store_small, store)
+    with open_with_split(store) as opened:
         yield opened
+
+
+def open_with_split(store: Path) -> Session:
+    """A session with a split in which some movies are cold."""
+    spec = SplitSpec(min_user_ratings=5, test_fraction=0.4, validation_fraction=0.1, seed=3)
+    create_split(open_catalog(store), "golden", spec)
+    views = split_view_queries(StoreLayout(store), "golden")
+    return open_session(store, budget=Budget(threads=2), views=views)
 
 
 def answer(session: Session, query: NamedQuery) -> str:
@@ -160,7 +174,7 @@ def main() -> None:
     try:
         write_synthetic(folder / "raw", n_ratings=20_000, seed=7, budget=Budget(threads=2))
         ingest_ratings(folder / "raw", folder / "store", budget=Budget(threads=2))
-        with open_session(folder / "store", budget=Budget(threads=2)) as session:
+        with open_with_split(folder / "store") as session:
             for query in QUERIES:
                 text = answer(session, query)
                 (GOLDEN / f"{query.name}.csv").write_text(text, encoding="utf-8")

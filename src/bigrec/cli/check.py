@@ -18,17 +18,21 @@ def check(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run every check of the library; exit with 3 and the offending rows if one fails."""
+    """Check the store and its splits; exit with 3 and the offending rows if a check fails."""
     from bigrec.query.checks import check_store
     from bigrec.query.output import format_table
     from bigrec.query.session import open_session
+    from bigrec.splits.views import list_splits, split_view_queries
+    from bigrec.store.layout import StoreLayout
 
     settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
-    with (
-        open_session(settings.store, budget=settings.budget) as session,
-        console.progress_bars() as progress,
-    ):
-        results = check_store(session, progress=progress)
+    layout = StoreLayout(settings.store)
+    results = []
+    with console.progress_bars() as progress:
+        for split in ("", *list_splits(layout)):
+            views = split_view_queries(layout, split) if split else {}
+            with open_session(settings.store, budget=settings.budget, views=views) as session:
+                results += check_store(session, split=split, progress=progress)
     failed = [result for result in results if not result.passed]
     if as_json:
         checks = [

@@ -43,6 +43,10 @@ def sql(
         int | None,
         typer.Option("--limit", min=0, help="At most so many rows; a table shows 40 by itself."),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="Add train, validation, test and more of a split."),
+    ] = None,
     show_list: Annotated[
         bool, typer.Option("--list", help="List the queries of the library.")
     ] = False,
@@ -62,9 +66,15 @@ def sql(
     if output is not None and output.resolve().is_relative_to(settings.store.resolve()):
         raise SettingsError(f"{output} lies in the store", hint="write to another folder")
 
-    from bigrec.query.session import open_session
+    if question.needs_split and split is None:
+        raise SettingsError(f"{question.name} asks about a split", hint="choose one with --split")
 
-    with open_session(settings.store, budget=settings.budget) as session:
+    from bigrec.query.session import open_session
+    from bigrec.splits.views import split_view_queries
+    from bigrec.store.layout import StoreLayout
+
+    views = split_view_queries(StoreLayout(settings.store), split) if split else {}
+    with open_session(settings.store, budget=settings.budget, views=views) as session:
         result = session.run(question.sql, parameters)
         with _open_output(output) as stream:
             if chosen in ("parquet", "arrow"):

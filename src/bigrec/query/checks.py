@@ -19,7 +19,7 @@ class CheckResult:
     """What one check found."""
 
     name: str
-    """The query's name in the library."""
+    """The query's name in the library, behind the name of the split if it is about one."""
     title: str
     """What should be so."""
     columns: tuple[str, ...]
@@ -37,26 +37,29 @@ class CheckResult:
         return not self.bad_rows
 
 
-def check_store(session: Session, *, progress: Progress = SILENT) -> list[CheckResult]:
-    """Run every check of the library.
+def check_store(
+    session: Session, *, split: str = "", progress: Progress = SILENT
+) -> list[CheckResult]:
+    """Run the checks of the library on a store, or those on one of its splits.
 
     Args:
-        session: the open store.
+        session: the open store; with the views of the split if one is given.
+        split: name of the split to check instead of the store.
         progress: told of every finished check.
 
     Returns:
         One result a check, in order of their names.
     """
-    checks = list_queries(CHECKS)
-    progress.start("checking", len(checks), "checks")
+    checks = [check for check in list_queries(CHECKS) if check.needs_split == bool(split)]
+    progress.start(f"checking {split or 'store'}", len(checks), "checks")
     results = []
     for check in checks:
-        results.append(_run_check(session, check))
+        results.append(_run_check(session, check, split))
         progress.advance(1)
     return results
 
 
-def _run_check(session: Session, check: NamedQuery) -> CheckResult:
+def _run_check(session: Session, check: NamedQuery, split: str) -> CheckResult:
     start = time.perf_counter()
     try:
         result = session.run(check.sql)
@@ -65,7 +68,7 @@ def _run_check(session: Session, check: NamedQuery) -> CheckResult:
     except (QueryError, StoreError) as error:  # a file that cannot be read, or lacks a column
         columns, rows = ("error",), [(error.message,)]
     return CheckResult(
-        name=check.name,
+        name=f"{split}: {check.name}" if split else check.name,
         title=check.title,
         columns=columns,
         bad_rows=tuple(rows[:MAX_BAD_ROWS]),

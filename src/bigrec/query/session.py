@@ -136,19 +136,22 @@ class Session:
         self.close()
 
 
-def open_session(store_root: Path, *, budget: Budget) -> Session:
+def open_session(
+    store_root: Path, *, budget: Budget, views: Mapping[str, str] | None = None
+) -> Session:
     """Open a store for SQL, locked down.
 
     Args:
         store_root: the store's folder.
         budget: memory, threads and the folder in which the engine may spill.
+        views: the SELECT of further views by name, such as those of a split.
 
     Raises:
         StoreError: there is no store, or it is damaged.
     """
     layout = StoreLayout(Path(store_root))
     manifest = read_manifest(layout)
-    views = view_queries(layout, manifest)
+    queries = {**view_queries(layout, manifest), **(views or {})}
     # The engine may read its own spill folder, so it gets one that holds nothing else. It makes
     # the folder when it first spills.
     spill_dir = budget.spill_dir.resolve() / f"bigrec-sql-{secrets.token_hex(8)}"
@@ -166,7 +169,7 @@ def open_session(store_root: Path, *, budget: Budget) -> Session:
         },
     )
     try:
-        for name, query in views.items():
+        for name, query in queries.items():
             connection.execute(f"CREATE VIEW {name} AS {query}")
     except duckdb.Error as error:
         connection.close()

@@ -1,0 +1,172 @@
+"""A saved split as SQL: the SELECT behind each view that a SQL session adds for it.
+
+The same rules as `sides`, over the views of the store and the split's tables of users and movies.
+Nothing here imports Polars, so that a query of a split starts as fast as any other.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bigrec.errors import SplitError
+from bigrec.splits.random_key import random_key, second_seed, threshold
+from bigrec.splits.spec import SplitSpec
+from bigrec.store.layout import StoreLayout
+from bigrec.store.manifest import read_manifest
+
+_COUNTS = ("n_train", "n_validation", "n_test", "n_users", "n_movies", "n_dropped")
+
+
+def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
+    """The SELECT of each view of a split, in the order in which they build on each other.
+
+    `split_users` and `split_movies` hold the counts of each id (n_train, n_validation, n_test), and
+    `split` the name, protocol and counts in one row. `split_rows` holds every row that the filters
+    keep, with in_train, in_validation, in_test, and is_dropped where the split is warm; `train`,
+    `validation` and `test` are the sides with the columns of ratings.
+
+    Args:
+        layout: the store that holds the split.
+        name: of the split.
+
+    Raises:
+        SplitError: the store has no such split, it cannot be read, or it belongs to other data.
+    """
+    folder = layout.split(name).resolve()
+    path = folder / "split.json"
+    if not path.exists():
+        raise SplitError.unknown(name, list_splits(layout))
+    try:
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        spec, digest = SplitSpec.from_json(fields["spec"]), fields["digest"]
+        counts = {key: int(fields["counts"].get(key, 0)) for key in _COUNTS}
+        test_from = fields["counts"].get("test_from")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SplitError(
+            f"{path} cannot be read: {error}", hint="remove it and make the split again"
+        ) from error
+    if digest != spec.digest(read_manifest(layout).fingerprint):
+        raise SplitError(
+            f"the split {name!r} was made of other ratings than the store holds now",
+            hint=f"remove {path.parent} and make the split again",
+        )
+    sides = {
+        side: f"SELECT movie_id, user_id, rating, date FROM split_rows WHERE in_{side}"  # noqa: S608
+        for side in ("train", "validation", "test")
+    }
+    numbers = ", ".join(f"CAST({n} AS BIGINT) AS {key}" for key, n in counts.items())
+    return {
+        "split_users": _select_file(folder / "users.parquet"),
+        "split_movies": _select_file(folder / "movies.parquet"),
+        "split": f"SELECT {_text(name)} AS name, {_text(spec.protocol())} AS protocol, {numbers}",
+        "split_rows": rows_query(spec, test_from),
+        **sides,
+    }
+
+
+def list_splits(layout: StoreLayout) -> list[str]:
+    """The names of the saved splits."""
+    return sorted(path.parent.name for path in layout.splits.glob("*/split.json"))
+
+
+def rows_query(spec: SplitSpec, test_from: str | None) -> str:
+    """The rows that a split's filters keep and the sides that they are on, as a SELECT.
+
+    Args:
+        spec: the split.
+        test_from: first day of the test side in the temporal method, ISO 8601.
+    """
+    steps: list[str] = []
+    is_test = _is_test(spec, test_from, steps)
+    is_validation = "false"
+    if spec.validation_fraction:
+        key = _key(second_seed(spec.seed), steps)
+        is_validation = f"{key} < {threshold(spec.validation_fraction)}"
+    is_warm = "user_n_train > 0 AND movie_n_train > 0" if spec.warm else "true"
+    rows = _kept_rows(spec)
+    for number, step in enumerate(steps):
+        rows = f"SELECT *, {step} AS {_step_name(number)} FROM ({rows}) AS rows_{number}"  # noqa: S608
+    return (
+        "SELECT movie_id, user_id, rating, date, "  # noqa: S608
+        "NOT is_test AND NOT is_validation AS in_train, "
+        "NOT is_test AND is_validation AND is_warm AS in_validation, "
+        "is_test AND is_warm AS in_test, "
+        "(is_test OR is_validation) AND NOT is_warm AS is_dropped "
+        f"FROM (SELECT *, {is_test} AS is_test, {is_validation} AS is_validation, "
+        f"{is_warm} AS is_warm FROM ({rows}) AS keyed) AS sided"
+    )
+
+
+def _kept_rows(spec: SplitSpec) -> str:
+    columns = ["ratings.*"]
+    joins = ["JOIN split_movies ON ratings.movie_id = split_movies.movie_id",
+             "JOIN split_users ON ratings.user_id = split_users.user_id"]  # fmt: skip
+    if spec.warm:
+        columns.append("split_movies.n_train AS movie_n_train")
+        columns.append("split_users.n_train AS user_n_train")
+    if spec.method == "leave-last":
+        columns += ["split_users.test_from_date", "split_users.test_from_movie_id"]
+    if spec.method == "probe":
+        columns.append("probe.movie_id IS NOT NULL AS in_probe")
+        joins.append(
+            "LEFT JOIN probe ON ratings.movie_id = probe.movie_id "
+            "AND ratings.user_id = probe.user_id"
+        )
+    days = ((">=", spec.first_date), ("<=", spec.last_date))
+    bounds = [f"ratings.date {sign} DATE {_text(day)}" for sign, day in days if day is not None]
+    where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+    return f"SELECT {', '.join(columns)} FROM ratings {' '.join(joins)}{where}"  # noqa: S608
+
+
+def _is_test(spec: SplitSpec, test_from: str | None, steps: list[str]) -> str:
+    if spec.method == "temporal":
+        return f"date >= DATE {_text(test_from)}"
+    if spec.method == "leave-last":
+        return (
+            "(date > test_from_date OR (date = test_from_date AND movie_id >= test_from_movie_id))"
+        )
+    if spec.method == "probe":
+        return "in_probe"
+    low, high = spec.key_range
+    key = _key(spec.seed, steps)
+    return f"({key} >= {low} AND {key} < {high})"
+
+
+def _key(seed: int, steps: list[str]) -> str:
+    user, movie = (_Term(f"CAST({name} AS BIGINT)", steps) for name in ("user_id", "movie_id"))
+    return str(random_key(user, movie, seed))
+
+
+class _Term:
+    """A number of a row as SQL; each remainder becomes a column of its own, computed once."""
+
+    def __init__(self, text: str, steps: list[str]) -> None:
+        self._text = text
+        self._steps = steps
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __add__(self, other: object) -> _Term:
+        return _Term(f"({self} + {other})", self._steps)
+
+    def __mul__(self, other: object) -> _Term:
+        return _Term(f"({self} * {other})", self._steps)
+
+    def __mod__(self, other: object) -> _Term:
+        self._steps.append(f"{self} % {other}")
+        return _Term(_step_name(len(self._steps) - 1), self._steps)
+
+
+def _step_name(number: int) -> str:
+    return f"key_{number}"
+
+
+def _select_file(path: Path) -> str:
+    return f"SELECT * FROM read_parquet({_text(path)})"  # noqa: S608
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
