@@ -105,6 +105,45 @@ def _find(ids, lookup, wanted):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _find_rows(user_id, movie_id, user_lookup, movie_lookup, rows, user_index, movie_index):  # type: ignore[no-untyped-def]
+    """Find the rows whose user and movie are in the tables, without branches: loads overlap."""
+    last_user, last_movie = np.int32(len(user_lookup) - 1), np.int32(len(movie_lookup) - 1)
+    n_found = 0
+    for row in range(len(user_id)):
+        user = user_lookup[np.uint32(min(user_id[row], last_user))]  # unsigned: never from the end
+        movie = movie_lookup[np.uint32(min(movie_id[row], last_movie))]
+        rows[n_found] = row
+        user_index[n_found] = user
+        movie_index[n_found] = movie
+        n_found += int((user >= 0) & (movie >= 0))
+    return n_found
+
+
+@_compiled
+def _find_sparse_rows(user_id, movie_id, users, movies, rows, user_index, movie_index):  # type: ignore[no-untyped-def]
+    """The same where ids are too large for a table."""
+    n_found = 0
+    for row in range(len(user_id)):
+        user = _find(users.ids, users.lookup, user_id[row])
+        movie = _find(movies.ids, movies.lookup, movie_id[row])
+        if user >= 0 and movie >= 0:
+            rows[n_found] = row
+            user_index[n_found] = user
+            movie_index[n_found] = movie
+            n_found += 1
+    return n_found
+
+
+@_compiled
+def _mark_keys(user_id, movie_id, rows, seed, low, high, marks):  # type: ignore[no-untyped-def]
+    """Set marks to whether the key of each row is from low up to high, exclusive."""
+    for place in range(len(rows)):
+        row = rows[place]
+        key = compiled_key(np.int64(user_id[row]), np.int64(movie_id[row]), seed)
+        marks[place] = (key >= low) & (key < high)
+
+
+@_compiled
 def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # type: ignore[no-untyped-def]
     """Take the rows of a split out of a row group, with dense indices and sides.
 
@@ -121,43 +160,45 @@ def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # typ
     """
     out_user, out_movie, out_day, out_stars, out_side = out
     # Fields are read once: each access to an array in a tuple counts a reference, atomically.
-    user_ids, user_lookup = users
-    movie_ids, movie_lookup = movies
     starts, listed_ends, listed = rule.starts, rule.listed_ends, rule.listed
     warm_users, warm_movies = rule.warm_users, rule.warm_movies
-    way, seed, low, high = rule.way, rule.seed, rule.low, rule.high
-    validation_seed, validation_bound = rule.validation_seed, rule.validation_bound
+    way = rule.way
+    has_validation = rule.validation_bound > 0
     first_day, last_day, drops_cold = rule.first_day, rule.last_day, rule.drops_cold
     has_days, has_stars = len(day) > 0, len(stars) > 0
-    # Pass 1 takes rows without branches, so that the lookups of many rows are under way at a time.
     rows = np.empty(len(user_id), np.int32)
-    n_found = 0
-    for row in range(len(user_id)):
-        user = _find(user_ids, user_lookup, user_id[row])
-        movie = _find(movie_ids, movie_lookup, movie_id[row])
-        is_dated = not has_days or first_day <= day[row] <= last_day
-        rows[n_found] = row
-        out_user[n_found] = user
-        out_movie[n_found] = movie
-        n_found += int((user >= 0) & (movie >= 0) & is_dated)
+    if len(users.lookup) and len(movies.lookup):
+        n_found = _find_rows(
+            user_id, movie_id, users.lookup, movies.lookup, rows, out_user, out_movie
+        )
+    else:
+        n_found = _find_sparse_rows(user_id, movie_id, users, movies, rows, out_user, out_movie)
+    rows = rows[:n_found]
+    if way == BY_KEY:
+        _mark_keys(user_id, movie_id, rows, rule.seed, rule.low, rule.high, out_side)
+    second = np.empty(n_found if has_validation else 0, np.uint8)
+    if has_validation:
+        bound = rule.validation_bound
+        _mark_keys(user_id, movie_id, rows, rule.validation_seed, 0, bound, second)
+    n_dropped = 0
     n_taken = 0
     for place in range(n_found):
         row, user, movie = rows[place], out_user[place], out_movie[place]
-        wide_user, wide_movie = np.int64(user_id[row]), np.int64(movie_id[row])
+        if has_days and not first_day <= day[row] <= last_day:
+            continue
         is_test = False
         if way == BY_KEY:
-            key = compiled_key(wide_user, wide_movie, seed)
-            is_test = (key >= low) & (key < high)
+            is_test = out_side[place] != 0
         elif way == BY_TIME:
-            is_test = time_order(day[row], wide_movie) >= starts[user]
+            is_test = time_order(day[row], movie_id[row]) >= starts[user]
         elif way == BY_LIST:
             for pair in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
                 is_test |= listed[pair] == movie
         side = TEST if is_test else TRAIN
-        if validation_bound and not is_test:
-            key = compiled_key(wide_user, wide_movie, validation_seed)
-            side = VALIDATION if key < validation_bound else TRAIN
+        if has_validation and not is_test and second[place]:
+            side = VALIDATION
         if drops_cold and side != TRAIN and not (warm_users[user] and warm_movies[movie]):
+            n_dropped += 1
             continue
         out_user[n_taken] = user
         out_movie[n_taken] = movie
@@ -167,7 +208,7 @@ def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # typ
         if has_stars:
             out_stars[n_taken] = stars[row]
         n_taken += 1
-    return n_taken, n_found - n_taken
+    return n_taken, n_dropped
 
 
 @_compiled
