@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import DataError, ResourceError, StoreError
-from bigrec.ingest import kernels
+from bigrec.ingest import kernels, row_kernels
 from bigrec.ingest.raw import RawFile
 from bigrec.ingest.rejects import Rejects
 from bigrec.ingest.rows import BadLine, GroupStats, Rows, Titles
@@ -341,7 +341,7 @@ class StoreBuilder:
         n = len(payload)
         kinds = (np.int32, np.int32, np.int64, np.int32, np.int32)
         columns = [self._workspace.array(f"stats {i}", n, kind) for i, kind in enumerate(kinds)]
-        n_ids, repeated, digest = kernels.summarise_rows(
+        n_ids, repeated, digest = row_kernels.summarise_rows(
             primary, secondary, payload, movie_is_primary, *columns
         )
         return (

@@ -1,4 +1,4 @@
-"""The compiled inner loops of ingest: one strict parser a grammar, sorting, and row statistics.
+"""The compiled parsers of ingest: one strict loop a grammar.
 
 A parsed row is one 64-bit key: user_id in the upper 32 bits, the payload in the lower. A payload
 is the day (16 bits) and the rating in half stars (8 bits). A parser stops at the first byte that
@@ -45,8 +45,6 @@ EXPECTED: Final = {
 _NEWLINE, _RETURN, _COMMA, _COLON, _DOT, _DASH, _ZERO, _FIVE = 10, 13, 44, 58, 46, 45, 48, 53
 _LAST_SECOND = 4_102_444_799
 _SECONDS_A_DAY = 86_400
-_RADIX_BITS = 11
-_SMALL_GROUP = 32
 
 
 def _month_tables() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -360,121 +358,3 @@ def parse_delimited(  # type: ignore[no-untyped-def]
         n_rows += 1
         position = after
     return OK, position, n_rows
-
-
-@_compiled
-def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-untyped-def]
-    """Sort the keys of each movie by user, in place; rows of one user keep their order.
-
-    Args:
-        keys: uint64, rows grouped by movie.
-        starts: int64, the first row of each movie and one past the last.
-        n_movies: number of groups.
-        scratch: uint64, as long as the largest group.
-    """
-    counts = np.zeros(1 << _RADIX_BITS, np.int64)
-    digit_mask = np.uint64((1 << _RADIX_BITS) - 1)
-    for movie in range(n_movies):
-        group = keys[starts[movie] : starts[movie + 1]]
-        size = group.size
-        if size <= _SMALL_GROUP:
-            for row in range(1, size):
-                key = group[row]
-                place = row
-                while place > 0 and group[place - 1] >> np.uint64(32) > key >> np.uint64(32):
-                    group[place] = group[place - 1]
-                    place -= 1
-                group[place] = key
-            continue
-        largest = np.uint64(0)
-        for row in range(size):
-            largest = max(largest, group[row])
-        source, target = group, scratch[:size]
-        shift = np.uint64(32)
-        while largest >> shift:
-            counts[:] = 0
-            for row in range(size):
-                counts[(source[row] >> shift) & digit_mask] += 1
-            total = 0
-            for digit in range(len(counts)):
-                total, counts[digit] = total + counts[digit], total
-            for row in range(size):
-                key = source[row]
-                digit = (key >> shift) & digit_mask
-                place = counts[digit]
-                counts[digit] = place + 1
-                target[place] = key
-            source, target = target, source
-            shift += np.uint64(_RADIX_BITS)
-        if source is not group:
-            group[:] = source
-
-
-@_compiled
-def spread_movies(movies, starts, n_movies, movie_id):  # type: ignore[no-untyped-def]
-    """Fill movie_id (int32, one a row) with each movie's id over its rows."""
-    for movie in range(n_movies):
-        movie_id[starts[movie] : starts[movie + 1]] = movies[movie]
-
-
-@_compiled
-def _mix(value):  # type: ignore[no-untyped-def]
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit words."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@_compiled
-def summarise_rows(  # type: ignore[no-untyped-def]
-    primary, secondary, payload, movie_is_primary, ids, counts, sums, first_days, last_days
-):  # fmt: skip
-    """Take the statistics of rows that are sorted by (primary, secondary) id.
-
-    Args:
-        primary, secondary, payload: (n,) int32.
-        movie_is_primary: which of the two ids is the movie; the digest needs to know.
-        ids, counts, sums, first_days, last_days: (n,) int32 and, for sums (half stars), int64 out:
-            one item a distinct primary id.
-
-    Returns:
-        (number of distinct primary ids, first row that repeats the pair before it or -1, digest).
-        The digest is a sum of 64-bit digests of the rows, so their order does not matter.
-    """
-    duplicate = -1
-    digest = np.uint64(0)
-    current = -1
-    one_before, two_before = np.int32(0), np.int32(0)
-    salt = np.uint64(0x9E3779B97F4A7C15)
-    mixed = np.uint64(0)
-    count = np.int32(0)
-    total = np.int64(0)
-    first_day = last_day = np.int32(0)
-    for row in range(len(payload)):
-        one, two = primary[row], secondary[row]
-        day = payload[row] >> 8
-        half_stars = payload[row] & 255
-        if one != one_before:
-            if current >= 0:
-                counts[current], sums[current] = count, total
-                first_days[current], last_days[current] = first_day, last_day
-            current += 1
-            ids[current] = one
-            count, total = np.int32(0), np.int64(0)
-            first_day = last_day = day
-            if movie_is_primary:
-                mixed = _mix(np.uint64(one) + salt)
-        elif two == two_before and duplicate < 0:
-            duplicate = row
-        one_before, two_before = one, two
-        count += np.int32(1)
-        total += half_stars
-        first_day, last_day = min(first_day, day), max(last_day, day)
-        if not movie_is_primary:
-            mixed = _mix(np.uint64(two) + salt)
-        user = two if movie_is_primary else one
-        digest += _mix(((np.uint64(user) << np.uint64(32)) | np.uint64(payload[row])) ^ mixed)
-    if current >= 0:
-        counts[current], sums[current] = count, total
-        first_days[current], last_days[current] = first_day, last_day
-    return current + 1, duplicate, digest

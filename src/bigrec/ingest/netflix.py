@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import DataError
-from bigrec.ingest import kernels
+from bigrec.ingest import kernels, row_kernels
 from bigrec.ingest.raw import RawFile, RawFolder, empty_file_error
 from bigrec.ingest.rows import BadLine, Pairs, Rows, Titles
 from bigrec.ingest.units import MOVIE_HEADER, RawUnit, plan_units, read_unit
@@ -93,9 +93,9 @@ class NetflixFolder:
         n, n_movies = blocks.n_rows, blocks.n_movies
         movies, starts = blocks.movies[:n_movies], blocks.starts[: n_movies + 1]
         scratch = workspace.array("sort", int(np.diff(starts).max(initial=0)), np.uint64)
-        kernels.sort_within_movies(blocks.keys, starts, n_movies, scratch)
+        row_kernels.sort_within_movies(blocks.keys, starts, n_movies, scratch)
         movie_id = workspace.array("movie_id", n, np.int32)
-        kernels.spread_movies(movies, starts, n_movies, movie_id)
+        row_kernels.spread_movies(movies, starts, n_movies, movie_id)
         halves = blocks.keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
         return Rows(
             movie_id,
