@@ -1,4 +1,4 @@
-"""The compiled loops over parsed rows: sorting a movie's ratings, and the statistics of sorted rows.
+"""The compiled loops over parsed rows: sorting a movie's ratings, and statistics of rows.
 
 Keys and payloads are those of the parsers in `kernels`. The loops release the GIL and are cached
 on disk.
