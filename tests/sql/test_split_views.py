@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -130,7 +131,9 @@ def test_a_split_is_chosen_on_the_command_line(
     assert "leave-last: split_totals_agree" in capsys.readouterr().out
 
 
-def test_a_split_of_other_ratings_is_refused(store: Path, tmp_path: Path) -> None:
+def test_a_split_of_other_ratings_is_refused(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = tmp_path / "store"
     shutil.copytree(store, copy)
     layout = StoreLayout(copy)
@@ -138,3 +141,8 @@ def test_a_split_of_other_ratings_is_refused(store: Path, tmp_path: Path) -> Non
     layout.manifest.write_text(text.replace('"n_ratings": 20000', '"n_ratings": 1'))
     with pytest.raises(SplitError, match="other ratings"):
         split_view_queries(layout, "random")
+    assert main(["check", "--store", str(copy), "--json"]) == 3
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    failed = {check["name"] for check in checks if not check["passed"]}
+    assert "random: split_can_be_read" in failed
+    assert len(checks) == len(SPECS) + 10

@@ -6,7 +6,7 @@ import typer
 
 from bigrec.cli import console
 from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
-from bigrec.errors import StoreError
+from bigrec.errors import SplitError, StoreError
 from bigrec.settings import resolve_settings
 
 _SHOWN_ROWS = 10
@@ -19,7 +19,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check the store and its splits; exit with 3 and the offending rows if a check fails."""
-    from bigrec.query.checks import check_store
+    from bigrec.query.checks import check_store, unreadable_split
     from bigrec.query.output import format_table
     from bigrec.query.session import open_session
     from bigrec.splits.views import list_splits, split_view_queries
@@ -30,7 +30,11 @@ def check(
     results = []
     with console.progress_bars() as progress:
         for split in ("", *list_splits(layout)):
-            views = split_view_queries(layout, split) if split else {}
+            try:
+                views = split_view_queries(layout, split) if split else {}
+            except SplitError as error:
+                results.append(unreadable_split(split, error))
+                continue
             with open_session(settings.store, budget=settings.budget, views=views) as session:
                 results += check_store(session, split=split, progress=progress)
     failed = [result for result in results if not result.passed]
@@ -68,7 +72,7 @@ def check(
         raise StoreError(
             f"{len(failed)} of {len(results)} checks failed: "
             f"{', '.join(result.name for result in failed)}",
-            hint="ingest the raw files again with --overwrite",
+            hint="a split can be removed and made again; a store, ingested with --overwrite",
         )
 
 

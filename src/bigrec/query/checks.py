@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bigrec.errors import QueryError, StoreError
+from bigrec.errors import QueryError, SplitError, StoreError
 from bigrec.query.library import CHECKS, NamedQuery, list_queries
 from bigrec.query.session import Session
 from bigrec.resources import SILENT, Progress
@@ -57,6 +57,18 @@ def check_store(
         results.append(_run_check(session, check, split))
         progress.advance(1)
     return results
+
+
+def unreadable_split(split: str, error: SplitError) -> CheckResult:
+    """The failed check that stands for all those of a split that cannot be opened."""
+    return CheckResult(
+        name=f"{split}: split_can_be_read",
+        title="The split can be read and belongs to this store",
+        columns=("error",),
+        bad_rows=((error.message,),),
+        more_rows=False,
+        seconds=0.0,
+    )
 
 
 def _run_check(session: Session, check: NamedQuery, split: str) -> CheckResult:
