@@ -69,7 +69,7 @@ class RatingsWriter:
                     self._ids(MOVIE_ID, movie_id[rows], compress=not by_user),
                     self._ids(USER_ID, user_id[rows], compress=by_user),
                     self._ratings(payload[rows]),
-                    self._dates(payload[rows]),
+                    self._dates(payload[rows], compress=by_user),
                 )
                 groups.append(_write_group(file.fileno(), chunks, end - start, by_user=by_user))
             footer = encode_struct(
@@ -99,12 +99,14 @@ class RatingsWriter:
         chunk.add_page(self._page[:size], _RLE_DICTIONARY, self._zstd)
         return chunk
 
-    def _dates(self, payload: Array) -> _Chunk:
+    def _dates(self, payload: Array, *, compress: bool) -> _Chunk:
         size, n_codes = self._rank(payload, shift=8, mask=encodings.RANK_TABLE_SIZE - 1)
         days = self._dictionary[:n_codes]
         chunk = _Chunk(DATE, _INT32, _pack("<i", days[0]), _pack("<i", days[-1]), len(payload))
-        chunk.add_dictionary(days, self._zstd)
-        chunk.add_page(self._page[:size], _RLE_DICTIONARY, self._zstd)
+        # A user rates many movies on one day; the days of one movie have no such runs.
+        codec = self._zstd if compress else None
+        chunk.add_dictionary(days, codec)
+        chunk.add_page(self._page[:size], _RLE_DICTIONARY, codec)
         return chunk
 
     def _rank(self, payload: Array, *, shift: int, mask: int) -> tuple[int, int]:
@@ -127,7 +129,7 @@ class _Chunk:
         self.n_bytes = 0  # in the file
         self.n_raw_bytes = 0  # before compression
 
-    def add_dictionary(self, values: Array, zstd: pa.Codec) -> None:
+    def add_dictionary(self, values: Array, zstd: pa.Codec | None) -> None:
         """Add the page of distinct values."""
         header: dict[int, Value] = {7: {1: I32(len(values)), 2: _PLAIN}}
         self._add(_DICTIONARY_PAGE, values.view(np.uint8), header, zstd)
