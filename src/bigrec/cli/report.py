@@ -39,7 +39,6 @@ def report(
     """Write one self-contained HTML page about the data, the split and the models."""
     require_extra("report", "altair")
     require_extra("report", "vl_convert")
-    load_tensorflow()
     from bigrec.report.page import write_report
     from bigrec.resources import format_bytes
     from bigrec.store.catalog import open_catalog
@@ -47,6 +46,8 @@ def report(
     settings = resolve_settings(
         {"store": store, "runs": runs, "memory": memory, "threads": threads}
     )
+    if any(settings.runs.glob("*/metrics.json")):
+        load_tensorflow()
     with console.progress_bars() as progress:
         summary = write_report(
             open_catalog(settings.store),

@@ -6,6 +6,7 @@ figure is drawn by Vega in the browser, and stands there as a drawing for reader
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
@@ -19,7 +20,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from bigrec.errors import RunError
+from bigrec.errors import RunError, SplitError
 from bigrec.query.session import open_session
 from bigrec.report import render
 from bigrec.report.figures import Block, Figure, Lists, Section, Table
@@ -83,7 +84,7 @@ def write_report(
             sections = [describe_store(session)]
             chosen = _choose_split(catalog, runs_folder, split)
             if chosen is not None:
-                sections.append(describe_split(chosen))
+                sections.append(describe_split(chosen, budget=budget, progress=progress))
             if chosen is not None and runs_folder is not None and _runs(runs_folder, chosen):
                 # The model half takes seconds to import, and a store alone does not need it.
                 from bigrec.report.models import describe_models
@@ -111,7 +112,11 @@ def _choose_split(catalog: Catalog, runs_folder: Path | None, name: str | None) 
     """The split of that name, else that of the latest run, else the latest, if there is one."""
     if name is not None:
         return open_split(catalog, name)
-    splits = [open_split(catalog, found) for found in catalog.split_names()]
+    splits = []
+    for found in catalog.split_names():
+        # One that was made of other ratings has nothing to say about these.
+        with contextlib.suppress(SplitError):
+            splits.append(open_split(catalog, found))
 
     def age(split: Split) -> tuple[int, int]:
         runs = _runs(runs_folder, split) if runs_folder is not None else []

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from bigrec.report.figures import Figure, Section, legend_filter, new_chart, share, tooltips
 from bigrec.report.theme import SERIES
-from bigrec.schema import DATE, RATING
+from bigrec.resources import SILENT, Budget, Progress
+from bigrec.schema import DATE, FIRST_DATE, LAST_DATE, RATING
+from bigrec.splits.kernels import N_SIDES, TEST, TRAIN, VALIDATION
+from bigrec.splits.selection import scan_ratings
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split
 
-SIDES = ("train", "test")
+_COLOURS: Final = {"train": SERIES[0], "validation": SERIES[3], "test": SERIES[1]}
+_N_STARS: Final = 11
+"""Ratings are 0 to 10 half stars."""
+_SIDE_NAMES: Final = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
+_SIDES: Final = ("train", "validation", "test")
 
 
-def describe_split(split: Split) -> Section:
-    """Count both sides of a split, streamed.
+def describe_split(split: Split, *, budget: Budget, progress: Progress = SILENT) -> Section:
+    """Count both sides of a split in one scan.
 
     Args:
         split: a saved split.
+        budget: threads to scan with.
+        progress: told of scanned rows.
     """
-    counts = pl.concat([_counts(getattr(split, side), side) for side in SIDES])
+    counts = _count_sides(split, budget, progress)
     summary = split.summary
-    n_rows = summary.n_train + summary.n_test
+    n_rows = summary.n_train + summary.n_validation + summary.n_test
     cold_users, cold_movies = _cold(split.users()), _cold(split.movies())
     return Section(
         name="split",
@@ -35,6 +45,7 @@ def describe_split(split: Split) -> Section:
         commands=[_create_command(split)],
         numbers={
             "train ratings": f"{summary.n_train:,}",
+            **({"validation": f"{summary.n_validation:,}"} if summary.n_validation else {}),
             "test ratings": f"{summary.n_test:,}",
             "on the test side": share(summary.n_test, n_rows),
             "users": f"{summary.n_users:,}",
@@ -56,11 +67,28 @@ def _create_command(split: Split) -> list[str]:
     return ["bigrec", "split", "create", split.name, *flags]
 
 
-def _counts(rows: pl.LazyFrame, side: str) -> pl.DataFrame:
-    """Ratings of one side by month and stars."""
-    grouped = rows.group_by(pl.col(DATE).dt.truncate("1mo").alias("month"), RATING)
-    counted = grouped.agg(n_ratings=pl.len()).with_columns(side=pl.lit(side))
-    return counted.collect(engine="streaming")
+def _count_sides(split: Split, budget: Budget, progress: Progress) -> pl.DataFrame:
+    """Ratings of each side by month and stars: side, month, rating, n_ratings."""
+    days = np.arange(np.datetime64(FIRST_DATE), np.datetime64(LAST_DATE) + 1)
+    month_of_day = days.astype("datetime64[M]").astype(np.int64)  # (n_days,), months since 1970
+    shape = (int(month_of_day[-1]) + 1, _N_STARS, N_SIDES)
+    counts = np.zeros(shape, np.int64)
+    rows_read = scan_ratings(
+        split.catalog, split.selection(), budget, progress, "counting", columns={RATING, DATE}
+    )
+    for rows in rows_read:
+        half_stars = (rows.stars.view(np.float32) * 2).astype(np.int64)
+        places = (month_of_day[rows.day] * _N_STARS + half_stars) * N_SIDES + rows.side
+        counts += np.bincount(places, minlength=counts.size).reshape(shape)
+    months, stars, sides = (found.tolist() for found in np.nonzero(counts))
+    first = np.datetime64("1970-01")
+    table = {
+        "side": [_SIDE_NAMES[number] for number in sides],
+        "month": [str(first + number) for number in months],
+        RATING: [number / 2 for number in stars],
+        "n_ratings": counts[counts > 0].tolist(),
+    }
+    return pl.DataFrame(table, schema_overrides={"n_ratings": pl.Int64})
 
 
 def _cold(counts: pl.LazyFrame) -> int:
@@ -84,12 +112,12 @@ def _ratings_by_side(counts: pl.DataFrame) -> Figure:
         .mark_bar()
         .encode(
             x=alt.X(f"{RATING}:O", title="stars", axis=alt.Axis(labelAngle=0)),
-            xOffset=alt.XOffset("side:N", sort=list(SIDES)),
+            xOffset=alt.XOffset("side:N", sort=list(_SIDES)),
             y=alt.Y("percent:Q", title="per cent of the side's ratings"),
             tooltip=tooltips(
                 side="side|text", rating="stars|.1f", n_ratings="ratings", percent="per cent|.2f"
             ),
-            **_side_encodings(),
+            **_side_encodings(rows),
         )
         .add_params(legend_filter("side"))
     )
@@ -106,8 +134,7 @@ def _ratings_by_side(counts: pl.DataFrame) -> Figure:
 
 def _months_by_side(counts: pl.DataFrame) -> Figure:
     grouped = counts.group_by("side", "month").agg(n_ratings=pl.col("n_ratings").sum())
-    ordered = grouped.sort("month", "side").with_columns(pl.col("month").cast(pl.String))
-    rows: list[dict[str, Any]] = ordered.to_dicts()
+    rows: list[dict[str, Any]] = grouped.sort("month", "side").to_dicts()
     chart = (
         new_chart()
         .mark_line()
@@ -117,9 +144,9 @@ def _months_by_side(counts: pl.DataFrame) -> Figure:
                 axis=alt.Axis(format="%Y", tickCount={"interval": "year", "step": 1}),
             ),
             y=alt.Y("n_ratings:Q", title="ratings per month", axis=alt.Axis(format="~s")),
-            strokeDash=alt.StrokeDash("side:N", sort=list(SIDES), legend=None),
+            strokeDash=alt.StrokeDash("side:N", sort=list(_SIDES), legend=None),
             tooltip=tooltips(side="side|text", month="month|day", n_ratings="ratings"),
-            **_side_encodings(),
+            **_side_encodings(rows),
         )
         .add_params(legend_filter("side"))
     )  # fmt: skip
@@ -134,8 +161,9 @@ def _months_by_side(counts: pl.DataFrame) -> Figure:
     )
 
 
-def _side_encodings() -> dict[str, Any]:
-    scale = alt.Scale(domain=list(SIDES), range=list(SERIES[:2]))
+def _side_encodings(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    shown = [side for side in _SIDES if any(row["side"] == side for row in rows)]
+    scale = alt.Scale(domain=shown, range=[_COLOURS[side] for side in shown])
     return {
         "color": alt.Color("side:N", scale=scale),
         "opacity": alt.condition(legend_filter("side"), alt.value(1), alt.value(0.12)),
