@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Annotated
 
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, StoreOption
+from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
 from bigrec.settings import resolve_settings
 
 
-def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def info(
+    store: StoreOption = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw the rating distribution and the timeline too.")
+    ] = False,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what the store holds and what it was made from."""
     from bigrec.resources import format_bytes
     from bigrec.store.layout import StoreLayout
     from bigrec.store.manifest import read_manifest
     from bigrec.store.writer import folder_bytes
 
-    settings = resolve_settings({"store": store})
+    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
     layout = StoreLayout(settings.store)
     manifest = read_manifest(layout)
     splits = sorted(path.parent.name for path in layout.splits.glob("*/split.json"))
@@ -50,6 +59,12 @@ def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
             "splits": ", ".join(splits) or "none yet",
         }
     )
+    if plot:
+        from bigrec.report.text_plots import draw_store
+
+        console.print_line("")
+        for line in draw_store(layout.root, budget=settings.budget):
+            console.print_line(line)
 
 
 def register(app: typer.Typer) -> None:

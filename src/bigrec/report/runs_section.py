@@ -33,19 +33,29 @@ def model_title(name: str) -> str:
     return MODELS[name].title if name in MODELS else name
 
 
-def model_encodings(models: Sequence[str], *, with_shapes: bool = True) -> dict[str, Any]:
+def model_encodings(
+    models: Sequence[str],
+    *,
+    with_shapes: bool = True,
+    narrow_columns: int = 2,
+    wide_columns: int = 5,
+) -> dict[str, Any]:
     """The colour and shape of each model, the same in every figure, and its legend.
 
     Args:
         models: names of those that are shown, and of other kinds of rows.
         with_shapes: whether a model has a shape of its own too.
+        narrow_columns: of the legend on a phone.
+        wide_columns: of the legend elsewhere.
     """
     order = [*MODELS, *(name for name in models if name not in MODELS)]
     shown = [name for name in order if name in models]
     places = [order.index(name) for name in shown]
     domain = [model_title(name) for name in shown]
     colours = [SERIES[place % len(SERIES)] for place in places]
-    legend = alt.Legend(columns=alt.ExprRef("width < 300 ? 1 : width < 600 ? 2 : 5"))
+    # The container's size, unlike the plot's, is known before the legend is laid out.
+    columns = f"containerSize()[0] < 640 ? {narrow_columns} : {wide_columns}"
+    legend = alt.Legend(columns=alt.ExprRef(columns))
     encodings = {
         "color": alt.Color("model:N", scale=alt.Scale(domain=domain, range=colours), legend=legend)
     }
@@ -140,7 +150,7 @@ def comparison_figure(
             ),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.12)),
             tooltip=tooltips(run="run|text", model="model|text", test_rmse="test RMSE|.4f"),
-            **model_encodings(kinds),
+            **model_encodings(kinds, narrow_columns=1, wide_columns=4),
         )
         .add_params(selected)
     )  # fmt: skip

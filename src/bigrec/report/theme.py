@@ -90,7 +90,7 @@ CHART_CONFIG: Final[dict[str, Any]] = {
         "layout": {
             "top": {
                 "anchor": "start",
-                "direction": {"signal": "width < 600 ? 'vertical' : 'horizontal'"},
+                "direction": {"signal": "containerSize()[0] < 640 ? 'vertical' : 'horizontal'"},
                 "margin": 6,
             }
         },

@@ -32,12 +32,9 @@
     const spec = structuredClone(specs[host.dataset.figure]);
     for (const axis of host.dataset.log?.split(" ").filter(Boolean) ?? []) makeLogarithmic(spec, axis);
     views.get(host)?.finalize();
-    const drawn = await vegaEmbed(host, spec, {
+    views.set(host, await vegaEmbed(host, spec, {
       mode: "vega", renderer: "svg", actions: false, defaultStyle: false, tooltip: showTooltip,
-    });
-    views.set(host, drawn);
-    // The legend's columns follow from the width, so its height is only known after a first layout.
-    await drawn.view.resize().runAsync();
+    }));
     host.dataset.drawn = "";
   }
 

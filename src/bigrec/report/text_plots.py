@@ -1,0 +1,94 @@
+"""The rating distribution and the timeline of a store as lines of text, for the terminal.
+
+Needs neither altair nor a terminal of a certain kind: block characters, 80 columns, no colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bigrec.query.library import find_query
+from bigrec.query.session import Session, open_session
+from bigrec.resources import Budget
+
+_BAR_WIDTH: Final = 50
+_N_STEPS: Final = 72
+_N_LINES: Final = 6
+_EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
+_LEFT_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+
+
+def draw_store(store_root: Path, *, budget: Budget) -> list[str]:
+    """Ask a store for its two most telling figures and draw them.
+
+    Args:
+        store_root: the store's folder.
+        budget: memory and threads.
+
+    Returns:
+        Lines of at most 80 characters.
+    """
+    with open_session(store_root, budget=budget) as session:
+        return [*_draw_distribution(session), "", *_draw_timeline(session)]
+
+
+def draw_bar(share: float, width: int) -> str:
+    """A horizontal bar.
+
+    Args:
+        share: of the width, from 0 to 1.
+        width: in characters; an eighth of one can be told.
+    """
+    full, rest = divmod(round(share * width * 8), 8)
+    return ("█" * full + (_LEFT_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def draw_columns(values: Sequence[float], n_lines: int) -> list[str]:
+    """Columns side by side, the largest value reaching the top.
+
+    Args:
+        values: at least 0, one a column.
+        n_lines: height in lines; an eighth of one can be told.
+
+    Returns:
+        Lines from the top down.
+    """
+    largest = max(values, default=0) or 1
+    heights = [round(value / largest * n_lines * 8) for value in values]
+    return [
+        "".join(_EIGHTHS[min(8, max(0, height - 8 * line))] for height in heights)
+        for line in reversed(range(n_lines))
+    ]
+
+
+def _draw_distribution(session: Session) -> list[str]:
+    query = find_query("rating_distribution")
+    rows = session.run(query.sql, query.bind({})).fetchall()
+    most = max(percent for _, _, percent in rows)
+    return [
+        "ratings by stars",
+        *(
+            f"{rating:>4g}  {draw_bar(percent / most, _BAR_WIDTH)} {percent:5.1f} %"
+            for rating, _, percent in rows
+        ),
+    ]
+
+
+def _draw_timeline(session: Session) -> list[str]:
+    query = find_query("ratings_over_time")
+    manifest = session.manifest
+    span = session.run("SELECT last_date - first_date + 1 FROM manifest").fetchall()[0][0]
+    days = max(1, -(-span // _N_STEPS))
+    rows = session.run(query.sql, query.bind({"days": str(days)})).fetchall()
+    first = rows[0][0]
+    counts = [0] * ((rows[-1][0] - first).days // days + 1)
+    for from_date, n_ratings, _ in rows:
+        counts[(from_date - first).days // days] = n_ratings
+    line = f"{manifest.first_date}{manifest.last_date:>{max(10, len(counts) - 10)}}"
+    return [
+        f"ratings over time (a column is {days} days; the highest is {max(counts):,})",
+        *(text.rstrip() for text in draw_columns(counts, _N_LINES)),
+        line,
+    ]
