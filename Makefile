@@ -11,7 +11,7 @@ DEMO_RATINGS ?= 1000000
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,report]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,report,download]" --group dev
 	touch $@
 
 demo: $(VENV)/installed
