@@ -1,12 +1,45 @@
--- title: Train, validation and test are disjoint and complete
+-- title: Train, validation and test are disjoint, complete and as counted
 -- description: Every row that the split's filters keep is on exactly one side, or is one that a warm split
---     drops.
+--     drops, and the rows of each user and movie on each side are as many as the split says. One scan.
 -- needs: split
-SELECT *
-FROM split_rows
-WHERE in_train IS NULL
-    OR in_validation IS NULL
-    OR in_test IS NULL
-    OR is_dropped IS NULL
-    OR CAST(in_train AS INTEGER) + CAST(in_validation AS INTEGER) + CAST(in_test AS INTEGER)
-        + CAST(is_dropped AS INTEGER) <> 1
+WITH counted AS (
+    SELECT
+        user_id,
+        movie_id,
+        SUM(CAST(in_train AS INTEGER)) AS n_train,
+        SUM(CAST(in_validation AS INTEGER)) AS n_validation,
+        SUM(CAST(in_test AS INTEGER)) AS n_test,
+        COUNT(*) - SUM(
+            CASE
+                WHEN CAST(in_train AS INTEGER) + CAST(in_validation AS INTEGER)
+                    + CAST(in_test AS INTEGER) + CAST(is_dropped AS INTEGER) = 1
+                    THEN 1
+                ELSE 0
+            END
+        ) AS n_not_on_one_side
+    FROM split_rows
+    GROUP BY GROUPING SETS ((user_id), (movie_id))
+),
+stated AS (
+    SELECT user_id, CAST(NULL AS INTEGER) AS movie_id, n_train, n_validation, n_test
+    FROM split_users
+    UNION ALL
+    SELECT CAST(NULL AS INTEGER), movie_id, n_train, n_validation, n_test
+    FROM split_movies
+)
+SELECT
+    stated.*,
+    counted.n_train AS n_train_found,
+    counted.n_validation AS n_validation_found,
+    counted.n_test AS n_test_found,
+    counted.n_not_on_one_side
+FROM stated
+LEFT JOIN counted
+    ON COALESCE(stated.user_id, 0) = COALESCE(counted.user_id, 0)
+    AND COALESCE(stated.movie_id, 0) = COALESCE(counted.movie_id, 0)
+WHERE counted.n_not_on_one_side IS NULL
+    OR counted.n_not_on_one_side > 0
+    OR stated.n_train <> counted.n_train
+    OR stated.n_validation <> counted.n_validation
+    OR stated.n_test <> counted.n_test
+ORDER BY stated.user_id, stated.movie_id

@@ -84,8 +84,8 @@ def _one_more(column: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
 @pytest.mark.parametrize(
     ("table", "change", "check"),
     [
-        ("users", _one_more("n_train"), "split_users_agree_with_rows"),
-        ("movies", _one_more("n_test"), "split_movies_agree_with_rows"),
+        ("users", _one_more("n_train"), "split_sides_are_disjoint_and_complete"),
+        ("movies", _one_more("n_test"), "split_sides_are_disjoint_and_complete"),
         ("users", lambda rows: rows[1:], "split_totals_agree"),
     ],
 )
