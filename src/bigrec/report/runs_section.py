@@ -76,12 +76,12 @@ def comparison_table(
         run = by_name[row.run]
         rows.append(
             (
-                row.run, model_title(row.model), run.config["preset"], row.test_rmse, row.test_mae,
-                row.seconds, run.metrics["n_fallback"],
+                row.run, row.test_rmse, row.test_mae, row.seconds, model_title(row.model),
+                run.config["preset"], run.metrics["n_fallback"],
             )
         )  # fmt: skip
     rows += [
-        (baseline.name, _BASELINE, "", baseline.test_rmse, baseline.test_mae, None, None)
+        (baseline.name, baseline.test_rmse, baseline.test_mae, None, _BASELINE, "", None)
         for baseline in comparison.baselines
     ]
     caption = (
@@ -91,12 +91,12 @@ def comparison_table(
     )
     if published is not None:
         rows += [
-            (name, _PUBLISHED, "", rmse, None, None, None) for name, rmse in published.rmse.items()
+            (name, rmse, None, None, _PUBLISHED, "", None) for name, rmse in published.rmse.items()
         ]
         caption += f" Published: {published.source}, {published.note}."
     columns = {
-        "run": "", "model": "", "preset": "", "test RMSE": ".4f", "test MAE": ".4f",
-        "seconds": ",.1f", "fallback": ",",
+        "run": "", "test RMSE": ".4f", "test MAE": ".4f", "seconds": ",.1f", "model": "",
+        "preset": "", "fallback": ",",
     }  # fmt: skip
     return Table(title="Comparison", columns=columns, rows=rows, caption=caption, best_row=0)
 
