@@ -227,7 +227,7 @@ def _figure(figure: Figure) -> str:
         f'<figure id="{figure.name}">\n'
         f'<div class="head"><h3>{html.escape(figure.title)}</h3>{switches}</div>\n'
         f'<div class="chart" data-figure="{figure.name}" role="img" '
-        f'aria-label="{html.escape(figure.alt)}"></div>\n'
+        f'aria-label="{html.escape(figure.alt)}"><div class="plot"></div></div>\n'
         f"<noscript>{render.svg_image(figure)}</noscript>\n"
         f"<figcaption><p>{html.escape(figure.caption)}</p>{command}</figcaption>\n</figure>\n"
     )

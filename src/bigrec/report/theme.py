@@ -20,7 +20,7 @@ LIGHT: Final = {
     "series-1": "#0072b2",
     "series-2": "#d55e00",
     "series-3": "#008a65",
-    "series-4": "#a828d4",
+    "series-4": "#b319e6",
     "series-5": "#663000",
     "series-6": "#383c42",
 }
@@ -33,9 +33,9 @@ DARK: Final = {
     "series-1": "#56b4e9",
     "series-2": "#ff8a3d",
     "series-3": "#2bc79a",
-    "series-4": "#c04fe6",
-    "series-5": "#fff27a",
-    "series-6": "#727a84",
+    "series-4": "#ba30e8",
+    "series-5": "#fffa66",
+    "series-6": "#676f79",
 }
 
 FONT: Final = "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"

@@ -32,7 +32,7 @@
     const spec = structuredClone(specs[host.dataset.figure]);
     for (const axis of host.dataset.log?.split(" ").filter(Boolean) ?? []) makeLogarithmic(spec, axis);
     views.get(host)?.finalize();
-    views.set(host, await vegaEmbed(host, spec, {
+    views.set(host, await vegaEmbed(host.querySelector(".plot"), spec, {
       mode: "vega", renderer: "svg", actions: false, defaultStyle: false, tooltip: showTooltip,
     }));
     host.dataset.drawn = "";
