@@ -15,6 +15,7 @@ from bigrec.errors import BigrecError
 _COMMANDS = (
     "doctor",
     "synth",
+    "download",
     "ingest",
     "info",
     "check",
