@@ -218,7 +218,11 @@ def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
         .mark_point(filled=True, size=110)
         .encode(
             x=alt.X("seconds:Q", title="seconds, tests included", axis=alt.Axis(format="~s")),
-            y=alt.Y("test_rmse:Q", title="test RMSE, stars", scale=alt.Scale(zero=False)),
+            y=alt.Y(
+                "test_rmse:Q",
+                title="test RMSE, stars",
+                scale=alt.Scale(zero=False, padding=10),
+            ),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.1)),
             tooltip=fields,
             **model_encodings(models),
@@ -283,7 +287,8 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
     )
     presets = sorted({row["preset"] for row in rows}, reverse=True)
     scale = alt.Scale(domain=presets, range=list(SHAPES[: len(presets)]))
-    shape = alt.Shape("preset:N", scale=scale, legend=alt.Legend(symbolFillColor=MUTED))
+    told = alt.Legend(symbolFillColor=MUTED) if len(presets) > 1 else None
+    shape = alt.Shape("preset:N", scale=scale, legend=told)
     points = (
         new_chart(HEIGHT + 60).mark_point(filled=True, size=36).encode(shape=shape, **encodings)
     )
