@@ -128,7 +128,7 @@ def level(value: float) -> alt.Chart:
     return (
         alt.Chart(alt.Data(values=[{"level": value}]))
         .mark_rule(stroke=MUTED, strokeDash=[4, 4])
-        .encode(y="level:Q")
+        .encode(y=alt.Y("level:Q", scale=alt.Scale(zero=False)))
     )
 
 

@@ -81,7 +81,9 @@ def write_report(
     with ThreadPoolExecutor(1) as pool:
         runtime = pool.submit(render.vega_runtime)
         with open_session(catalog.layout.root, budget=budget) as session:
+            progress.start("asking the store", 1, "sections")
             sections = [describe_store(session)]
+            progress.advance(1)
             chosen = _choose_split(catalog, runs_folder, split)
             if chosen is not None:
                 sections.append(describe_split(chosen, budget=budget, progress=progress))

@@ -28,7 +28,7 @@ from bigrec.report.title_figures import title_figures
 
 _MOST_STEPS: Final = 4000
 _SMOOTHED_DAYS: Final = 28
-_FEW: Final = 0.05
+_FEW: Final = 0.2
 """Steps with less than this share of the usual number of ratings do not stretch the scale."""
 _MOVIE_CLIP: Final = {"clip": 18_000, "width": 100}
 _USER_CLIP: Final = {"clip": 300, "width": 2}
@@ -142,7 +142,9 @@ def _mean_over_time(session: Session) -> Figure:
     shown = [row for row in rows if row["n_ratings"] >= _FEW * usual]
     domain = [pick(row["mean_rating"] for row in shown) for pick in (min, max)]
     outside = sum(not domain[0] <= row["mean_rating"] <= domain[1] for row in rows)
-    y = alt.Y("mean_rating:Q", title="mean rating", scale=alt.Scale(domain=domain, nice=True))
+    y = alt.Y(
+        "mean_rating:Q", title="mean rating", scale=alt.Scale(domain=domain, nice=True, zero=False)
+    )
     base = new_chart()
     line = base.mark_line(strokeWidth=1.5, clip=True).encode(x=x, y=y)
     overall = level(round(session.manifest.mean_rating, 4))
@@ -152,7 +154,7 @@ def _mean_over_time(session: Session) -> Figure:
         title="Mean rating over time",
         caption=f"Means {every}; the dashed line is the mean of all. In the Netflix Prize data the "
         "line jumps early in 2004, the set's best-known oddity."
-        + (f" Outside the picture: {outside} steps of very few ratings." if outside else ""),
+        + (f" Outside the picture, with very few ratings: {outside}." if outside else ""),
         alt=f"A line of the mean rating {every}, from {rows[0]['mean_rating']:.2f} at first to "
         f"{rows[-1]['mean_rating']:.2f} at last.",
         rows=rows,
