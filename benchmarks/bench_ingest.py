@@ -20,7 +20,6 @@ import statistics
 import sys
 import tempfile
 import textwrap
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,6 +27,7 @@ from pathlib import Path
 
 from bigrec.store.writer import folder_bytes
 from bigrec.synthetic import write_synthetic
+from processes import run_process
 
 # The cells of the notebook that load the ratings, without the printing.
 NOTEBOOK = """
@@ -159,21 +159,11 @@ def run_once(contender: Contender, raw: Path, work: Path) -> Run:
             while file.read(1 << 24):
                 pass
     command = [sys.executable, "-c", textwrap.dedent(contender.code), str(raw), str(out)]
-    started = time.perf_counter()
-    pid = os.posix_spawn(
-        sys.executable,
-        [*command, *contender.flags],
-        dict(os.environ),
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
-    )
-    _, status, usage = os.wait4(pid, 0)
-    wall_seconds = time.perf_counter() - started
-    if status:
-        raise SystemExit(f"{contender.name} failed with status {status}")
+    cost = run_process([*command, *contender.flags])
     n_bytes = folder_bytes(out) if out.is_dir() else out.stat().st_size
     for path in work.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return Run(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, n_bytes)
+    return Run(*cost, n_bytes)
 
 
 def median_run(runs: list[Run]) -> Run:

@@ -8,35 +8,17 @@ benchmarks/README.md shows.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from processes import print_costs, run_process
+
 FULL = 100_480_507
-
-
-def measure(name: str, argv: list[str]) -> dict[str, object]:
-    """Run one bigrec command; return its wall seconds, CPU seconds and peak memory in MiB."""
-    command = [sys.executable, "-m", "bigrec", *argv]
-    started = time.perf_counter()
-    child = subprocess.Popen(command)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(argv)} ended with {child.returncode}")
-    return {
-        "step": name,
-        "wall_seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_mib": round(usage.ru_maxrss / 1024),
-    }
 
 
 def main() -> None:
@@ -58,21 +40,15 @@ def main() -> None:
         ("train, 1 epoch", ["train", "matrix-factorization", "--split", "large", "--epochs", "1",
                             *at, "--runs", runs]),
     ]  # fmt: skip
+    bigrec = [sys.executable, "-m", "bigrec"]
     try:
-        rows = [measure(name, argv) for name, argv in steps]
+        costs = [(name, run_process([*bigrec, *argv], show=True)) for name, argv in steps]
     finally:
         if arguments.folder is None:
             shutil.rmtree(scratch)
     print(f"\n{arguments.ratings:,} ratings, {os.cpu_count()} cores, Python "
           f"{platform.python_version()}, {time.strftime('%Y-%m-%d')}\n")  # fmt: skip
-    print("| step | wall s | CPU s | peak MiB |\n|---|---|---|---|")
-    for row in rows:
-        print(
-            f"| {row['step']} | {row['wall_seconds']} | {row['cpu_seconds']} | {row['peak_mib']} |"
-        )
-    print(json.dumps(rows))
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"(the measuring process itself: {own:.0f} MiB)")
+    print_costs("step", costs)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Final
+
+from processes import Cost, print_costs, run_process
 
 MIN_MOVIE, MIN_USER = 10_000, 230
 TEST_FRACTION: Final = 0.2
@@ -66,22 +66,6 @@ for name, side in (("test", bound), ("train", f"NOT ({bound})")):
 """
 
 
-def measure(name: str, argv: list[str]) -> dict[str, object]:
-    """Run a command; return its wall seconds, CPU seconds and peak memory in MiB."""
-    started = time.perf_counter()
-    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{name} ended with {child.returncode}")
-    return {
-        "way": name,
-        "wall_seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_mib": round(usage.ru_maxrss / 1024),
-    }
-
-
 def script(text: str) -> str:
     """A peer's script with the constants put in."""
     for name in ("MIN_MOVIE", "MIN_USER", "TEST_FRACTION"):
@@ -101,22 +85,21 @@ def main() -> None:
         "--min-movie-ratings", str(MIN_MOVIE), "--min-user-ratings", str(MIN_USER),
         "--test-fraction", str(TEST_FRACTION),
     ]  # fmt: skip
-    rows: list[dict[str, object]] = []
+    costs: list[tuple[str, Cost]] = []
     for round_number in range(arguments.rounds):
         for name, text in (("Polars", POLARS), ("DuckDB", DUCKDB)):
             with tempfile.TemporaryDirectory(dir=store.parent) as out:
                 argv = [sys.executable, "-c", script(text), str(store), out, str(round_number)]
-                rows.append(measure(name, argv))
+                costs.append((name, run_process(argv)))
         try:
-            rows.append(measure("bigrec split create", create))
-            rows.append(measure("bigrec --materialize after it", [*create, "--materialize"]))
+            costs.append(("bigrec split create", run_process(create)))
+            materialize = run_process([*create, "--materialize"])
+            costs.append(("bigrec --materialize after it", materialize))
         finally:
             shutil.rmtree(store / "splits" / _NAME, ignore_errors=True)
     n_ratings = json.loads((store / "manifest.json").read_text())["n_ratings"]
     print(f"{n_ratings:,} ratings, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    print("| way | wall s | CPU s | peak MiB |\n|---|---|---|---|")
-    for row in rows:
-        print(f"| {' | '.join(map(str, row.values()))} |")
+    print_costs("way", costs)
 
 
 if __name__ == "__main__":

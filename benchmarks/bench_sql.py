@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +31,7 @@ import polars as pl
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.resources import Budget
 from bigrec.synthetic import write_synthetic
+from processes import run_process
 
 QUERIES = {
     "one user's history": "SELECT * FROM ratings_by_user WHERE user_id = {user}",
@@ -155,14 +155,9 @@ def whole_process(repeat: int, *argv: str) -> tuple[float, float, int]:
     command = [str(Path(sys.executable).with_name("bigrec")), *argv]
     runs = []
     for number in range(repeat + (repeat > 1)):
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0, command
-        wall = time.perf_counter() - start
+        cost = run_process(command)
         if number or repeat == 1:
-            runs.append((wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10))
+            runs.append(cost)
     wall, cpu, peak = (statistics.median(column) for column in zip(*runs, strict=True))
     return wall, cpu, int(peak)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +14,9 @@ from bigrec.store.layout import StoreLayout
 
 Row = tuple[int, int, int, dt.date]
 """Movie, user, stars, day."""
+
+PROBE = b"2:\n7007\n1007\n1:\n7\n"  # the real file's movies are in no order either
+QUALIFYING = b"2:\n7007,2005-12-19\n1:\n9,2005-12-20\n"
 
 
 def some_rows(n_movies: int = 6, n_users: int = 9) -> list[Row]:
@@ -80,3 +84,11 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def kaggle_zip(raw: Path) -> Path:
+    archive = raw.parent / "netflix-prize-data.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+        for path in sorted(raw.iterdir()):
+            target.write(path, path.name)
+    return archive

@@ -59,6 +59,14 @@ class TrainingData:
         """The test side by user."""
         return self._rows("test")
 
+    def find_users(self, user_ids: Array) -> Array:
+        """The user_index of each id: (n,) int32, -1 for ids that are not in the split."""
+        return _find(self.user_ids, user_ids)
+
+    def find_movies(self, movie_ids: Array) -> Array:
+        """The movie_index of each id: (n,) int32, -1 for ids that are not in the split."""
+        return _find(self.movie_ids, movie_ids)
+
     def shards(self) -> list[Path]:
         """The shuffled train side, one file a shard."""
         return sorted((self.folder / "shuffled").glob("*.npy"))
@@ -90,3 +98,8 @@ def open_training_data(shards: Path) -> TrainingData:
         )
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def _find(ids: Array, wanted: Array) -> Array:
+    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[places] == wanted, places, -1).astype(np.int32)

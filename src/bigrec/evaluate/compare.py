@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
 from bigrec.evaluate.baselines import Baseline, measure_baselines
-from bigrec.models.bias import fit_biases
 from bigrec.runs import RunDirectory
 
 
@@ -57,11 +56,10 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
         )
         for run in runs
     ]  # fmt: skip
-    biases = runs[0].biases() if runs else fit_biases(data.train, data.spec)
     return Comparison(
         data.protocol,
         tuple(sorted(rows, key=lambda row: row.test_rmse)),
-        tuple(measure_baselines(data.test, data.spec, biases)),
+        tuple(measure_baselines(data.test, data.spec, runs[0].biases())),
     )
 
 

@@ -52,7 +52,9 @@ class Recommender:
         self.spec = spec
         self.biases = biases
         self._takes_rows = inputs == "rows"
-        self._call = tf.function(lambda *tensors: model(list(tensors), training=False))
+        self._call = tf.function(
+            lambda *tensors: model(list(tensors), training=False), reduce_retracing=True
+        )
 
     def score_pairs(self, user_index: Array, movie_index: Array) -> tuple[Array, Array]:
         """Score pairs.

@@ -6,7 +6,6 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,8 +16,6 @@ from bigrec.models.scoring import Recommender
 from bigrec.schema import MOVIE_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.writer import publishing_file
-
-Array = np.ndarray[Any, Any]
 
 _ROWS_AT_ONCE = 1 << 16
 
@@ -71,64 +68,69 @@ def predict_pairs(
     Raises:
         DataError: the output has another ending.
     """
-    if output.suffix not in {".csv", ".parquet"}:
-        raise DataError(f"{output} ends in {output.suffix!r}, expected .csv or .parquet")
-    scores, cold = _score(recommender, data, pairs)
-    frame = pairs.with_columns(score=pl.Series(scores), is_fallback=pl.Series(cold))
-    with publishing_file(output) as partial:
-        if output.suffix == ".csv":
-            frame.write_csv(partial, float_precision=4)
-        else:
-            frame.write_parquet(partial)
-    return PredictSummary(len(pairs), int(cold.sum()), None, None, str(output))
+    scored = _score_to_file(recommender, data, pairs, output)
+    return PredictSummary(len(scored), int(scored["is_fallback"].sum()), None, None, str(output))
 
 
 def predict_probe(
     recommender: Recommender, data: TrainingData, catalog: Catalog, output: Path
 ) -> PredictSummary:
-    """Score the official probe and measure it against the ratings of the store."""
-    pairs = catalog.probe().collect().select(USER_ID, MOVIE_ID)
-    summary = predict_pairs(recommender, data, pairs, output)
-    truth = (
+    """Score the official probe as `predict_pairs` does, and measure it against its ratings.
+
+    A probe pair that the store has no rating of is scored, and left out of the RMSE.
+    """
+    pairs = catalog.probe().select(USER_ID, MOVIE_ID)
+    scored = _score_to_file(recommender, data, pairs.collect(), output)
+    rated = (
         catalog.ratings()
-        .join(pairs.lazy(), on=[MOVIE_ID, USER_ID], how="inner")
         .select(USER_ID, MOVIE_ID, RATING)
+        .join(scored.lazy(), on=[USER_ID, MOVIE_ID], how="inner")
         .collect()
     )
-    scores, _ = _score(recommender, data, truth)
-    squares = np.square(scores.astype(np.float64) - truth[RATING].to_numpy())
-    rmse = math.sqrt(float(squares.mean())) if len(squares) else None
-    n_in_train = _count_trained(recommender, data, truth)
-    return PredictSummary(summary.n_pairs, summary.n_fallback, rmse, n_in_train, str(output))
+    rmse = None
+    if len(rated):
+        differences = rated["score"].cast(pl.Float64) - rated[RATING]
+        rmse = math.sqrt(float((differences**2).sum()) / len(rated))
+    return PredictSummary(
+        n_pairs=len(scored),
+        n_fallback=int(scored["is_fallback"].sum()),
+        rmse=rmse,
+        n_in_train=_count_trained(recommender, data, rated),
+        output=str(output),
+    )
 
 
-def _score(
-    recommender: Recommender, data: TrainingData, pairs: pl.DataFrame
-) -> tuple[Array, Array]:
-    """Scores and whether the fallback gave them, in the order of the pairs."""
-    user_index = _find(data.user_ids, pairs[USER_ID].to_numpy())
-    movie_index = _find(data.movie_ids, pairs[MOVIE_ID].to_numpy())
+def _score_to_file(
+    recommender: Recommender, data: TrainingData, pairs: pl.DataFrame, output: Path
+) -> pl.DataFrame:
+    """The pairs with score and is_fallback, as they were written."""
+    if output.suffix not in {".csv", ".parquet"}:
+        raise DataError(f"{output} ends in {output.suffix!r}, expected .csv or .parquet")
+    user_index = data.find_users(pairs[USER_ID].to_numpy())
+    movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())
     order = np.lexsort((movie_index, user_index))
     scores = np.empty(len(pairs), np.float32)
     cold = np.empty(len(pairs), bool)
     for start in range(0, len(pairs), _ROWS_AT_ONCE):
         part = order[start : start + _ROWS_AT_ONCE]
         scores[part], cold[part] = recommender.score_pairs(user_index[part], movie_index[part])
-    return scores, cold
+    scored = pairs.with_columns(score=pl.Series(scores), is_fallback=pl.Series(cold))
+    with publishing_file(output) as partial:
+        if output.suffix == ".csv":
+            scored.write_csv(partial, float_precision=4)
+        else:
+            scored.write_parquet(partial)
+    return scored
 
 
 def _count_trained(recommender: Recommender, data: TrainingData, pairs: pl.DataFrame) -> int:
-    user_index = _find(data.user_ids, pairs[USER_ID].to_numpy())
-    movie_index = _find(data.movie_ids, pairs[MOVIE_ID].to_numpy())
-    users, place = np.unique(user_index, return_inverse=True)
-    known = users >= 0
-    rows = recommender.rows.take(users[known])
+    """How many of the pairs are on the train side."""
+    user_index = data.find_users(pairs[USER_ID].to_numpy())
+    movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())
+    known = (user_index >= 0) & (movie_index >= 0)
     n_movies = data.spec.n_movies
-    trained = np.repeat(users[known].astype(np.int64), rows.lengths()) * n_movies + rows.movie_index
-    wanted = users[place].astype(np.int64) * n_movies + movie_index
-    return int(np.isin(wanted[(user_index >= 0) & (movie_index >= 0)], trained).sum())
-
-
-def _find(ids: Array, wanted: Array) -> Array:
-    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[places] == wanted, places, -1).astype(np.int32)
+    users = np.unique(user_index[known])
+    rows = recommender.rows.take(users)
+    trained = np.repeat(users.astype(np.int64), rows.lengths()) * n_movies + rows.movie_index
+    wanted = user_index[known].astype(np.int64) * n_movies + movie_index[known]
+    return int(np.isin(wanted, trained).sum())

@@ -42,9 +42,8 @@ def recommend_movies(
     Raises:
         RunError: the user has no train row, so the model knows nothing of them.
     """
-    place = int(np.searchsorted(data.user_ids, user_id))
-    known = place < len(data.user_ids) and int(data.user_ids[place]) == user_id
-    if not known or recommender.biases.user_count[place] == 0:
+    place = int(data.find_users(np.array([user_id]))[0])
+    if place < 0 or recommender.biases.user_count[place] == 0:
         raise RunError(
             f"user {user_id} has no rating on the train side of split {data.split!r}",
             hint=f"users of the split: {_examples(data, recommender)}, …",

@@ -268,7 +268,7 @@ def open_split(catalog: Catalog, name: str) -> Split:
     digest = spec.digest(catalog.manifest.fingerprint)
     if digest != fields["digest"]:
         raise SplitError(
-            f"the split {name!r} was made of other ratings than the store holds now",
+            f"the split {name!r} was made of other ratings, or by other rules, than those of now",
             hint=f"remove {path.parent} and make the split again",
         )
     return Split(catalog, spec, summary, digest)
