@@ -13,7 +13,7 @@ import pytest
 from bigrec.ingest.builder import MIN_MEMORY_BYTES
 from bigrec.synthetic import write_synthetic
 
-N_SMALL = 800_000
+N_SMALL = 2_400_000  # enough to have every thread and buffer at work
 ALLOWED_GROWTH_BYTES = 64 << 20
 BUDGET_BYTES = MIN_MEMORY_BYTES
 

@@ -34,7 +34,9 @@ from bigrec.version import __version__
 
 Array = np.ndarray[Any, Any]
 
-_BASE_BYTES = 256 << 20  # the interpreter with numpy, numba and pyarrow
+# The interpreter with its libraries and compiled code. How much of their files is resident differs
+# between machines: 240 to 320 MiB were seen.
+_BASE_BYTES = 320 << 20
 MIN_MEMORY_BYTES: Final = _BASE_BYTES + (128 << 20)
 _UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple of its text
 _MAX_UNIT_BYTES = 16 << 20
