@@ -32,10 +32,14 @@ def scored_users(draw: st.DrawFn) -> tuple[Array, UserRows, Array, int]:
 
 def naive_top(scores: Array, rows: UserRows, popularity: Array, k: int) -> list[list[int]]:
     lists = []
-    for user, row in enumerate(scores.tolist()):
+    for user in range(len(scores)):
         seen = rows.movie_index[rows.indptr[user] : rows.indptr[user + 1]].tolist()
-        candidates = [m for m in range(len(row)) if popularity[m] > 0 and m not in seen]
-        best = sorted(candidates, key=lambda m, row=row: (-row[m], -popularity[m], m))[:k]
+        keys = [
+            (-float(scores[user, movie]), -int(popularity[movie]), movie)
+            for movie in range(len(popularity))
+            if popularity[movie] > 0 and movie not in seen
+        ]
+        best = [movie for *_, movie in sorted(keys)[:k]]
         lists.append(best + [-1] * (k - len(best)))
     return lists
 
