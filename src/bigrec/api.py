@@ -192,12 +192,10 @@ class Split:
         self, *, batch_size: int = 1024, seed: int = 0, epoch: int = 1
     ) -> tf.data.Dataset:
         """One epoch of shuffled (user_index, movie_index, rating) batches for TensorFlow."""
-        from bigrec.datasets.pairs import pair_dataset
+        from bigrec.datasets.pairs import PairFeed
 
-        blocks = pair_dataset(
-            self.training_data.shards(), batch_size=batch_size, seed=seed, epoch=epoch
-        )
-        return blocks.unbatch()
+        feed = PairFeed(self.training_data.shards(), batch_size=batch_size, seed=seed)
+        return feed.blocks(epoch).unbatch()
 
     def run(self, runs: str | Path, name: str) -> Run:
         """Open a run that was trained on this split."""

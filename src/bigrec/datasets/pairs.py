@@ -21,47 +21,66 @@ BLOCK_BATCHES: Final = 64
 _FIELDS: Final = {USER_INDEX: np.int32, MOVIE_INDEX: np.int32, RATING: np.float32}
 
 
-def pair_blocks(
-    shards: list[Path], *, batch_size: int, seed: int, epoch: int
-) -> Iterator[dict[str, Array]]:
-    """Yield blocks of batches: each array is (n_batches, batch_size), the very last one (1, rest).
+class PairFeed:
+    """The train side as blocks of batches, in an order of its own each epoch."""
 
-    Args:
-        shards: shuffled shards.
-        batch_size: rows of a batch.
-        seed: with the epoch, decides the order.
-        epoch: number of the pass over the data.
-    """
-    rng = np.random.default_rng([seed, epoch])
-    block_rows = BLOCK_BATCHES * batch_size
-    rest: Array | None = None
-    for number in rng.permutation(len(shards)):
-        pairs = np.load(shards[number])
-        pairs = pairs[rng.permutation(len(pairs))]
+    def __init__(self, shards: list[Path], *, batch_size: int, seed: int) -> None:
+        """Make a feed; nothing is read yet.
+
+        Args:
+            shards: shuffled shards.
+            batch_size: rows of a batch.
+            seed: with the epoch, decides the order.
+        """
+        self._shards = shards
+        self._batch_size, self._seed = batch_size, seed
+        self._lengths = [len(np.load(shard, mmap_mode="r")) for shard in shards]
+        self.n_rows = sum(self._lengths)
+
+    def blocks(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
+        """One epoch from a block on, as a tf.data pipeline that reads ahead; see `arrays`."""
+        signature = {
+            name: tf.TensorSpec((None, None), tf.as_dtype(dtype)) for name, dtype in _FIELDS.items()
+        }
+        blocks = tf.data.Dataset.from_generator(
+            lambda: self.arrays(epoch, first_block), output_signature=signature
+        )
+        return blocks.prefetch(2)
+
+    def arrays(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Array]]:
+        """Yield one epoch's blocks from a block on; shards of blocks before it are not read.
+
+        Each array is (n_batches, batch_size); the rows that do not fill a batch come last, as
+        (1, n).
+        """
+        block_rows = BLOCK_BATCHES * self._batch_size
+        n_whole_blocks = self.n_rows // block_rows
+        skipped = min(first_block, n_whole_blocks) * block_rows
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._shards))
+        rest: Array | None = None
+        for number in order.tolist():
+            n_rows = self._lengths[number]
+            if skipped >= n_rows:
+                skipped -= n_rows
+                continue
+            permutation = np.random.default_rng([self._seed, epoch, number]).permutation(n_rows)
+            pairs = np.load(self._shards[number])[permutation[skipped:]]
+            skipped = 0
+            if rest is not None:
+                pairs = np.concatenate((rest, pairs))
+            n_whole = len(pairs) // block_rows * block_rows
+            for start in range(0, n_whole, block_rows):
+                yield _block(pairs[start : start + block_rows], self._batch_size)
+            rest = pairs[n_whole:]
         if rest is not None:
-            pairs = np.concatenate((rest, pairs))
-        n_whole = len(pairs) // block_rows * block_rows
-        for start in range(0, n_whole, block_rows):
-            yield _block(pairs[start : start + block_rows], batch_size)
-        rest = pairs[n_whole:]
-    if rest is not None:
-        n_whole = len(rest) // batch_size * batch_size
+            yield from list(self._last_blocks(rest))[max(first_block - n_whole_blocks, 0) :]
+
+    def _last_blocks(self, pairs: Array) -> Iterator[dict[str, Array]]:
+        n_whole = len(pairs) // self._batch_size * self._batch_size
         if n_whole:
-            yield _block(rest[:n_whole], batch_size)
-        if n_whole < len(rest):
-            yield _block(rest[n_whole:], len(rest) - n_whole)
-
-
-def pair_dataset(shards: list[Path], *, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
-    """The blocks of `pair_blocks` as a tf.data pipeline that reads ahead."""
-    signature = {
-        name: tf.TensorSpec((None, None), tf.as_dtype(dtype)) for name, dtype in _FIELDS.items()
-    }
-    blocks = tf.data.Dataset.from_generator(
-        lambda: pair_blocks(shards, batch_size=batch_size, seed=seed, epoch=epoch),
-        output_signature=signature,
-    )
-    return blocks.prefetch(2)
+            yield _block(pairs[:n_whole], self._batch_size)
+        if n_whole < len(pairs):
+            yield _block(pairs[n_whole:], len(pairs) - n_whole)
 
 
 def _block(pairs: Array, batch_size: int) -> dict[str, Array]:

@@ -16,37 +16,48 @@ from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRo
 Array = np.ndarray[Any, Any]
 
 
-def row_batches(
-    rows: UserRows, *, batch_size: int, seed: int, epoch: int
-) -> Iterator[dict[str, Array]]:
-    """Yield the rows of batch_size users at a time, in an order given by (seed, epoch).
+class RowFeed:
+    """The train side as blocks of one batch of users each, in an order of its own each epoch."""
 
-    Each batch holds user_index and row_lengths, (n,) int32, and movie_index (int32) and rating
-    (float32), (sum of row_lengths,). Users without ratings are left out.
-    """
-    users = np.flatnonzero(rows.lengths() > 0)
-    users = np.random.default_rng([seed, epoch]).permutation(users)
-    for start in range(0, len(users), batch_size):
-        batch = users[start : start + batch_size]
-        taken = rows.take(batch)
-        yield {
-            USER_INDEX: batch.astype(np.int32),
-            ROW_LENGTHS: taken.lengths().astype(np.int32),
-            MOVIE_INDEX: np.asarray(taken.movie_index),
-            RATING: np.asarray(taken.rating),
+    def __init__(self, rows: UserRows, *, batch_size: int, seed: int) -> None:
+        """Make a feed.
+
+        Args:
+            rows: the train side by user; users without ratings are left out.
+            batch_size: users of a batch.
+            seed: with the epoch, decides the order.
+        """
+        self._rows = rows
+        self._users = np.flatnonzero(rows.lengths() > 0).astype(np.int32)
+        self._batch_size, self._seed = batch_size, seed
+        self.n_rows = rows.n_rows
+
+    def blocks(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
+        """One epoch from a block on, as a tf.data pipeline that reads ahead; see `arrays`."""
+        signature = {
+            USER_INDEX: tf.TensorSpec((None,), tf.int32),
+            ROW_LENGTHS: tf.TensorSpec((None,), tf.int32),
+            MOVIE_INDEX: tf.TensorSpec((None,), tf.int32),
+            RATING: tf.TensorSpec((None,), tf.float32),
         }
+        blocks = tf.data.Dataset.from_generator(
+            lambda: self.arrays(epoch, first_block), output_signature=signature
+        )
+        return blocks.prefetch(4)
 
+    def arrays(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Array]]:
+        """Yield one epoch's blocks from a block on.
 
-def row_dataset(rows: UserRows, *, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
-    """The batches of `row_batches` as a tf.data pipeline that reads ahead."""
-    signature = {
-        USER_INDEX: tf.TensorSpec((None,), tf.int32),
-        ROW_LENGTHS: tf.TensorSpec((None,), tf.int32),
-        MOVIE_INDEX: tf.TensorSpec((None,), tf.int32),
-        RATING: tf.TensorSpec((None,), tf.float32),
-    }
-    batches = tf.data.Dataset.from_generator(
-        lambda: row_batches(rows, batch_size=batch_size, seed=seed, epoch=epoch),
-        output_signature=signature,
-    )
-    return batches.prefetch(4)
+        Each holds user_index and row_lengths, (n,) int32, and movie_index (int32) and rating
+        (float32), (sum of row_lengths,).
+        """
+        users = np.random.default_rng([self._seed, epoch]).permutation(self._users)
+        for start in range(first_block * self._batch_size, len(users), self._batch_size):
+            batch = users[start : start + self._batch_size]
+            taken = self._rows.take(batch)
+            yield {
+                USER_INDEX: batch,
+                ROW_LENGTHS: taken.lengths().astype(np.int32),
+                MOVIE_INDEX: np.asarray(taken.movie_index),
+                RATING: np.asarray(taken.rating),
+            }

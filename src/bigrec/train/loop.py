@@ -1,12 +1,12 @@
 """The step loops, inside the graph: one call a block of batches, not one a step.
 
-A loop takes a tf.data pipeline for one epoch and returns the mean squared error over it.
+A loop takes one block of a feed at a time and returns the squared errors over it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
@@ -15,7 +15,20 @@ from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.options import GradientOptions
 from bigrec.train.optimizers import make_optimizer
 
-OnRows = Callable[[int], None]
+Block = Mapping[str, Any]
+"""Tensors by name, as a feed yields them."""
+
+
+class Loop(Protocol):
+    """Trains a model block by block."""
+
+    learning_rate_factor: tf.Variable
+    """Scalar float32 that multiplies every learning rate; 1 unless a schedule changes it."""
+    variables: list[tf.Variable]
+    """All that a checkpoint must hold: weights, seeds, optimizer state."""
+
+    def train_block(self, block: Block) -> tuple[float, int]:
+        """Train on a block; return the sum of squared errors before each step, and the ratings."""
 
 
 class PairLoop:
@@ -24,18 +37,16 @@ class PairLoop:
     def __init__(self, model: keras.Model, options: GradientOptions) -> None:
         self._model = model
         self._optimizer = make_optimizer(model.trainable_variables, options)
-        self._variables = [variable.value for variable in model.trainable_variables]
+        self._trainable = [variable.value for variable in model.trainable_variables]
+        self.learning_rate_factor = self._optimizer.learning_rate_factor
+        self.variables = [variable.value for variable in model.variables]
+        self.variables += self._optimizer.variables
         self._train_block = tf.function(self._block, reduce_retracing=True)
 
-    def run_epoch(self, blocks: tf.data.Dataset, on_rows: OnRows) -> float:
-        """Train on every block; return the mean squared error of the epoch's predictions."""
-        total, n_rows = 0.0, 0
-        for block in blocks:
-            total += float(self._train_block(block[USER_INDEX], block[MOVIE_INDEX], block[RATING]))
-            n_block = int(tf.size(block[RATING]))
-            n_rows += n_block
-            on_rows(n_block)
-        return total / n_rows
+    def train_block(self, block: Block) -> tuple[float, int]:
+        """Train on (n_batches, batch_size) arrays; see Loop."""
+        squares = self._train_block(block[USER_INDEX], block[MOVIE_INDEX], block[RATING])
+        return float(squares), int(tf.size(block[RATING]))
 
     def _block(self, user: Any, movie: Any, rating: Any) -> Any:
         total = tf.constant(0.0)
@@ -48,7 +59,7 @@ class PairLoop:
             scores = self._model([user, movie], training=True)[:, 0]
             squares = tf.square(scores - rating)
             loss = tf.reduce_mean(squares) + tf.add_n([*self._model.losses, 0.0])
-        self._optimizer.apply(tape.gradient(loss, self._variables), tf.size(rating))
+        self._optimizer.apply(tape.gradient(loss, self._trainable), tf.size(rating))
         return tf.reduce_sum(squares)
 
 
@@ -59,22 +70,18 @@ class RowLoop:
         self._model = model
         self._n_movies = n_movies
         self._optimizer = make_optimizer(model.trainable_variables, options)
-        self._variables = [variable.value for variable in model.trainable_variables]
+        self._trainable = [variable.value for variable in model.trainable_variables]
+        self.learning_rate_factor = self._optimizer.learning_rate_factor
+        self.variables = [variable.value for variable in model.variables]
+        self.variables += self._optimizer.variables
         self._train_batch = tf.function(self._step, reduce_retracing=True)
 
-    def run_epoch(self, batches: tf.data.Dataset, on_rows: OnRows) -> float:
-        """Train on every batch; return the mean squared error over the epoch's ratings."""
-        total, n_rows = 0.0, 0
-        for batch in batches:
-            total += float(
-                self._train_batch(
-                    batch[USER_INDEX], batch[ROW_LENGTHS], batch[MOVIE_INDEX], batch[RATING]
-                )
-            )
-            n_batch = int(tf.size(batch[RATING]))
-            n_rows += n_batch
-            on_rows(n_batch)
-        return total / n_rows
+    def train_block(self, block: Block) -> tuple[float, int]:
+        """Train on one batch of users; see Loop."""
+        squares = self._train_batch(
+            block[USER_INDEX], block[ROW_LENGTHS], block[MOVIE_INDEX], block[RATING]
+        )
+        return float(squares), int(tf.size(block[RATING]))
 
     def _step(self, user: Any, lengths: Any, movie: Any, rating: Any) -> Any:
         n_users = tf.shape(user)[0]
@@ -86,5 +93,5 @@ class RowLoop:
             scores = self._model([user, dense], training=True)
             squares = tf.square(tf.gather_nd(scores, places) - rating)
             loss = tf.reduce_mean(squares) + tf.add_n([*self._model.losses, 0.0])
-        self._optimizer.apply(tape.gradient(loss, self._variables), n_users)
+        self._optimizer.apply(tape.gradient(loss, self._trainable), n_users)
         return tf.reduce_sum(squares)

@@ -20,6 +20,11 @@ _ADAM_EPSILON = 1e-7
 class Optimizer(Protocol):
     """Applies gradients to the variables that it was made for."""
 
+    learning_rate_factor: tf.Variable
+    """Scalar float32 that multiplies every learning rate; 1 unless a schedule changes it."""
+    variables: list[tf.Variable]
+    """All state: slots, step counters and the factor."""
+
     def apply(self, gradients: list[Any], batch_size: Any) -> None:
         """Update every variable by its gradient of a loss that is a mean over batch_size rows."""
 
@@ -28,13 +33,17 @@ class Sgd:
     """Keras' SGD with momentum; updates whole tables, as the notebook does."""
 
     def __init__(self, variables: list[Any], options: GradientOptions) -> None:
-        self._variables = variables
-        self._keras = keras.optimizers.SGD(options.learning_rate, momentum=options.momentum)
+        self.learning_rate_factor = factor = tf.Variable(1.0, name="learning_rate_factor")
+        self._model_variables = variables
+        self._keras = keras.optimizers.SGD(
+            lambda: options.learning_rate * factor, momentum=options.momentum
+        )
         self._keras.build(variables)
+        self.variables = [factor, *(variable.value for variable in self._keras.variables)]
 
     def apply(self, gradients: list[Any], batch_size: Any) -> None:  # noqa: ARG002
         """Update every variable by its gradient."""
-        self._keras.apply(gradients, self._variables)
+        self._keras.apply(gradients, self._model_variables)
 
 
 class Adaptive:
@@ -47,26 +56,30 @@ class Adaptive:
     def __init__(self, variables: list[Any], options: GradientOptions) -> None:
         self._values = [variable.value for variable in variables]
         self._rate, self._dense_rate = options.learning_rate, options.dense_learning_rate
+        self.learning_rate_factor = tf.Variable(1.0, name="learning_rate_factor")
         self._step = tf.Variable(0, dtype=tf.int64, name="step")
         self._first = [tf.Variable(tf.zeros_like(v)) for v in self._values]
         self._second = [tf.Variable(tf.zeros_like(v)) for v in self._values]
+        self.variables = [self.learning_rate_factor, self._step, *self._first, *self._second]
 
     def apply(self, gradients: list[Any], batch_size: Any) -> None:
         """Update the rows or the whole of every variable by its gradient."""
         step = tf.cast(self._step.assign_add(1), tf.float32)
         scale = tf.cast(batch_size, tf.float32)
+        rate = self._rate * self.learning_rate_factor
+        dense_rate = self._dense_rate * self.learning_rate_factor
         for value, first, second, gradient in zip(
             self._values, self._first, self._second, gradients, strict=True
         ):
             if isinstance(gradient, tf.IndexedSlices):
                 tf.raw_ops.ResourceSparseApplyAdagradV2(
-                    var=value.handle, accum=first.handle, lr=self._rate, epsilon=_ADAGRAD_EPSILON,
+                    var=value.handle, accum=first.handle, lr=rate, epsilon=_ADAGRAD_EPSILON,
                     grad=gradient.values * scale, indices=gradient.indices,
                 )  # fmt: skip
             else:
                 tf.raw_ops.ResourceApplyAdam(
                     var=value.handle, m=first.handle, v=second.handle,
-                    beta1_power=0.9**step, beta2_power=0.999**step, lr=self._dense_rate,
+                    beta1_power=0.9**step, beta2_power=0.999**step, lr=dense_rate,
                     beta1=0.9, beta2=0.999, epsilon=_ADAM_EPSILON, grad=gradient,
                 )  # fmt: skip
 

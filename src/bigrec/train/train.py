@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bigrec.datasets.pairs import pair_dataset
+from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.training_data import TrainingData
-from bigrec.datasets.user_rows import row_dataset
+from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import RunError
 from bigrec.models.bias import Biases, fit_biases
 from bigrec.models.options import GradientOptions, ModelOptions
@@ -25,7 +25,7 @@ from bigrec.resources import SILENT, Progress
 from bigrec.runs import check_run_name, describe_environment, write_run
 from bigrec.store.writer import publishing
 from bigrec.train.device import choose_device
-from bigrec.train.loop import PairLoop, RowLoop
+from bigrec.train.loop import Block, Loop, PairLoop, RowLoop
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class EpochSummary:
     """RMSE on the test side after the epoch, in stars."""
     seconds: float
     """Wall time of the pass, without the test."""
+    input_wait_seconds: float
+    """The part of it that was spent waiting for input."""
     rows_per_second: float
     """Train ratings a second."""
 
@@ -166,7 +168,7 @@ class _Fitting:
         )
         seconds = time.perf_counter() - started
         errors = self._recommender(trained).errors_on(data.test)
-        epoch = EpochSummary(1, None, errors.rmse, seconds, data.train.n_rows / seconds)
+        epoch = EpochSummary(1, None, errors.rmse, seconds, 0.0, data.train.n_rows / seconds)
         self.on_epoch(epoch)
         return trained, [epoch], errors
 
@@ -176,19 +178,21 @@ class _Fitting:
         data = self.data
         assert self.model.build is not None  # noqa: S101 - a model has build or fit
         trained = self.model.build(data.spec, options, self.biases)
-        loop: PairLoop | RowLoop
+        loop: Loop
+        feed: PairFeed | RowFeed
+        order = {"batch_size": options.batch_size, "seed": self.seed}
         if self.model.inputs == "rows":
             loop = RowLoop(trained, options, data.spec.n_movies)
+            feed = RowFeed(data.train, **order)
         else:
             loop = PairLoop(trained, options)
+            feed = PairFeed(data.shards(), **order)
         recommender = self._recommender(trained)
         epochs = []
         for number in range(1, options.epochs + 1):
-            self.progress.start(f"epoch {number}/{options.epochs}", data.train.n_rows, "ratings")
+            self.progress.start(f"epoch {number}/{options.epochs}", feed.n_rows, "ratings")
             started = time.perf_counter()
-            mse = loop.run_epoch(
-                self._dataset(options, number), lambda n: self.progress.advance(n, n)
-            )
+            mse, waited = self._train_epoch(loop, feed.blocks(number))
             seconds = time.perf_counter() - started
             if not math.isfinite(mse):
                 raise RunError(
@@ -198,16 +202,24 @@ class _Fitting:
                 )
             errors = recommender.errors_on(data.test)
             epochs.append(
-                EpochSummary(number, mse, errors.rmse, seconds, data.train.n_rows / seconds)
+                EpochSummary(number, mse, errors.rmse, seconds, waited, feed.n_rows / seconds)
             )
             self.on_epoch(epochs[-1])
         return trained, epochs, errors
 
-    def _dataset(self, options: GradientOptions, epoch: int) -> tf.data.Dataset:
-        order = {"batch_size": options.batch_size, "seed": self.seed, "epoch": epoch}
-        if self.model.inputs == "rows":
-            return row_dataset(self.data.train, **order)
-        return pair_dataset(self.data.shards(), **order)
+    def _train_epoch(self, loop: Loop, blocks: Iterable[Block]) -> tuple[float, float]:
+        """Train on every block: mean squared error, and the seconds spent waiting for blocks."""
+        squares, n_rows, waited = 0.0, 0, 0.0
+        remaining = iter(blocks)
+        while True:
+            started = time.perf_counter()
+            block = next(remaining, None)
+            waited += time.perf_counter() - started
+            if block is None:
+                return squares / n_rows, waited
+            block_squares, n_block = loop.train_block(block)
+            squares, n_rows = squares + block_squares, n_rows + n_block
+            self.progress.advance(n_block, n_block)
 
     def _recommender(self, trained: keras.Model) -> Recommender:
         data = self.data

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.unit.models.test_cosine_knn import make_rows
 
-from bigrec.datasets.pairs import pair_blocks, pair_dataset
-from bigrec.datasets.user_rows import row_batches, row_dataset
+from bigrec.datasets.pairs import PairFeed
+from bigrec.datasets.user_rows import RowFeed
 from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.splits.materialize import PAIR_DTYPE
 
@@ -35,7 +35,7 @@ def flat(blocks: list[dict[str, Any]], name: str) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("batch_size", [1, 16, 50, 5000])
 def test_every_row_comes_once_in_whole_batches(shards: list[Path], batch_size: int) -> None:
-    blocks = list(pair_blocks(shards, batch_size=batch_size, seed=1, epoch=1))
+    blocks = list(PairFeed(shards, batch_size=batch_size, seed=1).arrays(1))
     users = flat(blocks, USER_INDEX)
     expected = np.concatenate([np.load(path)["user_index"] for path in shards])
     np.testing.assert_array_equal(np.sort(users), np.sort(expected))
@@ -47,7 +47,7 @@ def test_every_row_comes_once_in_whole_batches(shards: list[Path], batch_size: i
 
 def test_order_is_a_function_of_seed_and_epoch(shards: list[Path]) -> None:
     def order(seed: int, epoch: int) -> list[int]:
-        blocks = pair_blocks(shards, batch_size=8, seed=seed, epoch=epoch)
+        blocks = PairFeed(shards, batch_size=8, seed=seed).arrays(epoch)
         users: list[int] = flat(list(blocks), USER_INDEX).tolist()
         return users
 
@@ -57,17 +57,31 @@ def test_order_is_a_function_of_seed_and_epoch(shards: list[Path]) -> None:
 
 
 def test_tensorflow_gets_the_same_blocks(shards: list[Path]) -> None:
-    expected = list(pair_blocks(shards, batch_size=16, seed=1, epoch=3))
-    given = list(pair_dataset(shards, batch_size=16, seed=1, epoch=3).as_numpy_iterator())
+    feed = PairFeed(shards, batch_size=16, seed=1)
+    assert feed.n_rows == 3537
+    expected = list(feed.arrays(3))
+    given = list(feed.blocks(3).as_numpy_iterator())
     assert len(given) == len(expected)
     for one, two in zip(given, expected, strict=True):
         for name, values in two.items():
             np.testing.assert_array_equal(one[name], values)
 
 
+@pytest.mark.parametrize("batch_size", [1, 16, 50, 5000])
+def test_an_epoch_goes_on_from_any_block(shards: list[Path], batch_size: int) -> None:
+    feed = PairFeed(shards, batch_size=batch_size, seed=1)
+    whole = list(feed.arrays(2))
+    for first in range(len(whole) + 1):
+        part = list(feed.arrays(2, first))
+        assert len(part) == len(whole) - first
+        for one, two in zip(part, whole[first:], strict=True):
+            np.testing.assert_array_equal(one[USER_INDEX], two[USER_INDEX])
+
+
 def test_user_rows_travel_whole() -> None:
     rows, _ = make_rows(2, n_users=30, n_movies=12, density=0.3)
-    batches = list(row_batches(rows, batch_size=7, seed=0, epoch=1))
+    feed = RowFeed(rows, batch_size=7, seed=0)
+    batches = list(feed.arrays(1))
     assert [len(batch[USER_INDEX]) for batch in batches] == [7, 7, 7, 7, 2]
     for batch in batches:
         ends = np.cumsum(batch[ROW_LENGTHS])
@@ -79,5 +93,6 @@ def test_user_rows_travel_whole() -> None:
             np.testing.assert_array_equal(batch[RATING][end - n : end], rows.rating[expected])
     seen = np.sort(np.concatenate([batch[USER_INDEX] for batch in batches]))
     np.testing.assert_array_equal(seen, np.arange(30))
-    given = list(row_dataset(rows, batch_size=7, seed=0, epoch=1).as_numpy_iterator())
+    given = list(feed.blocks(1).as_numpy_iterator())
     np.testing.assert_array_equal(given[0][RATING], batches[0][RATING])
+    np.testing.assert_array_equal(next(feed.arrays(1, 3))[RATING], batches[3][RATING])
