@@ -38,10 +38,15 @@ def test_information_about_a_store_loads_no_model_library(store_small: Path) -> 
     assert not loaded_after(code) & HEAVY
 
 
-def test_ingest_loads_no_model_library() -> None:
-    assert not loaded_after("import bigrec.ingest.ingest, bigrec.splits.materialize") & (
-        HEAVY - {"numba"}
-    )
+def test_ingest_loads_only_what_it_needs(raw_small: Path, tmp_path: Path) -> None:
+    argv = ["ingest", str(raw_small), "--store", str(tmp_path / "store")]
+    loaded = loaded_after(f"from bigrec.cli.app import main; assert main({argv!r}) == 0")
+    # pandas and SciPy's linear algebra would come along unasked and take as long as half the work.
+    assert not loaded & (HEAVY - {"numba"} | {"polars", "duckdb", "pandas", "scipy.linalg"})
+
+
+def test_splits_load_no_model_library() -> None:
+    assert not loaded_after("import bigrec.splits.materialize") & (HEAVY - {"numba"})
 
 
 def test_modules_stay_small() -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.schema import MAX_ID
 
 OK: Final = 0
@@ -55,10 +55,8 @@ def _month_tables() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 _MONTH_START, _MONTH_LENGTH = _month_tables()  # each (1560,): months since 1970-01
 
-_compiled = numba.njit(nogil=True, cache=True)
 
-
-@_compiled
+@compiled
 def _read_id(text, position):  # type: ignore[no-untyped-def]
     """Read digits; return (value or -1, position of the first non-digit)."""
     first = position
@@ -76,7 +74,7 @@ def _read_id(text, position):  # type: ignore[no-untyped-def]
     return value, position
 
 
-@_compiled
+@compiled
 def _read_day(text, position):  # type: ignore[no-untyped-def]
     """Read YYYY-MM-DD; return the days since 1970-01-01 or -1. It may look at 10 bytes."""
     zero = np.uint8(_ZERO)
@@ -98,7 +96,7 @@ def _read_day(text, position):  # type: ignore[no-untyped-def]
     return np.int64(_MONTH_START[index]) + day - 1
 
 
-@_compiled
+@compiled
 def _line_end(text, position):  # type: ignore[no-untyped-def]
     """Return the position behind LF or CR LF, or -1."""
     if text[position] == _NEWLINE:
@@ -124,7 +122,7 @@ _SIX_BYTES = _word(b"\xff" * 6)
 _PLACES = np.uint64(0x0001020304050607)
 
 
-@_compiled
+@compiled
 def _load_word(text, position):  # type: ignore[no-untyped-def]
     """The eight bytes from `position` on, the first one lowest; compiles to one load."""
     at = np.uint64(position)  # unsigned, for numba need not provide for negative places
@@ -139,12 +137,12 @@ def _load_word(text, position):  # type: ignore[no-untyped-def]
     return word
 
 
-@_compiled
+@compiled
 def _digit_at(word, byte):  # type: ignore[no-untyped-def]
     return np.int64((word >> np.uint64(8 * byte)) & np.uint64(15))
 
 
-@_compiled
+@compiled
 def _read_usual_line(text, position):  # type: ignore[no-untyped-def]
     """Read a line `user_id,rating,date` of the usual form, without a branch a byte.
 
@@ -193,7 +191,7 @@ def _read_usual_line(text, position):  # type: ignore[no-untyped-def]
     return key, behind + 14
 
 
-@_compiled
+@compiled
 def parse_netflix(  # type: ignore[no-untyped-def]
     text, position, end, in_block, has_rating, has_date,
     keys, offsets, movies, starts, n_rows, n_movies,
@@ -289,7 +287,7 @@ def parse_netflix(  # type: ignore[no-untyped-def]
     return code, position, in_block, n_rows, n_movies
 
 
-@_compiled
+@compiled
 def parse_delimited(  # type: ignore[no-untyped-def]
     text, position, end, separator, separator_width, whole_stars, keys, movies, n_rows
 ):  # fmt: skip

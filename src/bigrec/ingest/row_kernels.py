@@ -6,16 +6,15 @@ on disk.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from bigrec.compiled import compiled
 
 _RADIX_BITS = 11
 _SMALL_GROUP = 32
 
-_compiled = numba.njit(nogil=True, cache=True)
 
-
-@_compiled
+@compiled
 def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-untyped-def]
     """Sort the keys of each movie by user, in place; rows of one user keep their order.
 
@@ -63,14 +62,14 @@ def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-unty
             group[:] = source
 
 
-@_compiled
+@compiled
 def spread_movies(movies, starts, n_movies, movie_id):  # type: ignore[no-untyped-def]
     """Fill movie_id (int32, one a row) with each movie's id over its rows."""
     for movie in range(n_movies):
         movie_id[starts[movie] : starts[movie + 1]] = movies[movie]
 
 
-@_compiled
+@compiled
 def _mix(value):  # type: ignore[no-untyped-def]
     """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit words."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -78,7 +77,7 @@ def _mix(value):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(31))
 
 
-@_compiled
+@compiled
 def summarise_rows(  # type: ignore[no-untyped-def]
     primary, secondary, payload, movie_is_primary, ids, counts, sums, first_days, last_days
 ):  # fmt: skip

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.errors import DataError
 from bigrec.ingest.workspace import Workspace
 
@@ -27,8 +27,6 @@ RECORD_BYTES: Final = 12
 _SLOT_BITS = 14
 _RADIX_BITS = 11
 _SAMPLE_ROWS = 1 << 16
-
-_compiled = numba.njit(nogil=True, cache=True)
 
 
 @dataclass(frozen=True)
@@ -228,7 +226,7 @@ def sort_records(records: Array, workspace: Workspace, *, secondary_sorted: bool
     return result
 
 
-@_compiled
+@compiled
 def _scatter(primary, secondary, payload, bucket_of_slot, lowest, shift, records, edges):  # type: ignore[no-untyped-def]
     """Group rows by bucket; edges[b] becomes the first row of bucket b, edges[-1] the number."""
     last_slot = len(bucket_of_slot) - 1
@@ -250,7 +248,7 @@ def _scatter(primary, secondary, payload, bucket_of_slot, lowest, shift, records
         records[place, 2] = payload[row]
 
 
-@_compiled
+@compiled
 def _radix_sort(records, scratch, column):  # type: ignore[no-untyped-def]
     """Stable sort by one column, up to 11 bits a pass; return (sorted, spare)."""
     n = len(records)

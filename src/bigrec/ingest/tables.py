@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from bigrec.ingest.rows import GroupStats, Pairs, Titles
 from bigrec.schema import DATE, MOVIE_ID, USER_ID
-from bigrec.store.writer import write_table
+from bigrec.store.writer import arrow_column, write_table
 
 Array = np.ndarray[Any, Any]
 
@@ -25,19 +25,18 @@ def write_movie_table(path: Path, titles: Titles, rated: GroupStats) -> int:
     places = np.searchsorted(movie_id, rated.ids)
     n_ratings[places] = rated.counts
     sums[places] = rated.sums
-    title: list[str | None] = [None] * len(movie_id)
-    year: list[int | None] = [None] * len(movie_id)
-    for place, name, released in zip(
-        np.searchsorted(movie_id, titles.movie_id), titles.title, titles.year, strict=True
-    ):
-        title[place], year[place] = name, released
+    places = np.searchsorted(movie_id, titles.movie_id)
+    untitled = np.ones(len(movie_id), bool)
+    untitled[places] = False
+    year = np.zeros(len(movie_id), np.int32)
+    year[places] = [released or 0 for released in titles.year]
     write_table(
         path,
         {
-            MOVIE_ID: pa.array(movie_id),
-            "title": pa.array(title, pa.string()),
-            "year": pa.array(year, pa.int32()),
-            "n_ratings": pa.array(n_ratings),
+            MOVIE_ID: arrow_column(movie_id),
+            "title": _texts(titles.title, untitled),
+            "year": arrow_column(year, missing=year == 0),
+            "n_ratings": arrow_column(n_ratings),
             "mean_rating": _means(sums, n_ratings),
         },
     )
@@ -49,11 +48,11 @@ def write_user_table(path: Path, users: GroupStats) -> None:
     write_table(
         path,
         {
-            USER_ID: pa.array(users.ids),
-            "n_ratings": pa.array(users.counts),
+            USER_ID: arrow_column(users.ids),
+            "n_ratings": arrow_column(users.counts),
             "mean_rating": _means(users.sums, users.counts),
-            "first_date": pa.array(users.first_days).cast(pa.date32()),
-            "last_date": pa.array(users.last_days).cast(pa.date32()),
+            "first_date": arrow_column(users.first_days, pa.date32()),
+            "last_date": arrow_column(users.last_days, pa.date32()),
         },
     )
 
@@ -66,9 +65,11 @@ def write_pairs(path: Path, runs: Iterator[Pairs] | None) -> int | None:
     writer: pq.ParquetWriter | None = None
     try:
         for pairs in runs:
-            columns = {MOVIE_ID: pa.array(pairs.movie_id), USER_ID: pa.array(pairs.user_id)}
+            columns = {
+                MOVIE_ID: arrow_column(pairs.movie_id), USER_ID: arrow_column(pairs.user_id)
+            }  # fmt: skip
             if pairs.day is not None:
-                columns[DATE] = pa.array(pairs.day).cast(pa.date32())
+                columns[DATE] = arrow_column(pairs.day, pa.date32())
             table = pa.table(columns)
             writer = writer or pq.ParquetWriter(
                 path,
@@ -86,5 +87,21 @@ def write_pairs(path: Path, runs: Iterator[Pairs] | None) -> int | None:
 
 
 def _means(half_stars: Array, counts: Array) -> pa.Array:
-    with np.errstate(invalid="ignore"):
-        return pa.array(half_stars / 2 / counts, mask=counts == 0)
+    missing = counts == 0
+    return arrow_column(half_stars / 2 / np.where(missing, 1, counts), missing=missing)
+
+
+def _texts(texts: list[str], missing: Array) -> pa.Array:
+    """The texts in the places that are not missing, as a column."""
+    encoded = [text.encode() for text in texts]
+    lengths = np.zeros(len(missing) + 1, np.int32)
+    lengths[1:][~missing] = [len(text) for text in encoded]
+    return pa.Array.from_buffers(
+        pa.string(),
+        len(missing),
+        [
+            pa.py_buffer(np.packbits(~missing, bitorder="little")),
+            pa.py_buffer(np.cumsum(lengths, dtype=np.int32)),
+            pa.py_buffer(b"".join(encoded)),
+        ],
+    )

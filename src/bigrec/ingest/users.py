@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
-import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.ingest.rows import GroupStats
 
 Array = np.ndarray[Any, Any]
 
-_FIRST_CAPACITY = 1 << 16
-_BLOCK_BITS = 10  # ids of a block of 1024 lie side by side
-_REGION_BITS = 6
-_WAITING_ROWS = 1 << 15
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: it puts blocks far apart
+_FIRST_CAPACITY = 1 << 20  # so many slots that one region's rows do not overflow into others
+_REGION_BITS = 9
+_WAITING_ROWS = 1 << 11
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: it puts neighbours far apart
 _U16, _U32 = np.uint64(16), np.uint64(32)
 _MASK16, _MASK32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 
-_compiled = numba.njit(nogil=True, cache=True)
-
 
 class UserTable:
-    """A hash table from user ids to statistics, at most half full.
+    """A hash table from user ids to statistics, at most half full; for one thread.
 
     A slot is two words: user_id << 32 | last day << 16 | first day, zero if the slot is free, and
     count << 32 | sum of half stars. Rows wait by region of the table until a region has many: a
-    region fits a core's cache, the table does not. What waits takes 16 MiB.
+    region fits a core's cache, the table does not. What waits takes 8 MiB, the table 16 MiB or
+    more.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._n_users = 0
         self._slots = np.zeros((_FIRST_CAPACITY, 2), np.uint64)
         self._waiting = np.empty((1 << _REGION_BITS, _WAITING_ROWS), np.uint64)
@@ -44,18 +40,18 @@ class UserTable:
         Args:
             user_id, payload: (n,) int32.
         """
-        with self._lock:
-            row = 0
-            while row < len(user_id):
-                row, full = _let_wait(user_id, payload, row, self._waiting, self._n_waiting)
-                if full >= 0:
-                    self._count_waiting(full)
+        row = 0
+        while row < len(user_id):
+            row, self._n_users, full = _add_rows(
+                user_id, payload, row, self._waiting, self._n_waiting, self._slots, self._n_users
+            )
+            if full >= 0:
+                self._count_waiting(full)
 
     def stats(self) -> GroupStats:
         """The statistics of all users, ascending by id."""
-        with self._lock:
-            for region in range(len(self._waiting)):
-                self._count_waiting(region)
+        for region in range(len(self._waiting)):
+            self._count_waiting(region)
         taken = self._slots[self._slots[:, 0] != 0]  # (n_users, 2)
         taken = taken[np.argsort(taken[:, 0])]
         return GroupStats(
@@ -67,6 +63,7 @@ class UserTable:
         )
 
     def _count_waiting(self, region: int) -> None:
+        """Count what waits in a region, in a larger table if need be."""
         keys = self._waiting[region, : self._n_waiting[region]]
         self._n_waiting[region] = 0
         row = 0
@@ -79,12 +76,7 @@ class UserTable:
             self._slots = grown
 
 
-@_compiled
-def _hash_block(user):  # type: ignore[no-untyped-def]
-    return (user >> np.uint64(_BLOCK_BITS)) * _GOLDEN
-
-
-@_compiled
+@compiled
 def _slot_shift(slots):  # type: ignore[no-untyped-def]
     """How far to shift a hash so that it becomes a slot."""
     shift = 64
@@ -93,33 +85,17 @@ def _slot_shift(slots):  # type: ignore[no-untyped-def]
     return np.uint64(shift)
 
 
-@_compiled
+@compiled
 def _slot_of(user, slots, shift):  # type: ignore[no-untyped-def]
     """The slot of a user (uint64), or the free one where it belongs."""
     mask = np.uint64(len(slots) - 1)
-    slot = ((_hash_block(user) >> shift) + (user & np.uint64(1023))) & mask
+    slot = (user * _GOLDEN) >> shift
     while slots[slot, 0] >> _U32 != user and slots[slot, 0] != 0:
         slot = (slot + np.uint64(1)) & mask
     return slot
 
 
-@_compiled
-def _let_wait(user_id, payload, row, waiting, n_waiting):  # type: ignore[no-untyped-def]
-    """Let rows wait until a region is full; return (rows done, the full region or -1)."""
-    region_shift = np.uint64(64 - _REGION_BITS)
-    while row < len(user_id):
-        user = np.uint64(user_id[row])
-        region = _hash_block(user) >> region_shift
-        place = n_waiting[region]
-        waiting[region, np.uint64(place)] = (user << _U32) | np.uint64(payload[row])
-        n_waiting[region] = place + 1
-        row += 1
-        if place + 1 == waiting.shape[1]:
-            return row, np.int64(region)
-    return row, np.int64(-1)
-
-
-@_compiled
+@compiled
 def _count(keys, row, slots, n_users):  # type: ignore[no-untyped-def]
     """Count rows, given as user << 32 | payload, from `row` on until the table is half full.
 
@@ -138,17 +114,41 @@ def _count(keys, row, slots, n_users):  # type: ignore[no-untyped-def]
                 break
             n_users += 1
             word = (user << _U32) | (day << _U16) | day
-            slots[slot, 0] = word
         first_day, last_day = word & _MASK16, (word >> _U16) & _MASK16
-        if day < first_day or day > last_day:
-            days = (max(last_day, day) << _U16) | min(first_day, day)
-            slots[slot, 0] = (user << _U32) | days
+        days = (max(last_day, day) << _U16) | min(first_day, day)
+        slots[slot, 0] = (user << _U32) | days
         slots[slot, 1] += (np.uint64(1) << _U32) | (key & np.uint64(255))
         row += 1
     return row, n_users
 
 
-@_compiled
+@compiled
+def _add_rows(user_id, payload, row, waiting, n_waiting, slots, n_users):  # type: ignore[no-untyped-def]
+    """Let rows wait and count full regions, from `row` on until the table is half full.
+
+    Returns:
+        (rows done, number of users, the region that has more than the table takes or -1).
+    """
+    region_shift = np.uint64(64 - _REGION_BITS)
+    n_rows, most = len(user_id), waiting.shape[1]
+    while row < n_rows:
+        user = np.uint64(user_id[row])
+        region = (user * _GOLDEN) >> region_shift
+        place = n_waiting[region]
+        waiting[region, np.uint64(place)] = (user << _U32) | np.uint64(payload[row])
+        n_waiting[region] = place + 1
+        row += 1
+        if place + 1 == most:
+            n_counted, n_users = _count(waiting[region], 0, slots, n_users)
+            if n_counted < most:
+                waiting[region, : most - n_counted] = waiting[region, n_counted:].copy()
+                n_waiting[region] = most - n_counted
+                return row, n_users, np.int64(region)
+            n_waiting[region] = 0
+    return row, n_users, np.int64(-1)
+
+
+@compiled
 def _rehash(slots, grown):  # type: ignore[no-untyped-def]
     shift = _slot_shift(grown)
     for old in range(len(slots)):

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.splits.random_key import PRIME, key_formula
 
 Array = np.ndarray[Any, Any]
@@ -31,8 +32,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_TWO = np.uint64(0x94D049BB133111EB)
 _HALF = np.uint64(32)
-
-_compiled = numba.njit(nogil=True, cache=True)
 
 
 class IdIndex(NamedTuple):
@@ -90,13 +89,13 @@ def _mersenne_remainder(value):  # type: ignore[no-untyped-def]
 compiled_key = numba.njit(key_formula(_mersenne_remainder))
 
 
-@_compiled
+@compiled
 def time_order(day, movie_id):  # type: ignore[no-untyped-def]
     """One number that orders rows by day and then by movie_id."""
     return np.int64(day) << 32 | np.int64(movie_id)
 
 
-@_compiled
+@compiled
 def _find(ids, lookup, wanted):  # type: ignore[no-untyped-def]
     if len(lookup):
         return lookup[np.uint32(min(wanted, len(lookup) - 1))]  # unsigned: no test for negatives
@@ -104,7 +103,7 @@ def _find(ids, lookup, wanted):  # type: ignore[no-untyped-def]
     return place if place < len(ids) and ids[place] == wanted else ABSENT
 
 
-@_compiled
+@compiled
 def _find_rows(user_id, movie_id, user_lookup, movie_lookup, rows, user_index, movie_index):  # type: ignore[no-untyped-def]
     """Find the rows whose user and movie are in the tables, without branches: loads overlap."""
     last_user, last_movie = np.int32(len(user_lookup) - 1), np.int32(len(movie_lookup) - 1)
@@ -119,7 +118,7 @@ def _find_rows(user_id, movie_id, user_lookup, movie_lookup, rows, user_index, m
     return n_found
 
 
-@_compiled
+@compiled
 def _find_sparse_rows(user_id, movie_id, users, movies, rows, user_index, movie_index):  # type: ignore[no-untyped-def]
     """The same where ids are too large for a table."""
     n_found = 0
@@ -134,7 +133,7 @@ def _find_sparse_rows(user_id, movie_id, users, movies, rows, user_index, movie_
     return n_found
 
 
-@_compiled
+@compiled
 def _mark_keys(user_id, movie_id, rows, seed, low, high, marks):  # type: ignore[no-untyped-def]
     """Set marks to whether the key of each row is from low up to high, exclusive."""
     for place in range(len(rows)):
@@ -143,7 +142,7 @@ def _mark_keys(user_id, movie_id, rows, seed, low, high, marks):  # type: ignore
         marks[place] = (key >= low) & (key < high)
 
 
-@_compiled
+@compiled
 def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # type: ignore[no-untyped-def]
     """Take the rows of a split out of a row group, with dense indices and sides.
 
@@ -211,7 +210,7 @@ def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # typ
     return n_taken, n_dropped
 
 
-@_compiled
+@compiled
 def count_rows(by_user, by_movie, user_index, movie_index, side):  # type: ignore[no-untyped-def]
     """Add rows to (n_users, N_SIDES) and (n_movies, N_SIDES) counts."""
     for row in range(len(side)):
@@ -219,7 +218,7 @@ def count_rows(by_user, by_movie, user_index, movie_index, side):  # type: ignor
         by_movie[movie_index[row], side[row]] += 1
 
 
-@_compiled
+@compiled
 def keep_latest(latest, user_index, day, movie_id):  # type: ignore[no-untyped-def]
     """Keep each user's greatest time orders in (n_users, n) int64, ascending; -1 is none."""
     n_kept = latest.shape[1]
@@ -235,7 +234,7 @@ def keep_latest(latest, user_index, day, movie_id):  # type: ignore[no-untyped-d
         kept[place] = order
 
 
-@_compiled
+@compiled
 def group_by_side(movie_index, stars, side):  # type: ignore[no-untyped-def]
     """Order rows by side, and keep their order within each.
 
@@ -256,7 +255,7 @@ def group_by_side(movie_index, stars, side):  # type: ignore[no-untyped-def]
     return grouped_movies, grouped_stars, ends
 
 
-@_compiled
+@compiled
 def _mix(state):  # type: ignore[no-untyped-def]
     # The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
     state = (state ^ (state >> np.uint64(30))) * _MIX_ONE
@@ -264,13 +263,13 @@ def _mix(state):  # type: ignore[no-untyped-def]
     return state ^ (state >> np.uint64(31))
 
 
-@_compiled
+@compiled
 def _below(bound, state):  # type: ignore[no-untyped-def]
     """A number from 0 up to bound, exclusive, out of 64 random bits."""
     return np.int64((_mix(state) >> _HALF) * np.uint64(bound) >> _HALF)
 
 
-@_compiled
+@compiled
 def scatter_train(user_index, movie_index, stars, side, n_buckets, seed):  # type: ignore[no-untyped-def]
     """Throw each train row into a bucket at random.
 
@@ -300,7 +299,7 @@ def scatter_train(user_index, movie_index, stars, side, n_buckets, seed):  # typ
     return pairs, ends
 
 
-@_compiled
+@compiled
 def shuffle_rows(rows, seed, number):  # type: ignore[no-untyped-def]
     """Shuffle (n, 3) rows in place, n below 2^32, by Fisher and Yates's method."""
     state = _mix(_mix(np.uint64(seed) + _GOLDEN) + np.uint64(number))

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from bigrec.errors import SettingsError, SplitError
 from bigrec.resources import SILENT, Budget, Progress
@@ -38,7 +37,7 @@ from bigrec.splits.sides import (
 )  # fmt: skip
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
-from bigrec.store.writer import publishing, write_table
+from bigrec.store.writer import arrow_column, publishing, write_table
 
 Array = np.ndarray[Any, Any]
 
@@ -322,4 +321,4 @@ def _write_ids(path: Path, column: str, ids: Array, counts: Array, **more: Array
         "n_test": counts[:, TEST],
         **more,
     }
-    write_table(path, {name: pa.array(values[present]) for name, values in columns.items()})
+    write_table(path, {name: arrow_column(values[present]) for name, values in columns.items()})

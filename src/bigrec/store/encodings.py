@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
+
+from bigrec.compiled import compiled
 
 _BLOCK: Final = 128  # rows of a delta block
 _MINIBLOCK: Final = 32  # rows that share a bit width
 RANK_TABLE_SIZE: Final = 1 << 16
 """Codes run from 0 to this, exclusive."""
-
-_compiled = numba.njit(nogil=True, cache=True)
 
 
 def delta_capacity(n_rows: int) -> int:
@@ -31,7 +30,7 @@ def rank_capacity(n_rows: int) -> int:
     return 16 + 2 * (n_rows + 8)
 
 
-@_compiled
+@compiled
 def _put_varint(out, position, value):  # type: ignore[no-untyped-def]
     value = np.uint64(value)
     while value >= np.uint64(128):
@@ -42,12 +41,12 @@ def _put_varint(out, position, value):  # type: ignore[no-untyped-def]
     return position + 1
 
 
-@_compiled
+@compiled
 def _put_zigzag(out, position, value):  # type: ignore[no-untyped-def]
     return _put_varint(out, position, (value << 1) ^ (value >> 63))
 
 
-@_compiled
+@compiled
 def _put_word(out, position, bits):  # type: ignore[no-untyped-def]
     out[position] = bits & np.uint64(255)
     out[position + 1] = (bits >> np.uint64(8)) & np.uint64(255)
@@ -55,7 +54,7 @@ def _put_word(out, position, bits):  # type: ignore[no-untyped-def]
     out[position + 3] = (bits >> np.uint64(24)) & np.uint64(255)
 
 
-@_compiled
+@compiled
 def _bit_width(value):  # type: ignore[no-untyped-def]
     width = 0
     while value >> width:
@@ -63,7 +62,7 @@ def _bit_width(value):  # type: ignore[no-untyped-def]
     return width
 
 
-@_compiled
+@compiled
 def encode_delta(values, out):  # type: ignore[no-untyped-def]
     """Write ids as DELTA_BINARY_PACKED.
 
@@ -122,7 +121,7 @@ def encode_delta(values, out):  # type: ignore[no-untyped-def]
     return position, smallest, largest
 
 
-@_compiled
+@compiled
 def encode_ranks(values, shift, mask, ranks, dictionary, out):  # type: ignore[no-untyped-def]
     """Write the ranks of codes among the distinct codes, as the body of an RLE_DICTIONARY page.
 

@@ -38,10 +38,12 @@ class RatingsWriter:
     """Writes parts of ratings one after the other, with one set of buffers; for one thread."""
 
     def __init__(self) -> None:
-        capacity = max(
-            encodings.delta_capacity(ROW_GROUP_ROWS), encodings.rank_capacity(ROW_GROUP_ROWS)
-        )
-        self._page = np.empty(capacity, np.uint8)
+        self._pages = {
+            MOVIE_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
+            USER_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
+            RATING: np.empty(encodings.rank_capacity(ROW_GROUP_ROWS), np.uint8),
+            DATE: np.empty(encodings.rank_capacity(ROW_GROUP_ROWS), np.uint8),
+        }
         self._ranks = np.zeros(encodings.RANK_TABLE_SIZE, np.int32)
         self._dictionary = np.empty(encodings.RANK_TABLE_SIZE, np.int32)
         self._zstd = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
@@ -83,37 +85,41 @@ class RatingsWriter:
                 }
             )
             _write_all(file.fileno(), [footer, struct.pack("<I", len(footer)), _MAGIC])
+            # Linux begins to write to the disk here, so that the sync before publishing is short.
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def _ids(self, name: str, values: Array, *, compress: bool) -> _Chunk:
-        size, smallest, largest = encodings.encode_delta(values, self._page)
+        page = self._pages[name]
+        size, smallest, largest = encodings.encode_delta(values, page)
         chunk = _Chunk(name, _INT32, _pack("<i", smallest), _pack("<i", largest), len(values))
         # Repeated ids still shrink a lot, packed differences of others do not.
-        chunk.add_page(self._page[:size], _DELTA_BINARY_PACKED, self._zstd if compress else None)
+        chunk.add_page(page[:size], _DELTA_BINARY_PACKED, self._zstd if compress else None)
         return chunk
 
     def _ratings(self, payload: Array) -> _Chunk:
-        size, n_codes = self._rank(payload, shift=0, mask=255)
+        page, n_codes = self._rank(RATING, payload, shift=0, mask=255)
         stars = self._dictionary[:n_codes].astype(np.float32) / 2
         chunk = _Chunk(RATING, _FLOAT, _pack("<f", stars[0]), _pack("<f", stars[-1]), len(payload))
         chunk.add_dictionary(stars, self._zstd)
-        chunk.add_page(self._page[:size], _RLE_DICTIONARY, self._zstd)
+        chunk.add_page(page, _RLE_DICTIONARY, self._zstd)
         return chunk
 
     def _dates(self, payload: Array, *, compress: bool) -> _Chunk:
-        size, n_codes = self._rank(payload, shift=8, mask=encodings.RANK_TABLE_SIZE - 1)
+        page, n_codes = self._rank(DATE, payload, shift=8, mask=encodings.RANK_TABLE_SIZE - 1)
         days = self._dictionary[:n_codes]
         chunk = _Chunk(DATE, _INT32, _pack("<i", days[0]), _pack("<i", days[-1]), len(payload))
         # A user rates many movies on one day; the days of one movie have no such runs.
         codec = self._zstd if compress else None
         chunk.add_dictionary(days, codec)
-        chunk.add_page(self._page[:size], _RLE_DICTIONARY, codec)
+        chunk.add_page(page, _RLE_DICTIONARY, codec)
         return chunk
 
-    def _rank(self, payload: Array, *, shift: int, mask: int) -> tuple[int, int]:
+    def _rank(self, name: str, payload: Array, *, shift: int, mask: int) -> tuple[Array, int]:
+        page = self._pages[name]
         size, n_codes = encodings.encode_ranks(
-            payload, shift, mask, self._ranks, self._dictionary, self._page
+            payload, shift, mask, self._ranks, self._dictionary, page
         )
-        return int(size), int(n_codes)
+        return page[:size], int(n_codes)
 
 
 class _Chunk:
@@ -130,19 +136,19 @@ class _Chunk:
         self.n_raw_bytes = 0  # before compression
 
     def add_dictionary(self, values: Array, zstd: pa.Codec | None) -> None:
-        """Add the page of distinct values."""
+        """Add the page of distinct values, which may be reused afterwards."""
         header: dict[int, Value] = {7: {1: I32(len(values)), 2: _PLAIN}}
-        self._add(_DICTIONARY_PAGE, values.view(np.uint8), header, zstd)
+        self._add(_DICTIONARY_PAGE, values.copy().view(np.uint8), header, zstd)
         self._dictionary_bytes = self.n_bytes
 
     def add_page(self, body: Array, encoding: I32, zstd: pa.Codec | None) -> None:
-        """Add the page of rows; `body` may be reused afterwards."""
+        """Add the page of rows; `body` must keep until the group is written."""
         header: dict[int, Value] = {5: {1: I32(self._n_rows), 2: encoding, 3: _RLE, 4: _RLE}}
         self._encodings.append(encoding)
         self._add(_DATA_PAGE, body, header, zstd)
 
     def _add(self, kind: I32, body: Array, header: dict[int, Value], zstd: pa.Codec | None) -> None:
-        data = body.tobytes() if zstd is None else zstd.compress(body)
+        data = body if zstd is None else zstd.compress(body)
         self._codec = _UNCOMPRESSED if zstd is None else _ZSTD
         page = encode_struct({1: kind, 2: I32(len(body)), 3: I32(len(data)), **header})
         self.buffers += [page, data]
@@ -199,6 +205,10 @@ def _pack(layout: str, value: float) -> bytes:
 
 
 def _write_all(descriptor: int, buffers: Sequence[Any]) -> None:
-    data = memoryview(b"".join(buffers))
-    while data:
-        data = data[os.write(descriptor, data) :]
+    views = [memoryview(buffer).cast("B") for buffer in buffers]
+    n_written = os.writev(descriptor, views)
+    for view in views:  # a signal or a full disk may have cut it short
+        rest = view[min(n_written, len(view)) :]
+        n_written -= len(view) - len(rest)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
