@@ -230,7 +230,7 @@ class Run:
 
     @cached_property
     def recommender(self) -> Any:
-        """The loaded model (bigrec.models.scoring.Recommender)."""
+        """The loaded model (bigrec.models.scoring.Scorer)."""
         return self.directory.recommender(self.split.training_data)
 
     def recommend(self, user_id: int, *, top: int = 10) -> list[RecommendedMovie]:

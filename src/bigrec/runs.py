@@ -27,8 +27,9 @@ import numpy as np
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.bias import Biases
+from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS
-from bigrec.models.scoring import Recommender
+from bigrec.models.scoring import Scorer
 from bigrec.version import __version__
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "polars", "pyarrow", "duckdb")
@@ -52,7 +53,7 @@ class RunDirectory:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """test_rmse, test_mae, n_test, n_fallback, seconds."""
+        """Errors on the test side (see Errors.test_metrics), seconds."""
         return self._read("metrics.json")
 
     @cached_property
@@ -66,7 +67,7 @@ class RunDirectory:
         with np.load(self.folder / "biases.npz") as arrays:
             return Biases(float(arrays["mean"]), *(arrays[name] for name in _BIAS_ARRAYS))
 
-    def recommender(self, data: TrainingData) -> Recommender:
+    def recommender(self, data: TrainingData) -> Scorer:
         """The trained model, ready to score.
 
         Args:

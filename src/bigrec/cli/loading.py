@@ -8,7 +8,7 @@ from bigrec.cli import console
 
 if TYPE_CHECKING:
     from bigrec.datasets.training_data import TrainingData
-    from bigrec.models.scoring import Recommender
+    from bigrec.models.scoring import Scorer
     from bigrec.settings import Settings
     from bigrec.store.catalog import Catalog
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class LoadedRun(NamedTuple):
     """A trained model with its split and store."""
 
-    recommender: Recommender
+    recommender: Scorer
     data: TrainingData
     catalog: Catalog
 

@@ -1,18 +1,19 @@
-"""Scores from a trained model: given pairs, whole users, and the errors on one side of a split.
+"""Scores, whatever gives them, and their errors on one side of a split.
 
 A pair whose user or movie has no train row gets the bias model's score instead, an unknown bias
-counting as 0; such pairs are counted. Scores are clipped to the scale.
+counting as 0; such pairs are counted. Scores of pairs are clipped to the scale.
 """
 
 from __future__ import annotations
 
+import abc
+import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
@@ -22,39 +23,94 @@ Array = np.ndarray[Any, Any]
 FALLBACK: Final = "the bias model (mean + user bias + movie bias, an unknown bias counting as 0)"
 """How a pair that the model cannot score is scored."""
 
-_PAIRS_AT_ONCE = 1 << 13
-_USERS_AT_ONCE = 512
-_ROWS_AT_ONCE = 1 << 16
+_N_GROUPS: Final = 10
+_ROWS_AT_ONCE = 1 << 18
+
+
+@dataclass(frozen=True)
+class DecileErrors:
+    """Errors over the ratings of one decile of popularity, scores clipped to the scale."""
+
+    decile: int
+    """1 (rarest) to 10; see `popularity_deciles`."""
+    from_count: int
+    """Fewest train ratings of a movie, or user, of the decile."""
+    to_count: int
+    """Most."""
+    n: int
+    """Pairs scored."""
+    rmse: float
+    """In stars."""
+    mae: float
+    """In stars."""
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of scores, clipped to the scale, against ratings."""
+    """Errors of scores against ratings."""
 
     rmse: float
-    """Root mean squared error, in stars."""
+    """Root mean squared error, scores clipped to the scale, in stars."""
     mae: float
-    """Mean absolute error, in stars."""
+    """Mean absolute error, likewise."""
     n: int
     """Pairs scored."""
     n_fallback: int
     """Pairs among them that the fallback scored."""
+    rmse_unclipped: float
+    """Root mean squared error of the scores as they come, in stars."""
+    mae_unclipped: float
+    """Mean absolute error, likewise."""
+    movie_deciles: tuple[DecileErrors, ...]
+    """Rarest movies first; a decile without a pair is left out."""
+    user_deciles: tuple[DecileErrors, ...]
+    """Users with the fewest train ratings first, likewise."""
+
+    def test_metrics(self) -> dict[str, Any]:
+        """What metrics.json holds of the errors on the test side."""
+        return {
+            "test_rmse": self.rmse,
+            "test_mae": self.mae,
+            "n_test": self.n,
+            "n_fallback": self.n_fallback,
+            "fallback": FALLBACK,
+            "test_rmse_unclipped": self.rmse_unclipped,
+            "test_mae_unclipped": self.mae_unclipped,
+            "movie_deciles": [dataclasses.asdict(decile) for decile in self.movie_deciles],
+            "user_deciles": [dataclasses.asdict(decile) for decile in self.user_deciles],
+        }
 
 
-class Recommender:
-    """A trained model with all that it needs to score."""
+class Scorer(abc.ABC):
+    """Something that has learned from the train side of a split and can score pairs."""
 
-    def __init__(
-        self, model: keras.Model, inputs: str, rows: UserRows, spec: BatchSpec, biases: Biases
-    ) -> None:
-        self.model = model
+    def __init__(self, rows: UserRows, spec: BatchSpec, biases: Biases) -> None:
+        """Hold what every scorer needs.
+
+        Args:
+            rows: the train side.
+            spec: sizes and scale.
+            biases: the bias model of the train side, for the fallback.
+        """
         self.rows = rows
         self.spec = spec
         self.biases = biases
-        self._takes_rows = inputs == "rows"
-        self._call = tf.function(
-            lambda *tensors: model(list(tensors), training=False), reduce_retracing=True
-        )
+
+    @abc.abstractmethod
+    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
+        """Score pairs whose user and movie have train rows, unclipped.
+
+        Args:
+            user_index: (n,) int32. Sorted input is fastest.
+            movie_index: (n,) int32.
+
+        Returns:
+            (n,) float32.
+        """
+
+    @abc.abstractmethod
+    def score_users(self, users: Array) -> Array:
+        """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
 
     def score_pairs(self, user_index: Array, movie_index: Array) -> tuple[Array, Array]:
         """Score pairs.
@@ -66,58 +122,99 @@ class Recommender:
         Returns:
             (n,) float32 scores, clipped, and (n,) bool, whether the fallback gave them.
         """
+        scores, cold = self._score_unclipped(user_index, movie_index)
+        return self.spec.clip(scores), cold
+
+    def errors_on(self, side: UserRows) -> Errors:
+        """Errors over all ratings of one side, streamed; at least one rating."""
+        return measure_errors(self._score_unclipped, side, self.spec, self.biases)
+
+    def _score_unclipped(self, user_index: Array, movie_index: Array) -> tuple[Array, Array]:
         cold = self.biases.is_cold(user_index, movie_index)
         scores = self.biases.score_pairs(user_index, movie_index)
         warm = np.flatnonzero(~cold)
-        score = self._score_by_rows if self._takes_rows else self._score_by_pairs
-        scores[warm] = score(user_index[warm], movie_index[warm])
-        return self.spec.clip(scores), cold
+        scores[warm] = self.score_warm_pairs(user_index[warm], movie_index[warm])
+        return scores, cold
 
-    def score_users(self, users: Array) -> Array:
-        """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
-        if self._takes_rows:
-            return self._complete_rows(users)
-        n_movies = self.spec.n_movies
-        movie_index = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
-        user_index = np.repeat(users.astype(np.int32), n_movies)
-        return self._score_by_pairs(user_index, movie_index).reshape(len(users), n_movies)
 
-    def errors_on(self, side: UserRows) -> Errors:
-        """Errors over all ratings of one side, streamed."""
-        squares = absolutes = 0.0
-        n_fallback = 0
-        for user_index, movie_index, rating in side.pair_chunks(_ROWS_AT_ONCE):
-            scores, cold = self.score_pairs(user_index, movie_index)
-            difference = scores.astype(np.float64) - rating
-            squares += float(np.square(difference).sum())
-            absolutes += float(np.abs(difference).sum())
-            n_fallback += int(cold.sum())
-        n = side.n_rows
-        return Errors(math.sqrt(squares / n), absolutes / n, n, n_fallback)
+def measure_errors(
+    score: Callable[[Array, Array], tuple[Array, Array]],
+    side: UserRows,
+    spec: BatchSpec,
+    biases: Biases,
+) -> Errors:
+    """Measure scores against all ratings of one side, in memory that does not grow with it.
 
-    def _score_by_pairs(self, user_index: Array, movie_index: Array) -> Array:
-        scores = np.empty(len(user_index), np.float32)
-        for start in range(0, len(scores), _PAIRS_AT_ONCE):
-            part = slice(start, start + _PAIRS_AT_ONCE)
-            batch = (tf.constant(user_index[part]), tf.constant(movie_index[part]))
-            scores[part] = self._call(*batch).numpy()[:, 0]
-        return scores
+    Args:
+        score: user_index, movie_index (n,) int32 to scores, not clipped, (n,) float32, and whether
+            the fallback gave them, (n,) bool.
+        side: the ratings, at least one.
+        spec: the scale.
+        biases: for the train counts that the deciles go by.
+    """
+    movie_decile = popularity_deciles(biases.movie_count)
+    user_decile = popularity_deciles(biases.user_count)
+    by_movie, by_user = np.zeros((3, _N_GROUPS)), np.zeros((3, _N_GROUPS))
+    unclipped = np.zeros(2)
+    n_fallback = 0
+    for user_index, movie_index, rating in side.pair_chunks(_ROWS_AT_ONCE):
+        scores, cold = score(user_index, movie_index)
+        difference = scores.astype(np.float64) - rating
+        unclipped += np.square(difference).sum(), np.abs(difference).sum()
+        difference = spec.clip(scores).astype(np.float64) - rating
+        by_movie += _sums(movie_decile[movie_index], difference)
+        by_user += _sums(user_decile[user_index], difference)
+        n_fallback += int(cold.sum())
+    n, squares, absolutes = by_movie.sum(axis=1).tolist()
+    return Errors(
+        rmse=math.sqrt(squares / n),
+        mae=absolutes / n,
+        n=int(n),
+        n_fallback=n_fallback,
+        rmse_unclipped=math.sqrt(unclipped[0] / n),
+        mae_unclipped=float(unclipped[1]) / n,
+        movie_deciles=_decile_errors(by_movie, movie_decile, biases.movie_count),
+        user_deciles=_decile_errors(by_user, user_decile, biases.user_count),
+    )
 
-    def _score_by_rows(self, user_index: Array, movie_index: Array) -> Array:
-        scores = np.empty(len(user_index), np.float32)
-        users, place = np.unique(user_index, return_inverse=True)
-        order = np.argsort(place, kind="stable")
-        ends = np.searchsorted(place[order], np.arange(len(users) + 1))
-        for start in range(0, len(users), _USERS_AT_ONCE):
-            stop = min(start + _USERS_AT_ONCE, len(users))
-            completed = self._complete_rows(users[start:stop])
-            pairs = order[ends[start] : ends[stop]]
-            scores[pairs] = completed[place[pairs] - start, movie_index[pairs]]
-        return scores
 
-    def _complete_rows(self, users: Array) -> Array:
-        taken = self.rows.take(users)
-        dense = np.zeros((len(users), self.spec.n_movies), np.float32)
-        dense[np.repeat(np.arange(len(users)), taken.lengths()), taken.movie_index] = taken.rating
-        completed = self._call(tf.constant(users.astype(np.int32)), tf.constant(dense)).numpy()
-        return np.asarray(completed)
+def popularity_deciles(count: Array) -> Array:
+    """The decile of popularity of each movie, or of each user.
+
+    Ordered by number of train ratings (then by index), decile d holds those whose ratings lie in
+    the d-th tenth of all train ratings, by the middle one of each. So every decile has about as
+    many ratings: the first has many rare movies, the last a few that everybody has rated. It
+    depends on the train side only.
+
+    Args:
+        count: (n,) int, train ratings of each.
+
+    Returns:
+        (n,) int64, 0 (rarest) to 9.
+    """
+    order = np.argsort(count, kind="stable")
+    ordered = count[order].astype(np.float64)
+    middle = np.cumsum(ordered) - ordered / 2
+    deciles = np.empty(len(count), np.int64)
+    deciles[order] = _N_GROUPS * middle / max(ordered.sum(), 1)
+    return deciles
+
+
+def _sums(group: Array, difference: Array) -> Array:
+    """Number, squares and absolutes of each group: (3, _N_GROUPS)."""
+    weights = (None, np.square(difference), np.abs(difference))
+    return np.stack([np.bincount(group, weight, _N_GROUPS) for weight in weights])
+
+
+def _decile_errors(sums: Array, decile: Array, count: Array) -> tuple[DecileErrors, ...]:
+    errors = []
+    for number, (n, squares, absolutes) in enumerate(sums.T.tolist()):
+        if n:
+            counts = count[decile == number]
+            errors.append(
+                DecileErrors(
+                    number + 1, int(counts.min()), int(counts.max()), int(n),
+                    math.sqrt(squares / n), absolutes / n,
+                )
+            )  # fmt: skip
+    return tuple(errors)

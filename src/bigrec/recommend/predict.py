@@ -12,7 +12,7 @@ import polars as pl
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import DataError
-from bigrec.models.scoring import Recommender
+from bigrec.models.scoring import Scorer
 from bigrec.schema import MOVIE_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.writer import publishing_file
@@ -55,7 +55,7 @@ def read_pairs(path: Path) -> pl.DataFrame:
 
 
 def predict_pairs(
-    recommender: Recommender, data: TrainingData, pairs: pl.DataFrame, output: Path
+    recommender: Scorer, data: TrainingData, pairs: pl.DataFrame, output: Path
 ) -> PredictSummary:
     """Score pairs and write user_id, movie_id, score, is_fallback to a csv or parquet file.
 
@@ -73,7 +73,7 @@ def predict_pairs(
 
 
 def predict_probe(
-    recommender: Recommender, data: TrainingData, catalog: Catalog, output: Path
+    recommender: Scorer, data: TrainingData, catalog: Catalog, output: Path
 ) -> PredictSummary:
     """Score the official probe as `predict_pairs` does, and measure it against its ratings.
 
@@ -101,7 +101,7 @@ def predict_probe(
 
 
 def _score_to_file(
-    recommender: Recommender, data: TrainingData, pairs: pl.DataFrame, output: Path
+    recommender: Scorer, data: TrainingData, pairs: pl.DataFrame, output: Path
 ) -> pl.DataFrame:
     """The pairs with score and is_fallback, as they were written."""
     if output.suffix not in {".csv", ".parquet"}:
@@ -123,7 +123,7 @@ def _score_to_file(
     return scored
 
 
-def _count_trained(recommender: Recommender, data: TrainingData, pairs: pl.DataFrame) -> int:
+def _count_trained(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> int:
     """How many of the pairs are on the train side."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())

@@ -9,7 +9,7 @@ import polars as pl
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
-from bigrec.models.scoring import Recommender
+from bigrec.models.scoring import Scorer
 from bigrec.schema import MOVIE_ID, USER_ID
 from bigrec.store.catalog import Catalog
 
@@ -26,7 +26,7 @@ class RecommendedMovie:
 
 
 def recommend_movies(
-    recommender: Recommender, data: TrainingData, catalog: Catalog, user_id: int, *, top: int = 10
+    recommender: Scorer, data: TrainingData, catalog: Catalog, user_id: int, *, top: int = 10
 ) -> list[RecommendedMovie]:
     """The movies of the split with the highest scores that a user has not rated anywhere.
 
@@ -62,7 +62,7 @@ def recommend_movies(
     ]
 
 
-def _examples(data: TrainingData, recommender: Recommender) -> str:
+def _examples(data: TrainingData, recommender: Scorer) -> str:
     some = data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]]
     return ", ".join(str(user) for user in some)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.models.scoring import Recommender
+from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
 from bigrec.recommend.recommend import recommend_movies
 from bigrec.report.figures import Lists, ask
@@ -39,7 +39,7 @@ def pick_users(user_count: Array) -> dict[str, int]:
 
 
 def list_for_user(
-    recommenders: Mapping[str, Recommender],
+    recommenders: Mapping[str, Scorer],
     data: TrainingData,
     catalog: Catalog,
     session: Session,
@@ -82,7 +82,7 @@ def list_for_user(
 
 
 def list_for_movie(
-    recommenders: Mapping[str, Recommender], data: TrainingData, session: Session
+    recommenders: Mapping[str, Scorer], data: TrainingData, session: Session
 ) -> Lists:
     """The films that each model scores most like the most rated one.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.evaluate.compare import Comparison, compare_runs
-from bigrec.models.scoring import Recommender
+from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
 from bigrec.report.figures import Section
 from bigrec.report.lists_section import list_for_movie, list_for_user, pick_users
@@ -19,7 +19,12 @@ from bigrec.report.runs_section import (
     loss_figures,
     train_command,
 )
-from bigrec.report.scores_section import sample_pairs, score_figures, score_sample
+from bigrec.report.scores_section import (
+    decile_figures,
+    sample_pairs,
+    score_figures,
+    score_sample,
+)
 from bigrec.resources import Budget, Progress
 from bigrec.runs import RunDirectory
 from bigrec.splits.materialize import materialize_split
@@ -51,14 +56,14 @@ def describe_models(
     comparison = compare_runs(runs, data)
     best = _best_of_each_model(comparison, runs)
     pairs = sample_pairs(data)
-    scores, recommenders = {}, {}
+    scores, recommenders = {}, dict[str, Scorer]()
     progress.start("scoring", len(best), "models")
     for run in best:
         recommender = run.recommender(data)
         recommenders[run.config["model"]] = recommender
         scores[run.config["model"]] = score_sample(recommender, pairs)
         progress.advance(1)
-    movie_count = next(iter(recommenders.values())).biases.movie_count
+    metrics = {run.config["model"]: run.metrics for run in best}
     presets = {run.name: str(run.config["preset"]) for run in runs}
     published = find_published(catalog.manifest, split.spec)
     models = Section(
@@ -71,7 +76,8 @@ def describe_models(
             comparison_table(comparison, runs, published),
             *loss_figures(runs),
             cost_figure(runs),
-            *score_figures(scores, pairs, movie_count),
+            *decile_figures(metrics),
+            *score_figures(scores, pairs),
         ],
         commands=[train_command(run) for run in runs],
     )
@@ -82,7 +88,7 @@ def _recommendations(
     catalog: Catalog,
     session: Session,
     data: TrainingData,
-    recommenders: dict[str, Recommender],
+    recommenders: dict[str, Scorer],
     best: Sequence[RunDirectory],
 ) -> Section:
     user_count = next(iter(recommenders.values())).biases.user_count

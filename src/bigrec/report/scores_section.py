@@ -1,13 +1,12 @@
 """How trained models score: by popularity, calibration, predicted against actual.
 
-All of it is measured on a sample of whole users of the test side, so that the time it takes does
-not grow with the data.
+Errors by popularity are those that the runs recorded over the whole test side. The rest is measured
+on a sample of whole users of it, so that the time it takes does not grow with the data.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import altair as alt
 import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.models.scoring import Recommender
+from bigrec.models.scoring import Scorer
 from bigrec.report.figures import Figure, diagonal, legend_filter, new_chart, tooltips
 from bigrec.report.runs_section import model_encodings, model_title
 from bigrec.report.theme import ACCENT
@@ -23,7 +22,6 @@ from bigrec.report.theme import ACCENT
 Array = np.ndarray[Any, Any]
 
 SAMPLED_ROWS: Final = 50_000
-_GROUPS: Final = 10
 _BIN: Final = 0.25
 _FEWEST: Final = 30
 
@@ -70,66 +68,78 @@ def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 
     )  # fmt: skip
 
 
-def score_sample(recommender: Recommender, pairs: SampledPairs) -> Array:
+def score_sample(recommender: Scorer, pairs: SampledPairs) -> Array:
     """Scores of the sample, clipped to the scale: (n,) float32."""
     scores, _ = recommender.score_pairs(pairs.user_index, pairs.movie_index)
     return scores
 
 
-def score_figures(
-    scores: Mapping[str, Array], pairs: SampledPairs, movie_count: Array
-) -> list[Figure]:
+def score_figures(scores: Mapping[str, Array], pairs: SampledPairs) -> list[Figure]:
     """What the scores of several models look like against the ratings.
 
     Args:
         scores: of each model by name, best model first: (n,) each.
         pairs: what was scored.
-        movie_count: train ratings of each movie: (n_movies,).
     """
     best = next(iter(scores))
+    return [_calibration_figure(scores, pairs), _spread_figure(best, scores[best], pairs)]
+
+
+def decile_figures(metrics: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+    """Errors by popularity of the movies and by activity of the users.
+
+    Args:
+        metrics: of the best run of each model, best model first, as metrics.json holds them.
+    """
     return [
-        _popularity_figure(scores, pairs, movie_count),
-        _calibration_figure(scores, pairs),
-        _spread_figure(best, scores[best], pairs),
-    ]
+        _decile_figure(
+            {model: recorded["movie_deciles"] for model, recorded in metrics.items()},
+            name="error-by-popularity", title="Error by popularity", things="movies",
+            ends=("rarest", "most popular"),
+        ),
+        _decile_figure(
+            {model: recorded["user_deciles"] for model, recorded in metrics.items()},
+            name="error-by-activity", title="Error by activity", things="users",
+            ends=("least active", "most active"),
+        ),
+    ]  # fmt: skip
 
 
-def _popularity_figure(
-    scores: Mapping[str, Array], pairs: SampledPairs, movie_count: Array
+def _decile_figure(
+    deciles: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    name: str,
+    title: str,
+    things: str,
+    ends: tuple[str, str],
 ) -> Figure:
-    popularity = movie_count[pairs.movie_index]
-    order = np.argsort(popularity, kind="stable")
-    rows: list[dict[str, Any]] = []
-    for number, part in enumerate(np.array_split(order, _GROUPS), start=1):
-        if not len(part):
-            continue
-        for model, scored in scores.items():
-            difference = scored[part].astype(np.float64) - pairs.rating[part]
-            rows.append(
-                {
-                    "model": model_title(model),
-                    "group": number,
-                    "from_count": int(popularity[part].min()),
-                    "to_count": int(popularity[part].max()),
-                    "rmse": round(math.sqrt(float(np.square(difference).mean())), 5),
-                }
-            )
+    first, last = ends
+    rows = [
+        {
+            "model": model_title(model),
+            **{field: decile[field] for field in ("decile", "from_count", "to_count", "n")},
+            "rmse": round(decile["rmse"], 5),
+        }
+        for model, recorded in deciles.items()
+        for decile in recorded
+    ]
     chart = _lines(
-        scores,
-        x=alt.X("group:O", title="tenth of the test ratings, rarest movies first",
+        deciles,
+        x=alt.X("decile:O", title=f"tenth of the train ratings, {first} {things} first",
                 axis=alt.Axis(labelAngle=0)),
         y=alt.Y("rmse:Q", title="RMSE, stars", scale=alt.Scale(zero=False)),
         fields=tooltips(
-            model="|text", group="tenth|d", from_count="train ratings of its movies from",
-            to_count="to", rmse="RMSE|.4f",
+            model="|text", decile="tenth|d", from_count=f"train ratings of its {things} from|,",
+            to_count="to|,", n="test ratings|,", rmse="RMSE|.4f",
         ),
     )  # fmt: skip
     return Figure(
-        name="error-by-popularity",
-        title="Error by popularity",
-        caption="Tenths of equal size, from the movies with fewest train ratings to those with "
-        f"most. {pairs.words()}",
-        alt="Lines of the RMSE of each model from the rarest to the most popular movies.",
+        name=name,
+        title=title,
+        caption=f"The {things} in order of their train ratings, cut into tenths of the train "
+        f"ratings: the first has many {things} with few, the last few with many. Measured on all "
+        "test ratings.",
+        alt=f"Lines of the RMSE of each model from the {first} to the {last} {things}.",
         rows=rows,
         chart=chart,
     )
@@ -211,7 +221,7 @@ def _spread_figure(model: str, scores: Array, pairs: SampledPairs) -> Figure:
 
 
 def _lines(
-    models: Sequence[str] | Mapping[str, Array], *, x: alt.X, y: alt.Y, fields: list[alt.Tooltip]
+    models: Iterable[str], *, x: alt.X, y: alt.Y, fields: list[alt.Tooltip]
 ) -> alt.LayerChart:
     """One line a model, with points of their own shape and a legend to single one out."""
     selected = legend_filter("model")

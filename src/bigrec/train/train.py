@@ -19,8 +19,9 @@ from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import RunError
 from bigrec.models.bias import Biases, fit_biases
 from bigrec.models.options import GradientOptions, ModelOptions
+from bigrec.models.recommender import Recommender
 from bigrec.models.registry import ModelDefinition, find_model
-from bigrec.models.scoring import Errors, Recommender
+from bigrec.models.scoring import Errors
 from bigrec.resources import SILENT, Progress
 from bigrec.runs import check_run_name, describe_environment, write_run
 from bigrec.store.writer import publishing
@@ -126,10 +127,7 @@ def train_model(
             "environment": describe_environment(),
         }  # fmt: skip
         metrics = {
-            "test_rmse": errors.rmse,
-            "test_mae": errors.mae,
-            "n_test": errors.n,
-            "n_fallback": errors.n_fallback,
+            **errors.test_metrics(),
             "seconds": time.perf_counter() - started,
             "train_seconds": sum(epoch.seconds for epoch in epochs),
         }

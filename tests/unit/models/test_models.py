@@ -14,8 +14,8 @@ from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases, fit_biases
 from bigrec.models.options import override
+from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS, find_model, find_preset
-from bigrec.models.scoring import Recommender
 from tests.unit.models.test_cosine_knn import make_rows
 
 

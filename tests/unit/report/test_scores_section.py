@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bigrec.report.lists_section import _likeness, pick_users
-from bigrec.report.scores_section import SampledPairs, score_figures
+from bigrec.report.scores_section import SampledPairs, decile_figures, score_figures
 
 
 @pytest.fixture
@@ -22,20 +22,22 @@ def pairs() -> SampledPairs:
     )
 
 
-def test_tenths_are_of_equal_size_and_their_errors_plain(pairs: SampledPairs) -> None:
-    movie_count = np.arange(40) * 10
-    scores = {"dnn": np.full(2000, 3.0, np.float32)}
-    figure = score_figures(scores, pairs, movie_count)[0]
-    assert [row["group"] for row in figure.rows] == list(range(1, 11))
-    overall = np.sqrt(np.mean([row["rmse"] ** 2 for row in figure.rows]))
-    assert overall == pytest.approx(np.sqrt(np.mean((3 - pairs.rating) ** 2)), abs=1e-4)
-    bounds = [(row["from_count"], row["to_count"]) for row in figure.rows]
-    assert all(low <= high for low, high in bounds)
-    assert all(one[1] <= other[0] for one, other in zip(bounds, bounds[1:], strict=False))
+def test_deciles_are_shown_as_recorded() -> None:
+    deciles = [
+        {"decile": 1, "from_count": 0, "to_count": 4, "n": 50, "rmse": 1.25, "mae": 1.0},
+        {"decile": 10, "from_count": 90, "to_count": 90, "n": 60, "rmse": 0.75, "mae": 0.5},
+    ]
+    metrics = {"dnn": {"movie_deciles": deciles, "user_deciles": deciles[:1]}}
+    by_movie, by_user = decile_figures(metrics)
+    assert [(row["decile"], row["n"], row["rmse"]) for row in by_movie.rows] == [
+        (1, 50, 1.25), (10, 60, 0.75)
+    ]  # fmt: skip
+    assert [row["to_count"] for row in by_user.rows] == [4]
+    assert "users" in by_user.alt
 
 
 def test_calibration_of_perfect_scores_is_the_diagonal(pairs: SampledPairs) -> None:
-    figure = score_figures({"dnn": pairs.rating}, pairs, np.arange(40))[1]
+    figure = score_figures({"dnn": pairs.rating}, pairs)[0]
     assert [row["score"] for row in figure.rows] == [1, 2, 3, 4, 5]
     assert [row["rating"] for row in figure.rows] == [1, 2, 3, 4, 5]
     assert sum(row["n_ratings"] for row in figure.rows) == 2000
@@ -43,7 +45,7 @@ def test_calibration_of_perfect_scores_is_the_diagonal(pairs: SampledPairs) -> N
 
 def test_columns_of_predicted_against_actual_add_up(pairs: SampledPairs) -> None:
     scores = np.random.default_rng(2).uniform(1, 5, 2000).astype(np.float32)
-    figure = score_figures({"dnn": scores}, pairs, np.arange(40))[2]
+    figure = score_figures({"dnn": scores}, pairs)[1]
     for rating in range(1, 6):
         shares = [row["percent"] for row in figure.rows if row["rating"] == rating]
         assert sum(shares) == pytest.approx(100, abs=0.1)

@@ -1,0 +1,73 @@
+"""Scores from a trained Keras model: given pairs, or all movies of whole users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bigrec.features import BatchSpec, UserRows
+from bigrec.models.bias import Biases
+from bigrec.models.scoring import Scorer
+
+Array = np.ndarray[Any, Any]
+
+_PAIRS_AT_ONCE = 1 << 13
+_USERS_AT_ONCE = 512
+
+
+class Recommender(Scorer):
+    """A trained model with all that it needs to score."""
+
+    def __init__(
+        self, model: keras.Model, inputs: str, rows: UserRows, spec: BatchSpec, biases: Biases
+    ) -> None:
+        super().__init__(rows, spec, biases)
+        self.model = model
+        self.takes_rows = inputs == "rows"
+        self._call = tf.function(
+            lambda *tensors: model(list(tensors), training=False), reduce_retracing=True
+        )
+
+    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
+        """Score pairs: by pairs, or by completing the rows of their users."""
+        score = self._score_by_rows if self.takes_rows else self._score_by_pairs
+        return score(user_index, movie_index)
+
+    def score_users(self, users: Array) -> Array:
+        """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
+        if self.takes_rows:
+            return self._complete_rows(users)
+        n_movies = self.spec.n_movies
+        movie_index = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
+        user_index = np.repeat(users.astype(np.int32), n_movies)
+        return self._score_by_pairs(user_index, movie_index).reshape(len(users), n_movies)
+
+    def _score_by_pairs(self, user_index: Array, movie_index: Array) -> Array:
+        scores = np.empty(len(user_index), np.float32)
+        for start in range(0, len(scores), _PAIRS_AT_ONCE):
+            part = slice(start, start + _PAIRS_AT_ONCE)
+            batch = (tf.constant(user_index[part]), tf.constant(movie_index[part]))
+            scores[part] = self._call(*batch).numpy()[:, 0]
+        return scores
+
+    def _score_by_rows(self, user_index: Array, movie_index: Array) -> Array:
+        scores = np.empty(len(user_index), np.float32)
+        users, place = np.unique(user_index, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        ends = np.searchsorted(place[order], np.arange(len(users) + 1))
+        for start in range(0, len(users), _USERS_AT_ONCE):
+            stop = min(start + _USERS_AT_ONCE, len(users))
+            completed = self._complete_rows(users[start:stop])
+            pairs = order[ends[start] : ends[stop]]
+            scores[pairs] = completed[place[pairs] - start, movie_index[pairs]]
+        return scores
+
+    def _complete_rows(self, users: Array) -> Array:
+        taken = self.rows.take(users)
+        dense = np.zeros((len(users), self.spec.n_movies), np.float32)
+        dense[np.repeat(np.arange(len(users)), taken.lengths()), taken.movie_index] = taken.rating
+        completed = self._call(tf.constant(users.astype(np.int32)), tf.constant(dense)).numpy()
+        return np.asarray(completed)
