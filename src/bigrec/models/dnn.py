@@ -9,36 +9,40 @@ import keras
 
 from bigrec.features import BatchSpec
 from bigrec.models.bias import Biases
-from bigrec.models.matrix_factorization import factor_embeddings, finish, pair_inputs
-from bigrec.models.options import GradientOptions, bounded
+from bigrec.models.matrix_factorization import (
+    FactorOptions,
+    factor_embeddings,
+    finish,
+    pair_inputs,
+)
+from bigrec.models.options import bounded
 
 
 @dataclass(frozen=True)
-class DnnOptions(GradientOptions):
+class DnnOptions(FactorOptions):
     """Hyper-parameters of the network; the defaults are the notebook's."""
 
-    embedding_size: int = bounded(10, 1, 1024)
-    """Size of a user's and of a movie's embedding."""
     first_units: int = bounded(512, 1)
     """Units of the first hidden layer."""
     second_units: int = bounded(128, 1)
     """Units of the second hidden layer."""
     dropout: float = bounded(0.5, 0, 0.95)
     """Dropout between the hidden layers."""
-    row_l2: float = bounded(0.0, 0)
-    """L2 penalty on the embedding rows of a batch."""
-    initial_deviation: float = bounded(0.05, 0)
-    """Embeddings start uniform within plus and minus this."""
-    start_from_biases: bool = False
-    """Whether the score is counted from a fitted bias model instead of the mean."""
+    input_dropout: float = bounded(0.0, 0, 0.95)
+    """Dropout of the embeddings before the first hidden layer."""
+    product: bool = False
+    """Whether the network also takes the product of both embeddings, element by element."""
+    start_from_factors: bool = False
+    """Whether embeddings and biases start from a matrix factorisation, trained first with its tuned
+    preset; learning_rate is then that of the embeddings after it, 0 to keep them."""
 
 
 PRESETS: Final = {
     "notebook": DnnOptions(),
     "tuned": DnnOptions(
-        epochs=6, optimizer="adaptive", learning_rate=0.3, dense_learning_rate=0.002,
-        embedding_size=16, first_units=128, second_units=64, dropout=0.1, row_l2=0.005,
-        initial_deviation=0.2, start_from_biases=True,
+        epochs=6, optimizer="adaptive", learning_rate=0.0, dense_learning_rate=0.001,
+        embedding_size=64, first_units=128, second_units=64, dropout=0.3, input_dropout=0.2,
+        product=True, start_from_biases=True, start_from_factors=True,
     ),
 }  # fmt: skip
 
@@ -48,20 +52,27 @@ def build(spec: BatchSpec, options: DnnOptions, biases: Biases) -> keras.Model:
     user, movie = pair_inputs()
     embeddings = factor_embeddings(
         spec, user, movie, options.embedding_size,
-        row_l2=options.row_l2, deviation=options.initial_deviation,
+        deviation=options.initial_deviation,
     )  # fmt: skip
-    scores = network(embeddings, options.first_units, options.second_units, options.dropout)
+    scores = network(embeddings, options)
     return finish(spec, user, movie, scores, biases if options.start_from_biases else None)
 
 
-def network(embeddings: tuple[Any, Any], first: int, second: int, dropout: float) -> Any:
+def network(embeddings: tuple[Any, Any], options: DnnOptions) -> Any:
     """The hidden layers and the output: two (batch, size) embeddings to (batch, 1)."""
-    x = keras.layers.Concatenate()(list(embeddings))  # (batch, 2 * size)
-    x = keras.layers.Dense(first)(x)
+    features = list(embeddings)
+    if options.product:
+        features.append(keras.layers.Multiply()(features))
+    x = keras.layers.Concatenate()(features)  # (batch, 2 * size), with the product 3 * size
+    if options.input_dropout:
+        x = keras.layers.Dropout(options.input_dropout)(x)
+    x = keras.layers.Dense(options.first_units)(x)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Activation("relu")(x)
-    x = keras.layers.Dropout(dropout)(x)
-    x = keras.layers.Dense(second)(x)
+    x = keras.layers.Dropout(options.dropout)(x)
+    x = keras.layers.Dense(options.second_units)(x)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Activation("relu")(x)
-    return keras.layers.Dense(1)(x)
+    # After a factorisation the network's share of the score starts at 0.
+    start = "zeros" if options.start_from_factors else "glorot_uniform"
+    return keras.layers.Dense(1, kernel_initializer=start)(x)

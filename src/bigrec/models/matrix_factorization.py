@@ -17,17 +17,29 @@ from bigrec.models.bias import Biases
 from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty
 from bigrec.models.options import GradientOptions, bounded
 
+USER_FACTORS: Final = "user_factors"
+"""Name of the layer with the table of users."""
+MOVIE_FACTORS: Final = "movie_factors"
+"""Name of the layer with the table of movies."""
+USER_BIAS: Final = "user_bias"
+MOVIE_BIAS: Final = "movie_bias"
+BASE: Final = "base"
+
 
 @dataclass(frozen=True)
-class MatrixFactorizationOptions(GradientOptions):
-    """Hyper-parameters of matrix factorisation; the defaults are the notebook's."""
+class FactorOptions(GradientOptions):
+    """Hyper-parameters of any model with a table of users and one of movies."""
 
     embedding_size: int = bounded(10, 1, 1024)
     """Factors of a user and of a movie."""
-    table_l2: float = bounded(0.02, 0)
-    """L2 penalty on all rows of both factor tables at every step."""
     row_l2: float = bounded(0.0, 0)
     """L2 penalty on the factor rows of a batch."""
+    row_l2_power: float = bounded(0.0, 0, 1)
+    """That penalty falls with the train ratings of its row, n, as n^-power. 0: a row is penalised
+    as often as it occurs; 1: once an epoch, however often it occurs."""
+    implicit_l2: float = bounded(0.0, 0)
+    """L2 penalty on the implicit terms, a rating: with them, row_l2 draws a row towards a mean that
+    its ratings' existence explains, instead of towards 0. 0: no implicit terms."""
     bias_l2: float = bounded(0.0, 0)
     """L2 penalty on the trained biases of a batch."""
     initial_deviation: float = bounded(0.05, 0)
@@ -36,11 +48,20 @@ class MatrixFactorizationOptions(GradientOptions):
     """Whether the score is counted from a fitted bias model instead of the mean."""
 
 
+@dataclass(frozen=True)
+class MatrixFactorizationOptions(FactorOptions):
+    """Hyper-parameters of matrix factorisation; the defaults are the notebook's."""
+
+    table_l2: float = bounded(0.02, 0)
+    """L2 penalty on all rows of both factor tables at every step."""
+
+
 PRESETS: Final = {
     "notebook": MatrixFactorizationOptions(),
     "tuned": MatrixFactorizationOptions(
-        epochs=6, optimizer="adaptive", learning_rate=0.1, embedding_size=16, table_l2=0.0,
-        row_l2=0.04, bias_l2=0.01, initial_deviation=0.1, start_from_biases=True,
+        epochs=16, optimizer="adaptive", learning_rate=0.15, embedding_size=64, table_l2=0.0,
+        row_l2=0.7, row_l2_power=0.25, implicit_l2=0.3, bias_l2=0.01, initial_deviation=0.2,
+        start_from_biases=True,
     ),
 }  # fmt: skip
 
@@ -50,9 +71,9 @@ def build(spec: BatchSpec, options: MatrixFactorizationOptions, biases: Biases) 
     user, movie = pair_inputs()
     user_factors, movie_factors = factor_embeddings(
         spec, user, movie, options.embedding_size,
-        table_l2=options.table_l2, row_l2=options.row_l2, deviation=options.initial_deviation,
+        table_l2=options.table_l2, deviation=options.initial_deviation,
     )  # fmt: skip
-    scores = factor_scores(spec, user, movie, user_factors, movie_factors, options.bias_l2)
+    scores = factor_scores(spec, user, movie, user_factors, movie_factors, options)
     return finish(spec, user, movie, scores, biases if options.start_from_biases else None)
 
 
@@ -70,14 +91,13 @@ def factor_embeddings(
     size: int,
     *,
     table_l2: float = 0.0,
-    row_l2: float = 0.0,
     deviation: float = 0.05,
 ) -> tuple[Any, Any]:
     """Embed both sides: (batch, size) each."""
     embedded = []
     for name, vocabulary, index in (
-        ("user_factors", spec.n_users, user),
-        ("movie_factors", spec.n_movies, movie),
+        (USER_FACTORS, spec.n_users, user),
+        (MOVIE_FACTORS, spec.n_movies, movie),
     ):
         rows = RowEmbedding(
             vocabulary,
@@ -86,22 +106,28 @@ def factor_embeddings(
             embeddings_regularizer=keras.regularizers.L2(table_l2) if table_l2 else None,
             name=name,
         )(index)
-        embedded.append(RowPenalty(row_l2)(rows) if row_l2 else rows)
+        embedded.append(rows)
     return embedded[0], embedded[1]
 
 
 def factor_scores(
-    spec: BatchSpec, user: Any, movie: Any, user_factors: Any, movie_factors: Any, bias_l2: float
+    spec: BatchSpec,
+    user: Any,
+    movie: Any,
+    user_factors: Any,
+    movie_factors: Any,
+    options: FactorOptions,
 ) -> Any:
     """p_u · q_m + b_u + b_m with trained biases: (batch, 1)."""
+    # A bias that corrects a fitted one starts at 0, others as Keras' embeddings do.
+    start = "zeros" if options.start_from_biases else "uniform"
     terms = [keras.layers.Dot(axes=1)([user_factors, movie_factors])]
     for name, vocabulary, index in (
-        ("user_bias", spec.n_users, user),
-        ("movie_bias", spec.n_movies, movie),
+        (USER_BIAS, spec.n_users, user),
+        (MOVIE_BIAS, spec.n_movies, movie),
     ):
-        # Starts as Keras' embeddings do, unless it corrects a fitted bias.
-        bias = RowEmbedding(vocabulary, 1, name=name)(index)
-        terms.append(RowPenalty(bias_l2)(bias) if bias_l2 else bias)
+        bias = RowEmbedding(vocabulary, 1, embeddings_initializer=start, name=name)(index)
+        terms.append(RowPenalty(options.bias_l2)(bias) if options.bias_l2 else bias)
     return keras.layers.Add()(terms)
 
 
@@ -109,8 +135,23 @@ def finish(
     spec: BatchSpec, user: Any, movie: Any, scores: Any, biases: Biases | None
 ) -> keras.Model:
     """Count the scores from the mean, or from fitted biases, and close the model."""
-    base = PairBias(spec.n_users, spec.n_movies, spec.mean_rating, name="base")
+    base = PairBias(spec.n_users, spec.n_movies, spec.mean_rating, name=BASE)
     model = keras.Model([user, movie], keras.layers.Add()([scores, base(user, movie)]))
     if biases is not None:
         base.set_biases(biases.user, biases.movie)
     return model
+
+
+def start_from_factorization(model: keras.Model, trained: keras.Model) -> None:
+    """Give a model of pairs the tables and the biases of a trained factorisation.
+
+    Its own trained biases, if it has any, then correct those of the factorisation.
+    """
+    for name in (USER_FACTORS, MOVIE_FACTORS):
+        model.get_layer(name).set_weights(trained.get_layer(name).get_weights())
+    base = trained.get_layer(BASE)
+    biases = [
+        fitted + trained.get_layer(name).get_weights()[0]
+        for name, fitted in zip((USER_BIAS, MOVIE_BIAS), base.get_weights(), strict=True)
+    ]
+    model.get_layer(BASE).set_weights(biases)

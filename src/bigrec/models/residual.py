@@ -6,7 +6,6 @@ from its own first layer; here it is fed as the figure of it says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import keras
@@ -20,35 +19,25 @@ from bigrec.models.matrix_factorization import (
     finish,
     pair_inputs,
 )
-from bigrec.models.options import bounded
-
-
-@dataclass(frozen=True)
-class ResidualOptions(DnnOptions):
-    """Hyper-parameters of the residual model; the defaults are the notebook's."""
-
-    bias_l2: float = bounded(0.0, 0)
-    """L2 penalty on the trained biases of a batch."""
-
 
 PRESETS: Final = {
-    "notebook": ResidualOptions(),
-    "tuned": ResidualOptions(
-        epochs=6, optimizer="adaptive", learning_rate=0.1, embedding_size=16, first_units=64,
-        second_units=32, dropout=0.2, row_l2=0.04, bias_l2=0.01, initial_deviation=0.1,
-        start_from_biases=True,
+    "notebook": DnnOptions(),
+    "tuned": DnnOptions(
+        epochs=3, optimizer="adaptive", learning_rate=0.0, dense_learning_rate=0.0005,
+        embedding_size=64, first_units=64, second_units=32, dropout=0.3, input_dropout=0.2,
+        product=True, start_from_biases=True, start_from_factors=True,
     ),
 }  # fmt: skip
 
 
-def build(spec: BatchSpec, options: ResidualOptions, biases: Biases) -> keras.Model:
+def build(spec: BatchSpec, options: DnnOptions, biases: Biases) -> keras.Model:
     """Build the model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars."""
     user, movie = pair_inputs()
     embeddings = factor_embeddings(
         spec, user, movie, options.embedding_size,
-        row_l2=options.row_l2, deviation=options.initial_deviation,
+        deviation=options.initial_deviation,
     )  # fmt: skip
-    main = factor_scores(spec, user, movie, *embeddings, options.bias_l2)
-    side = network(embeddings, options.first_units, options.second_units, options.dropout)
+    main = factor_scores(spec, user, movie, *embeddings, options)
+    side = network(embeddings, options)
     scores = keras.layers.Add()([main, side])
     return finish(spec, user, movie, scores, biases if options.start_from_biases else None)

@@ -12,8 +12,10 @@ import keras
 import tensorflow as tf
 
 from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
 from bigrec.train.optimizers import make_optimizer
+from bigrec.train.priors import FactorPenalty
 
 Block = Mapping[str, Any]
 """Tensors by name, as a feed yields them."""
@@ -30,23 +32,41 @@ class Loop(Protocol):
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on a block; return the sum of squared errors before each step, and the ratings."""
 
+    def end_epoch(self) -> None:
+        """What is to be done after the last block of an epoch."""
+
 
 class PairLoop:
     """Trains a model of pairs on blocks of batches."""
 
-    def __init__(self, model: keras.Model, options: GradientOptions) -> None:
+    def __init__(
+        self, model: keras.Model, options: GradientOptions, penalty: FactorPenalty | None = None
+    ) -> None:
+        """Take a model of pairs; the penalty is that of its factor tables, None for none."""
         self._model = model
+        self._penalty = penalty
+        tables = [model.get_layer(name) for name in (USER_FACTORS, MOVIE_FACTORS)]
+        self._tables = [table.embeddings for table in tables]
+        self._with_rows = keras.Model(
+            model.inputs, [model.output, *(table.output for table in tables)]
+        )
         self._optimizer = make_optimizer(model.trainable_variables, options)
         self._trainable = [variable.value for variable in model.trainable_variables]
         self.learning_rate_factor = self._optimizer.learning_rate_factor
         self.variables = [variable.value for variable in model.variables]
         self.variables += self._optimizer.variables
+        self.variables += penalty.variables if penalty else []
         self._train_block = tf.function(self._block, reduce_retracing=True)
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on (n_batches, batch_size) arrays; see Loop."""
         squares = self._train_block(block[USER_INDEX], block[MOVIE_INDEX], block[RATING])
         return float(squares), int(tf.size(block[RATING]))
+
+    def end_epoch(self) -> None:
+        """Refit the means that rows are drawn towards."""
+        if self._penalty is not None:
+            self._penalty.end_epoch(*self._tables)
 
     def _block(self, user: Any, movie: Any, rating: Any) -> Any:
         total = tf.constant(0.0)
@@ -56,9 +76,11 @@ class PairLoop:
 
     def _step(self, user: Any, movie: Any, rating: Any) -> Any:
         with tf.GradientTape() as tape:
-            scores = self._model([user, movie], training=True)[:, 0]
-            squares = tf.square(scores - rating)
+            scores, *rows = self._with_rows([user, movie], training=True)
+            squares = tf.square(scores[:, 0] - rating)
             loss = tf.reduce_mean(squares) + tf.add_n([*self._model.losses, 0.0])
+            if self._penalty is not None:
+                loss += self._penalty.loss(user, movie, *rows)
         self._optimizer.apply(tape.gradient(loss, self._trainable), tf.size(rating))
         return tf.reduce_sum(squares)
 
@@ -82,6 +104,9 @@ class RowLoop:
             block[USER_INDEX], block[ROW_LENGTHS], block[MOVIE_INDEX], block[RATING]
         )
         return float(squares), int(tf.size(block[RATING]))
+
+    def end_epoch(self) -> None:
+        """Nothing."""
 
     def _step(self, user: Any, lengths: Any, movie: Any, rating: Any) -> Any:
         n_users = tf.shape(user)[0]

@@ -17,7 +17,10 @@ from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.training_data import TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import RunError
+from bigrec.models import matrix_factorization
 from bigrec.models.bias import Biases, fit_biases
+from bigrec.models.dnn import DnnOptions
+from bigrec.models.matrix_factorization import FactorOptions, start_from_factorization
 from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.recommender import Recommender
 from bigrec.models.registry import ModelDefinition, find_model
@@ -27,6 +30,7 @@ from bigrec.runs import check_run_name, describe_environment, write_run
 from bigrec.store.writer import publishing
 from bigrec.train.device import choose_device
 from bigrec.train.loop import Block, Loop, PairLoop, RowLoop
+from bigrec.train.priors import FactorPenalty
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,9 @@ class _Fitting:
             loop = RowLoop(trained, options, data.spec.n_movies)
             feed = RowFeed(data.train, **order)
         else:
-            loop = PairLoop(trained, options)
+            if isinstance(options, DnnOptions) and options.start_from_factors:
+                start_from_factorization(trained, self._train_factorization(options))
+            loop = self._pair_loop(trained, options)
             feed = PairFeed(data.shards(), **order)
         recommender = self._recommender(trained)
         epochs = []
@@ -191,6 +197,7 @@ class _Fitting:
             self.progress.start(f"epoch {number}/{options.epochs}", feed.n_rows, "ratings")
             started = time.perf_counter()
             mse, waited = self._train_epoch(loop, feed.blocks(number))
+            loop.end_epoch()
             seconds = time.perf_counter() - started
             if not math.isfinite(mse):
                 raise RunError(
@@ -204,6 +211,27 @@ class _Fitting:
             )
             self.on_epoch(epochs[-1])
         return trained, epochs, errors
+
+    def _train_factorization(self, options: DnnOptions) -> keras.Model:
+        """A tuned factorisation with factors of the size of a network's embeddings."""
+        data = self.data
+        preset = matrix_factorization.PRESETS["tuned"]
+        factor_options = dataclasses.replace(preset, embedding_size=options.embedding_size)
+        trained = matrix_factorization.build(data.spec, factor_options, self.biases)
+        loop = self._pair_loop(trained, factor_options)
+        feed = PairFeed(data.shards(), batch_size=factor_options.batch_size, seed=self.seed)
+        for number in range(1, factor_options.epochs + 1):
+            task = f"factorisation {number}/{factor_options.epochs}"
+            self.progress.start(task, feed.n_rows, "ratings")
+            self._train_epoch(loop, feed.blocks(number))
+            loop.end_epoch()
+        return trained
+
+    def _pair_loop(self, model: keras.Model, options: GradientOptions) -> PairLoop:
+        penalty = None
+        if isinstance(options, FactorOptions) and options.row_l2:
+            penalty = FactorPenalty(self.data.train, self.biases, options)
+        return PairLoop(model, options, penalty)
 
     def _train_epoch(self, loop: Loop, blocks: Iterable[Block]) -> tuple[float, float]:
         """Train on every block: mean squared error, and the seconds spent waiting for blocks."""
