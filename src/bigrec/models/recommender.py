@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
+from bigrec.models.neighbour_scores import find_scorer
 from bigrec.models.scoring import Scorer
 
 Array = np.ndarray[Any, Any]
@@ -27,6 +28,7 @@ class Recommender(Scorer):
         super().__init__(rows, spec, biases)
         self.model = model
         self.takes_rows = inputs == "rows"
+        self._neighbours = find_scorer(model, rows)
         self._call = tf.function(
             lambda *tensors: model(list(tensors), training=False), reduce_retracing=True
         )
@@ -40,12 +42,16 @@ class Recommender(Scorer):
         """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
         if self.takes_rows:
             return self._complete_rows(users)
+        if self._neighbours is not None:
+            return self._neighbours.score_users(users)
         n_movies = self.spec.n_movies
         movie_index = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
         user_index = np.repeat(users.astype(np.int32), n_movies)
         return self._score_by_pairs(user_index, movie_index).reshape(len(users), n_movies)
 
     def _score_by_pairs(self, user_index: Array, movie_index: Array) -> Array:
+        if self._neighbours is not None:
+            return self._neighbours.score_pairs(user_index, movie_index)
         scores = np.empty(len(user_index), np.float32)
         for start in range(0, len(scores), _PAIRS_AT_ONCE):
             part = slice(start, start + _PAIRS_AT_ONCE)

@@ -1,9 +1,12 @@
-"""Neighbours and predictions against scikit-learn on the filled matrix, as the notebook does it."""
+"""Scores against the notebook's cells, and against a naive loop over the documented formula."""
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity
 
+from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models import cosine_knn
 from bigrec.models.bias import fit_biases
 from bigrec.models.cosine_knn import PRESETS, CosineKnnOptions
+from bigrec.models.neighbour_scores import NeighbourScorer, find_scorer
+from bigrec.resources import Budget
 
 
 def make_rows(seed: int, n_users: int, n_movies: int, density: float) -> tuple[UserRows, BatchSpec]:
@@ -33,84 +39,130 @@ def notebook_scores(rows: UserRows, spec: BatchSpec, k: int) -> tuple[Any, Any]:
     user = np.repeat(np.arange(rows.n_users), rows.lengths())
     frame = pd.DataFrame({"user": user, "movie": rows.movie_index, "rating": rows.rating})
     train_sparse = frame.pivot_table(index="user", columns="movie", values="rating")
-    train_sparse = train_sparse.reindex(columns=range(spec.n_movies)).astype(np.float64)
+    train_sparse = train_sparse.astype(np.float64)
     train_imputed = train_sparse.T.fillna(train_sparse.mean(axis=1)).T
     similarity = cosine_similarity(train_imputed.values)
     similarity -= np.eye(similarity.shape[0])
-    scores = np.empty((rows.n_users, spec.n_movies))
+    scores = np.full((rows.n_users, spec.n_movies), np.nan)
     for u in range(rows.n_users):
         best = np.argsort(-similarity[u], kind="stable")[:k]
         weights = similarity[u][best]
-        scores[u] = (train_imputed.values[best] * weights[:, None]).sum(axis=0) / weights.sum()
+        mean = (train_imputed.values[best] * weights[:, None]).sum(axis=0) / weights.sum()
+        scores[u, train_imputed.columns] = mean
     ranked = -np.sort(-similarity, axis=1)
-    return scores, ranked[:, k - 1] - ranked[:, k] > 1e-7
+    return scores, ranked[:, k - 1] - ranked[:, k] > 1e-9
+
+
+def scores_both_ways(model: keras.Model, rows: UserRows, spec: BatchSpec) -> Any:
+    """Scores of all pairs by the compiled scorer, which must agree with the layer."""
+    scorer = find_scorer(model, rows)
+    assert isinstance(scorer, NeighbourScorer)
+    users = np.arange(rows.n_users, dtype=np.int32)
+    scores = scorer.score_users(users)
+    user = np.repeat(users, spec.n_movies)
+    movie = np.tile(np.arange(spec.n_movies, dtype=np.int32), rows.n_users)
+    by_layer = model([user, movie]).numpy().reshape(scores.shape)
+    np.testing.assert_allclose(by_layer, scores, atol=1e-5)
+    shuffled = np.random.default_rng(0).permutation(len(user))[: len(user) // 2]
+    pairs = scorer.score_pairs(user[shuffled], movie[shuffled])
+    np.testing.assert_array_equal(pairs, scores.ravel()[shuffled])
+    return scores
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 10_000), density=st.floats(0.1, 0.6))
+@given(seed=st.integers(0, 10_000), density=st.floats(0.02, 0.6))
 def test_scores_agree_with_the_notebook(seed: int, density: float) -> None:
     rows, spec = make_rows(seed, n_users=40, n_movies=25, density=density)
     options = CosineKnnOptions(neighbors=10)
     model = cosine_knn.fit(rows, spec, options, fit_biases(rows, spec))
-    user = np.repeat(np.arange(40), 25).astype(np.int32)
-    movie = np.tile(np.arange(25), 40).astype(np.int32)
-    scores = model([user, movie]).numpy().reshape(40, 25)
     expected, settled = notebook_scores(rows, spec, 10)
-    np.testing.assert_allclose(scores[settled], expected[settled], atol=1e-5)
+    known = ~np.isnan(expected)  # a movie without ratings is no column of the pivot
+    scores = scores_both_ways(model, rows, spec)
+    both = known & settled[:, None]
+    np.testing.assert_allclose(scores[both], expected[both], atol=1e-5)
 
 
-def test_similarities_are_exact_cosines_of_filled_rows() -> None:
-    rows, _ = make_rows(3, n_users=60, n_movies=30, density=0.3)
-    mean = np.add.reduceat(rows.rating, rows.indptr[:-1]) / rows.lengths()
-    user = np.repeat(np.arange(60), rows.lengths())
-    filled = np.repeat(mean[:, None], 30, axis=1).astype(np.float64)
-    filled[user, rows.movie_index] = rows.rating
-    expected = cosine_similarity(filled)
-    np.fill_diagonal(expected, -1)
-    deviations = UserRows(rows.indptr, rows.movie_index, (rows.rating - mean[user]).astype("f4"))
-    index, similarity = cosine_knn.nearest_neighbours(deviations, mean.astype(float), 30, 5)
-    np.testing.assert_allclose(similarity, -np.sort(-expected, axis=1)[:, :5], atol=1e-6)
-    np.testing.assert_allclose(np.take_along_axis(expected, index, 1), similarity, atol=1e-6)
+LADDER = [
+    CosineKnnOptions(neighbors=5, candidates=12),
+    CosineKnnOptions(neighbors=5, own_level=True),
+    CosineKnnOptions(neighbors=5, filled=False, own_level=True),
+    CosineKnnOptions(neighbors=5, candidates=12, filled=False, only_raters=True),
+    CosineKnnOptions(
+        neighbors=4, candidates=12, deviation="biases", filled=False, own_level=True,
+        only_raters=True, support=3, co_rating=0.4, power=1.5, shrinkage=0.7,
+    ),
+]  # fmt: skip
 
 
-def test_tiles_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, spec = make_rows(5, n_users=50, n_movies=20, density=0.4)
-    level = np.zeros(50)
-    whole = cosine_knn.nearest_neighbours(rows, level, spec.n_movies, 7)
-    monkeypatch.setattr(cosine_knn, "_TILE_USERS", 8)
-    tiled = cosine_knn.nearest_neighbours(rows, level, spec.n_movies, 7)
-    np.testing.assert_allclose(whole[1], tiled[1], atol=1e-6)
-
-
-def test_only_raters_follow_the_formula() -> None:
-    rows, spec = make_rows(8, n_users=30, n_movies=15, density=0.4)
+@pytest.mark.parametrize("basis", ["user", "item"])
+@pytest.mark.parametrize("step", range(len(LADDER)))
+def test_scores_follow_the_formula(step: int, basis: str) -> None:
+    rows, spec = make_rows(8, n_users=30, n_movies=20, density=0.3)
     biases = fit_biases(rows, spec)
-    options = CosineKnnOptions(6, "biases", filled=False, only_raters=True, shrinkage=1.5)
+    options = CosineKnnOptions(**{**vars(LADDER[step]), "basis": basis})
     model = cosine_knn.fit(rows, spec, options, biases)
     layer = model.get_layer("neighbours")
     index, similarity = layer.neighbour_index.numpy(), layer.similarity.numpy()
-    rated = {
-        (u, int(m)): float(r)
-        for u in range(30)
-        for m, r in zip(
-            rows.movie_index[rows.indptr[u] : rows.indptr[u + 1]],
-            rows.rating[rows.indptr[u] : rows.indptr[u + 1]],
-            strict=True,
-        )
-    }
+    rated = {}
+    for u, (start, stop) in enumerate(itertools.pairwise(rows.indptr.tolist())):
+        for m, r in zip(rows.movie_index[start:stop], rows.rating[start:stop], strict=True):
+            rated[u, int(m)] = float(r)
+    level: Any = {"user": {}, "item": {}}
     for u in range(30):
-        for m in range(15):
-            above = below = 0.0
-            for v, s in zip(index[u].tolist(), similarity[u].tolist(), strict=True):
-                if (v, m) in rated:
-                    base = spec.mean_rating + biases.user[v] + biases.movie[m]
-                    above += s * (rated[v, m] - base)
-                    below += abs(s)
-            expected = spec.mean_rating + biases.user[u] + biases.movie[m] + above / (below + 1.5)
-            score = float(model([np.array([u], "i4"), np.array([m], "i4")])[0, 0])
-            assert score == pytest.approx(expected, abs=1e-5)
+        level["user"][u] = np.mean([r for (v, _), r in rated.items() if v == u])
+    for m in range(20):
+        level["item"][m] = np.mean([r for (_, n), r in rated.items() if n == m])
+
+    def base(u: int, m: int) -> float:
+        if options.deviation == "biases":
+            return float(spec.mean_rating + biases.user[u] + biases.movie[m])
+        return float(level[basis][u if basis == "user" else m])
+
+    scores = scores_both_ways(model, rows, spec)
+    for u, m in itertools.product(range(30), range(20)):
+        above = below = 0.0
+        n_used = 0
+        row = u if basis == "user" else m
+        for x, s in zip(index[row].tolist(), similarity[row].tolist(), strict=True):
+            v, n = (x, m) if basis == "user" else (u, x)
+            if (
+                x < 0
+                or n_used == options.neighbors
+                or (options.only_raters and (v, n) not in rated)
+            ):
+                continue
+            n_used += 1
+            value = rated.get((v, n), base(v, n))
+            above += s**options.power * (value - base(*((v, n) if options.own_level else (u, m))))
+            below += s**options.power
+        expected = base(u, m)
+        if below:
+            expected += above / (below + options.shrinkage)
+        assert scores[u, m] == pytest.approx(expected, abs=2e-5)
 
 
-def test_presets_are_the_notebooks_and_ours() -> None:
-    assert PRESETS["notebook"].neighbors == 100
-    assert PRESETS["notebook"].filled
+def test_a_fit_that_does_not_fit_the_budget_says_what_it_needs() -> None:
+    n_users = 2_000_000
+    indptr = np.arange(n_users + 1)
+    rows = UserRows(indptr, np.zeros(n_users, np.int32), np.ones(n_users, np.float32))
+    spec = BatchSpec(n_users, 1, 1.0, 1.0, 5.0)
+    biases = fit_biases(rows, spec)
+    with pytest.raises(ResourceError, match=r"need 3\.7 GiB .*, the budget is 1\.0 GiB") as error:
+        cosine_knn.fit(rows, spec, PRESETS["notebook"], biases, budget=Budget(1 << 30, 1))
+    assert "--memory" in error.value.hint
+
+
+def test_a_killed_fit_goes_on_from_its_work_folder(tmp_path: Path) -> None:
+    rows, spec = make_rows(4, n_users=60, n_movies=20, density=0.4)
+    biases = fit_biases(rows, spec)
+    model = cosine_knn.fit(rows, spec, PRESETS["notebook"], biases, work=tmp_path)
+    again = cosine_knn.fit(rows, spec, PRESETS["notebook"], biases, work=tmp_path)
+    for one, two in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+def test_the_notebooks_preset_is_the_plain_engine() -> None:
+    assert PRESETS["notebook"] == CosineKnnOptions(
+        basis="user", neighbors=100, deviation="mean", filled=True, own_level=False,
+        only_raters=False, support=0, co_rating=0, power=1, shrinkage=0,
+    )  # fmt: skip

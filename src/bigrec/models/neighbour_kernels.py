@@ -1,0 +1,315 @@
+"""The compiled inner loops of the neighbour search; `neighbours` says what they compute and why.
+
+Two rules hold everywhere here. A similarity is one float64 expression of the pair, summed over the
+common columns in ascending order, so every way of finding it gives the same bits. A list is in
+descending order of similarity, equal ones by index, so the order of discovery does not matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+STRIP_ROWS = 16
+_RUN = 64
+_UNIT_ROUNDOFF = 2.0**-24
+
+
+class Sparse(NamedTuple):
+    """A sparse matrix of ratings in CSR form; row r holds the places indptr[r]:indptr[r + 1]."""
+
+    indptr: Array
+    """(n_rows + 1,) int64."""
+    column: Array
+    """(n_ratings,) int32, ascending within a row."""
+    rating: Array
+    """(n_ratings,) float32, stars."""
+
+
+def sparse(indptr: Array, column: Array, rating: Array) -> Sparse:
+    """A Sparse of these arrays as read-only views, so that kernels compile for one type only."""
+    arrays = [np.asarray(array).view() for array in (indptr, column, rating)]
+    for array in arrays:
+        array.flags.writeable = False
+    return Sparse(*arrays)
+
+
+class Sides(NamedTuple):
+    """What ratings are counted from: deviation = (rating - row[r]) - column[c]."""
+
+    row: Array
+    """(n_rows,) float64, stars."""
+    column: Array
+    """(n_columns,) float64, stars."""
+
+
+class Norms(NamedTuple):
+    """What a similarity needs to know of each row, next to its deviations."""
+
+    level: Array
+    """(n_rows,) float64: part of the row's length along the vector of ones; 0 if not filled."""
+    scale: Array
+    """(n_rows,) float64: one over the length of the row, by which deviations are multiplied."""
+    spread: Array
+    """(n_rows,) float64: length of the deviations once scaled."""
+    length: Array
+    """(n_rows,) int64: ratings of the row."""
+    share: Array
+    """(n_rows,) float64: ratings over columns."""
+    contrast: Array
+    """(n_rows,) float64: one over the standard deviation of the row's rated-or-not."""
+
+
+class Terms(NamedTuple):
+    """What a similarity is made of, beside the cosine."""
+
+    support: float
+    """Common columns at which a cosine counts half; 0 takes it as it is."""
+    co_rating: float
+    """Weight of the correlation of rated-or-not."""
+    n_columns: float
+    """Columns that have ratings."""
+
+
+@numba.njit(inline="always")
+def _similarity(cosine, n_common, one, other, norms, others, terms):  # type: ignore[no-untyped-def]
+    if terms.support > 0:
+        cosine *= n_common / (n_common + terms.support)
+    if terms.co_rating > 0:
+        together = n_common / terms.n_columns - norms.share[one] * others.share[other]
+        cosine += terms.co_rating * (together * (norms.contrast[one] * others.contrast[other]))
+    return cosine
+
+
+@numba.njit(inline="always")
+def _insert(index, similarity, new_index, new_similarity):  # type: ignore[no-untyped-def]
+    """Put an element that beats the last one into its place."""
+    low, high = 0, len(index) - 1
+    while low < high:
+        middle = (low + high) // 2
+        value = similarity[middle]
+        if value > new_similarity or (value == new_similarity and index[middle] < new_index):
+            low = middle + 1
+        else:
+            high = middle
+    for place in range(len(index) - 1, low, -1):
+        index[place] = index[place - 1]
+        similarity[place] = similarity[place - 1]
+    index[low] = new_index
+    similarity[low] = new_similarity
+
+
+@numba.njit(nogil=True, cache=True)
+def sum_squares(ratings, sides, by_row, by_column):  # type: ignore[no-untyped-def]
+    """Add the squared deviations up, by row and by column."""
+    for row in range(len(ratings.indptr) - 1):
+        for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
+            column = ratings.column[place]
+            deviation = (ratings.rating[place] - sides.row[row]) - sides.column[column]
+            by_row[row] += deviation * deviation
+            by_column[column] += deviation * deviation
+
+
+@numba.njit(nogil=True, cache=True)
+def fill_tile(ratings, sides, scale, first, tile, mask):  # type: ignore[no-untyped-def]
+    """Write scaled deviations, and ones where there is a rating, of rows from `first` on.
+
+    Args:
+        tile: (n, n_columns) float32; mask: likewise, or without rows if it is not wanted.
+    """
+    tile[:] = 0
+    mask[:] = 0
+    for row in range(first, first + len(tile)):
+        for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
+            column = ratings.column[place]
+            deviation = (ratings.rating[place] - sides.row[row]) - sides.column[column]
+            tile[row - first, column] = deviation * scale[row]
+            if len(mask):
+                mask[row - first, column] = 1
+
+
+@numba.njit(nogil=True, cache=True)
+def select_from_tile(  # type: ignore[no-untyped-def]
+    dots, counts, flipped, start, stop, first, first_other, same,
+    ratings, sides, norms, other_ratings, other_sides, other_norms, terms, index, similarity,
+):  # fmt: skip
+    """Take the rows of a tile of float32 products, and insert who may be near into their lists.
+
+    |float32 product - b_u . b_v| <= (n + 3) 2^-24 |b_u| |b_v| where n terms are not zero and both
+    vectors were rounded to float32 (Higham, "Accuracy and Stability of Numerical Algorithms", 3.1);
+    the bound takes the ratings of u for n. Whoever could reach the last of a list by that bound is
+    computed again in float64.
+
+    Args:
+        dots: (n, n_others) float32 products of scaled deviations, or (n_others, n) if `flipped`.
+        counts: numbers of common columns, likewise; empty if no term needs them.
+        start, stop: rows of the tile to take.
+        first, first_other: index of the tile's first row and first other.
+        same: whether rows and others are the same set, so that nobody finds themselves.
+        index, similarity: the lists of all rows, (n_rows, k).
+    """
+    n_others = dots.shape[0] if flipped else dots.shape[1]
+    counted = len(counts) > 0
+    strip = np.empty((STRIP_ROWS, n_others), np.float32)
+    strip_counts = np.empty((STRIP_ROWS if counted else 0, n_others), np.float32)
+    upper = np.empty(n_others)
+    # Slices from 0 on, whose loops the compiler turns into vector instructions.
+    levels = other_norms.level[first_other : first_other + n_others]
+    # The addition covers the rounding of float64 itself; a row without deviations makes no error.
+    spreads = other_norms.spread[first_other : first_other + n_others].copy()
+    for other in range(n_others):
+        spreads[other] += 1e-6 if spreads[other] > 0 else 0.0
+    dense = np.zeros(len(sides.column))
+    rated = np.zeros(len(sides.column), np.bool_)
+    for begin in range(start, stop, STRIP_ROWS):
+        end = min(begin + STRIP_ROWS, stop)
+        _copy_strip(dots, flipped, begin, end, strip)
+        if counted:
+            _copy_strip(counts, flipped, begin, end, strip_counts)
+        for row in range(first + begin, first + end):
+            line = row - first - begin
+            margin = 1.01 * _UNIT_ROUNDOFF * (norms.length[row] + 3) * norms.spread[row]
+            level = norms.level[row]
+            products = strip[line]
+            for other in range(n_others):
+                upper[other] = level * levels[other] + products[other] + margin * spreads[other]
+            if counted:
+                for other in range(n_others):
+                    upper[other] = _similarity(
+                        upper[other], strip_counts[line, other], row, first_other + other,
+                        norms, other_norms, terms,
+                    )  # fmt: skip
+            filled = False
+            last = similarity[row, -1]
+            for run in range(0, n_others, _RUN):
+                part = upper[run : run + _RUN]
+                n_hits = 0
+                for place in range(len(part)):
+                    n_hits += part[place] >= last
+                if n_hits == 0:
+                    continue
+                for place in range(len(part)):
+                    candidate = first_other + run + place
+                    if part[place] < last or (same and candidate == row):
+                        continue
+                    if part[place] == last and candidate > index[row, -1]:
+                        continue
+                    if not filled:
+                        filled = True
+                        _fill_row(ratings, sides, row, dense, rated)
+                    value = _exact(
+                        dense, rated, row, candidate,
+                        norms, other_ratings, other_sides, other_norms, terms,
+                    )  # fmt: skip
+                    if value > last or (value == last and candidate < index[row, -1]):
+                        _insert(index[row], similarity[row], candidate, value)
+                        last = similarity[row, -1]
+            if filled:
+                for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
+                    dense[ratings.column[place]] = 0
+                    rated[ratings.column[place]] = False
+
+
+@numba.njit(inline="always")
+def _copy_strip(tile, flipped, begin, end, strip):  # type: ignore[no-untyped-def]
+    if flipped:
+        for other in range(tile.shape[0]):
+            for row in range(begin, end):
+                strip[row - begin, other] = tile[other, row]
+    else:
+        strip[: end - begin] = tile[begin:end]
+
+
+@numba.njit(inline="always")
+def _fill_row(ratings, sides, row, dense, rated):  # type: ignore[no-untyped-def]
+    for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
+        column = ratings.column[place]
+        dense[column] = (ratings.rating[place] - sides.row[row]) - sides.column[column]
+        rated[column] = True
+
+
+@numba.njit(inline="always")
+def _exact(  # type: ignore[no-untyped-def]
+    dense, rated, row, other, norms, other_ratings, other_sides, other_norms, terms
+):
+    total, n_common = 0.0, 0
+    counted = terms.support > 0 or terms.co_rating > 0
+    for place in range(other_ratings.indptr[other], other_ratings.indptr[other + 1]):
+        column = other_ratings.column[place]
+        deviation = (other_ratings.rating[place] - other_sides.row[other]) - other_sides.column[
+            column
+        ]
+        total += dense[column] * deviation
+        if counted:
+            n_common += rated[column]
+    cosine = (
+        norms.level[row] * other_norms.level[other]
+        + (norms.scale[row] * other_norms.scale[other]) * total
+    )
+    return _similarity(cosine, n_common, row, other, norms, other_norms, terms)
+
+
+@numba.njit(nogil=True, cache=True)
+def select_from_products(  # type: ignore[no-untyped-def]
+    block, first, start, stop, by_column, sides, norms, terms, index, similarity
+):
+    """Multiply sparse rows with all others, column by column, and fill their lists.
+
+    Args:
+        block: the ratings of rows from `first` on.
+        start, stop: rows of the block to take.
+        by_column: the same ratings by column; its `column` is the row here.
+        index, similarity: the lists of all rows, (n_rows, k).
+    """
+    n_rows = len(norms.level)
+    totals = np.zeros(n_rows)
+    n_common = np.zeros(n_rows, np.int32)
+    for line in range(start, stop):
+        row = first + line
+        for place in range(block.indptr[line], block.indptr[line + 1]):
+            column = block.column[place]
+            base = sides.column[column]
+            deviation = (block.rating[place] - sides.row[row]) - base
+            for other_place in range(by_column.indptr[column], by_column.indptr[column + 1]):
+                other = by_column.column[other_place]
+                totals[other] += deviation * (
+                    (by_column.rating[other_place] - sides.row[other]) - base
+                )
+                n_common[other] += 1
+        for other in range(n_rows):
+            cosine = (
+                norms.level[row] * norms.level[other]
+                + (norms.scale[row] * norms.scale[other]) * totals[other]
+            )
+            value = _similarity(cosine, n_common[other], row, other, norms, norms, terms)
+            last = similarity[row, -1]
+            if other != row and (value > last or (value == last and other < index[row, -1])):
+                _insert(index[row], similarity[row], other, value)
+            totals[other] = 0
+            n_common[other] = 0
+
+
+@numba.njit(nogil=True, cache=True)
+def transpose(ratings, first, indptr, column, rating):  # type: ignore[no-untyped-def]
+    """Fill the transposed rows of columns from `first` on, whose `indptr` is known."""
+    ends = indptr[:-1].copy()
+    last = first + len(ends)
+    for row in range(len(ratings.indptr) - 1):
+        low, high = ratings.indptr[row], ratings.indptr[row + 1]
+        end = high
+        while low < high:
+            middle = (low + high) // 2
+            if ratings.column[middle] < first:
+                low = middle + 1
+            else:
+                high = middle
+        while low < end and ratings.column[low] < last:
+            place = ends[ratings.column[low] - first]
+            column[place] = row
+            rating[place] = ratings.rating[low]
+            ends[ratings.column[low] - first] += 1
+            low += 1

@@ -1,0 +1,213 @@
+"""Exact nearest neighbours among sparse rows of ratings: users over movies, or movies over users.
+
+Rows may be filled with their mean m_u before cosines are taken. With x_u = m_u · 1 + d_u, where d_u
+is zero off the ratings and sums to zero over them,
+
+    x_u · x_v = M m_u m_v + d_u · d_v   and   |x_u|² = M m_u² + |d_u|²,
+
+so the cosines of filled rows come exactly from sparse deviations. In general
+
+    s(u, v) = (a_u a_v + c_u c_v d_u · d_v) n / (n + support) + co_rating φ(u, v)
+
+with c_u = 1/|x_u|, a_u = √M m_u / |x_u| (0 if rows are not filled), n the number of columns that
+both have rated, and φ the correlation, over all M columns, of having rated at all: what people
+watch says as much about likeness as how they rate it, and it is known from the same n.
+
+There are two ways through all pairs, chosen by their cost, with the same lists to the last bit:
+
+- tiles: dense float32 products of deviations, through BLAS (or TensorFlow on a GPU), half of all
+  tiles by symmetry. An error bound picks the pairs that could matter, and only those are computed
+  in float64: cosines of filled rows differ in digits that float32 does not have.
+- sparse products: for each rating of a row, add up the column's other ratings.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bigrec.errors import ResourceError
+from bigrec.models.neighbour_kernels import Sparse, select_from_products, sparse, transpose
+from bigrec.models.profiles import Neighbours, Profiles
+from bigrec.models.search_progress import SearchProgress
+from bigrec.models.tiled_search import Multiply, blas_product, search_all, search_for, tile_bytes
+from bigrec.resources import Budget, format_bytes
+
+Array = np.ndarray[Any, Any]
+
+_BLOCK_RATINGS: Final = 1 << 24
+_DENSE_GAIN: Final = 50
+"""How many multiply-adds BLAS does while the sparse product does one."""
+
+
+def find_row_neighbours(
+    profiles: Profiles,
+    k: int,
+    *,
+    multiply: Multiply | None = None,
+    budget: Budget | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+    work: Path | None = None,
+) -> Neighbours:
+    """The k nearest neighbours of every row, by whichever way is cheaper.
+
+    Args:
+        profiles: from `profile_rows`.
+        k: neighbours to keep.
+        multiply: computes tiles; by default BLAS. Giving it insists on tiles.
+        budget: threads, and the memory that the search may take.
+        progress: called with the number of rows done.
+        work: a folder where the search is saved now and then, and continued from; None saves
+            nothing. It is the caller's to remove.
+
+    Raises:
+        ResourceError: the search does not fit the budget.
+    """
+    budget = budget or Budget()
+    n, m = profiles.n_rows, len(profiles.sides.column)
+    counts = np.bincount(profiles.ratings.column, minlength=m).astype(np.float64)
+    if multiply is not None or n * n * m / 2 < _DENSE_GAIN * float(counts @ counts):
+        needs = {"lists": n * k * 12, "tiles": tile_bytes(profiles)}
+        check_memory(f"neighbours of {n:,} rows over {m:,} columns", needs, budget)
+        state = _open_progress(profiles, k, work)
+        search_all(
+            profiles, state, multiply=multiply or blas_product, threads=budget.threads,
+            progress=progress,
+        )  # fmt: skip
+        return Neighbours(state.index, state.similarity)
+    n_ratings = len(profiles.ratings.column)
+    needs = {"lists": n * k * 12, "ratings by column": 8 * n_ratings}
+    check_memory(f"neighbours of {n:,} rows over {m:,} columns", needs, budget)
+    state = _open_progress(profiles, k, work)
+    by_column = _transpose(profiles.ratings, 0, counts.astype(np.int64))
+    ends = profiles.ratings.indptr
+
+    def rows(first: int, last: int) -> Sparse:
+        return sparse(ends[first : last + 1], *profiles.ratings[1:])
+
+    _search_products(profiles, rows, by_column, ends, state, budget.threads, progress)
+    return Neighbours(state.index, state.similarity)
+
+
+def find_column_neighbours(
+    profiles: Profiles,
+    k: int,
+    *,
+    budget: Budget | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+    work: Path | None = None,
+) -> Neighbours:
+    """The k nearest neighbours of every column, by sparse products over the rows.
+
+    Never more than a block of columns is held by column, and one vector of products a thread.
+
+    Args:
+        profiles: from `profile_columns`.
+        k, budget, progress, work: as for `find_row_neighbours`.
+
+    Raises:
+        ResourceError: the search does not fit the budget.
+    """
+    budget = budget or Budget()
+    n = profiles.n_rows
+    ends = np.concatenate(([0], np.cumsum(profiles.norms.length)))
+    needs = {"lists": n * k * 12, "a block": 8 * min(2 * _BLOCK_RATINGS, int(ends[-1]))}
+    check_memory(f"neighbours of {n:,} columns", needs, budget)
+    state = _open_progress(profiles, k, work)
+
+    def columns(first: int, last: int) -> Sparse:
+        return _transpose(profiles.ratings, first, profiles.norms.length[first:last])
+
+    _search_products(profiles, columns, profiles.ratings, ends, state, budget.threads, progress)
+    return Neighbours(state.index, state.similarity)
+
+
+def find_neighbours_of(
+    targets: Profiles, others: Profiles, k: int, *, budget: Budget | None = None
+) -> Neighbours:
+    """The k nearest of `others` to each target: for a chosen list, or for rows that are new.
+
+    It takes one pass over the others and then time in proportion to the targets. A target that is
+    itself among the others finds itself.
+
+    Args:
+        targets: `others.take(rows)`, or `profile_rows` of new rows with the others' n_columns.
+        others: from `profile_rows`.
+        k: neighbours to keep.
+        budget: threads.
+    """
+    found = Neighbours(np.full((targets.n_rows, k), -1, np.int32), np.zeros((targets.n_rows, k)))
+    search_for(targets, others, found, threads=(budget or Budget()).threads)
+    return found
+
+
+def check_memory(task: str, needs: dict[str, int], budget: Budget) -> None:
+    """Refuse a task that does not fit.
+
+    Args:
+        task: in words, plural.
+        needs: bytes by what they are for.
+        budget: what there is.
+
+    Raises:
+        ResourceError: the sum is above the budget.
+    """
+    total = sum(needs.values())
+    if total > budget.memory_bytes:
+        parts = ", ".join(f"{format_bytes(size)} for {name}" for name, size in needs.items())
+        raise ResourceError(
+            f"{task} need {format_bytes(total)} ({parts}), the budget is "
+            f"{format_bytes(budget.memory_bytes)}",
+            hint=f"give at least --memory {-(-total >> 20) + 1}MiB, or keep fewer neighbours",
+        )
+
+
+def _open_progress(profiles: Profiles, k: int, work: Path | None) -> SearchProgress:
+    made_from = (*profiles.sides, *profiles.norms, np.array(profiles.terms))
+    return SearchProgress(profiles.n_rows, k, made_from, work)
+
+
+def _search_products(
+    profiles: Profiles, rows_between: Callable[[int, int], Sparse], by_column: Sparse,
+    ends: Array, state: SearchProgress, threads: int, progress: Callable[[int], object],
+) -> None:  # fmt: skip
+    with ThreadPoolExecutor(threads) as pool:
+        for number, (first, last) in enumerate(_blocks(ends)):
+            if number >= state.n_done:
+                block = rows_between(first, last)
+
+                def select(part: range, block: Sparse = block, first: int = first) -> None:
+                    select_from_products(
+                        block, first, part.start, part.stop, by_column, profiles.sides,
+                        profiles.norms, profiles.terms, state.index, state.similarity,
+                    )  # fmt: skip
+
+                # Many small parts, so that no thread waits for one with the popular rows.
+                parts = [range(a, min(a + 64, last - first)) for a in range(0, last - first, 64)]
+                for part, _ in zip(parts, pool.map(select, parts), strict=True):
+                    progress(len(part))
+                state.finish(number, last=last == len(ends) - 1)
+            else:
+                progress(last - first)
+
+
+def _blocks(ends: Array) -> Iterator[tuple[int, int]]:
+    """Cut rows into blocks of about _BLOCK_RATINGS ratings."""
+    n = len(ends) - 1
+    wanted = np.arange(ends[0], ends[-1], _BLOCK_RATINGS)[1:]
+    cuts = np.unique(np.concatenate(([0], np.searchsorted(ends, wanted), [n])))
+    return itertools.pairwise(cuts.tolist())
+
+
+def _transpose(ratings: Sparse, first: int, lengths: Array) -> Sparse:
+    """The columns from `first` on as rows of these lengths."""
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    column = np.empty(indptr[-1], np.int32)
+    rating = np.empty(indptr[-1], np.float32)
+    transpose(ratings, first, indptr, column, rating)
+    return sparse(indptr, column, rating)

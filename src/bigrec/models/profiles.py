@@ -1,0 +1,113 @@
+"""Rows of ratings with all that their similarities are made of, and the lists of who is near."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bigrec.features import UserRows
+from bigrec.models.neighbour_kernels import Norms, Sides, Sparse, Terms, sparse, sum_squares
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest neighbours of some rows, most similar first, equal ones by index."""
+
+    index: Array
+    """(n_rows, k) int32; -1 where there are fewer than k neighbours of positive similarity."""
+    similarity: Array
+    """(n_rows, k) float64; 0 beside an index of -1."""
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Sparse rows with all that their similarities are made of."""
+
+    ratings: Sparse
+    """The rows."""
+    sides: Sides
+    """What the ratings are counted from."""
+    norms: Norms
+    """What similarities need of each row."""
+    terms: Terms
+    """What similarities are made of."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.sides.row)
+
+    @property
+    def needs_counts(self) -> bool:
+        """Whether similarities depend on the number of common columns."""
+        return self.terms.support > 0 or self.terms.co_rating > 0
+
+    def take(self, rows: Array) -> Profiles:
+        """The profiles of these rows, in their order."""
+        taken = UserRows(*self.ratings).take(rows)
+        return Profiles(
+            sparse(taken.indptr, taken.movie_index, taken.rating),
+            Sides(self.sides.row[rows], self.sides.column),
+            Norms(*(values[rows] for values in self.norms)),
+            self.terms,
+        )
+
+
+def profile_rows(
+    ratings: Sparse, sides: Sides, *, filled: bool, support: float = 0, co_rating: float = 0,
+    n_columns: int | None = None,
+) -> Profiles:  # fmt: skip
+    """The profiles of all rows of a matrix, as in users over movies.
+
+    Args:
+        ratings: the rows.
+        sides: what ratings are counted from. Filled rows ask for the row's mean and 0 for columns.
+        filled: whether rows are filled with sides.row.
+        support: common columns at which a cosine counts half.
+        co_rating: weight of the correlation of rated-or-not.
+        n_columns: M; by default the number of columns with a rating, as the notebook's pivot has.
+    """
+    counts = np.bincount(ratings.column, minlength=len(sides.column))
+    by_row, by_column = np.zeros(len(sides.row)), np.zeros(len(sides.column))
+    sum_squares(ratings, sides, by_row, by_column)
+    n = n_columns or int((counts > 0).sum())
+    norms = _norms(np.diff(ratings.indptr), by_row, sides.row if filled else None, n)
+    return Profiles(ratings, sides, norms, Terms(support, co_rating, float(n)))
+
+
+def profile_columns(
+    ratings: Sparse, sides: Sides, *, filled: bool, support: float = 0, co_rating: float = 0
+) -> Profiles:
+    """The profiles of all columns of a matrix, as in movies over users.
+
+    Args are those of `profile_rows`, seen from the matrix. The `ratings` of the result are still
+    the matrix by row, so that no transposed copy is needed: what `find_column_neighbours` takes.
+    """
+    counts = np.bincount(ratings.column, minlength=len(sides.column))
+    by_row, by_column = np.zeros(len(sides.row)), np.zeros(len(sides.column))
+    sum_squares(ratings, sides, by_row, by_column)
+    n = int((np.diff(ratings.indptr) > 0).sum())
+    norms = _norms(counts, by_column, sides.column if filled else None, n)
+    turned = Sides(sides.column, sides.row)
+    return Profiles(ratings, turned, norms, Terms(support, co_rating, float(n)))
+
+
+def _norms(length: Array, squares: Array, fill: Array | None, n_columns: int) -> Norms:
+    share = length / n_columns
+    deviation = np.sqrt(share * (1 - share))
+    contrast = np.divide(1, deviation, out=np.zeros(len(share)), where=deviation > 0)
+    known = length > 0
+    if fill is None:
+        level = np.zeros(len(length))
+        norm = np.sqrt(squares)
+        scale = np.divide(1, norm, out=np.zeros(len(length)), where=norm > 0)
+    else:
+        # Exactly 1 for a row without deviations, so that such rows tie exactly.
+        fill = np.where(known, fill, 1)
+        level = np.where(known, 1 / np.sqrt(1 + squares / (n_columns * fill**2)), 0)
+        scale = level / (np.sqrt(n_columns) * fill)
+    return Norms(level, scale, np.sqrt(squares) * scale, length.astype(np.int64), share, contrast)

@@ -1,0 +1,142 @@
+"""Neighbours by dense tiles: float32 products pick the pairs that float64 then compares.
+
+A tile holds some rows made dense. The product of two tiles serves the rows of the one and of the
+other, so half of all tiles will do. Memory is that of two tiles and their products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bigrec.models.neighbour_kernels import STRIP_ROWS, fill_tile, select_from_tile
+from bigrec.models.profiles import Neighbours, Profiles
+from bigrec.models.search_progress import SearchProgress
+
+Array = np.ndarray[Any, Any]
+Multiply = Callable[[Array, Array, Array], None]
+"""(n, k) and (m, k) float32, and an (n, m) buffer to fill with the products of their rows."""
+
+_TILE_ROWS: Final = 2048
+_TILE_BYTES: Final = 96 << 20
+
+
+def tile_bytes(profiles: Profiles) -> int:
+    """The memory that tiles take at a time, in bytes."""
+    tile = _tile_rows(len(profiles.sides.column))
+    kinds = 2 if profiles.needs_counts else 1
+    return kinds * 4 * tile * (2 * len(profiles.sides.column) + tile)
+
+
+def blas_product(one: Array, other: Array, products: Array) -> None:
+    """Fill in the products of the rows, by NumPy's BLAS."""
+    np.matmul(one, other.T, out=products)
+
+
+def search_all(
+    profiles: Profiles, state: SearchProgress, *, multiply: Multiply, threads: int,
+    progress: Callable[[int], object],
+) -> None:  # fmt: skip
+    """Fill the lists of all rows: every tile on or above the diagonal once, for both its sides."""
+    n, tile = profiles.n_rows, _tile_rows(len(profiles.sides.column))
+    edges = [*range(0, n, tile), n]
+    n_tiles = len(edges) - 1
+    n_products = n_tiles * (n_tiles + 1) // 2
+    n_done, n_reported = 0, 0
+    with _Selection(profiles, tile, multiply, threads) as selection:
+        for i in range(n_tiles):
+            if i < state.n_done:
+                n_done += n_tiles - i
+                continue
+            left = _Tile(profiles, edges[i], edges[i + 1])
+            for j in range(i, n_tiles):
+                right = left if j == i else _Tile(profiles, edges[j], edges[j + 1])
+                selection.multiply(left, right)
+                selection.select(left, right, state, same=True)
+                if j > i:
+                    selection.select(right, left, state, same=True, flipped=True)
+                n_done += 1
+                progress(n * n_done // n_products - n_reported)
+                n_reported = n * n_done // n_products
+            state.finish(i, last=i == n_tiles - 1)
+
+
+def search_for(targets: Profiles, others: Profiles, lists: Neighbours, *, threads: int) -> None:
+    """Fill the lists of the targets with the nearest of the others."""
+    tile = _tile_rows(len(others.sides.column))
+    with _Selection(others, tile, blas_product, threads) as selection:
+        for start in range(0, targets.n_rows, tile):
+            left = _Tile(targets, start, min(start + tile, targets.n_rows))
+            for begin in range(0, others.n_rows, tile):
+                right = _Tile(others, begin, min(begin + tile, others.n_rows))
+                selection.multiply(left, right)
+                selection.select(left, right, lists, same=False)
+
+
+class _Tile:
+    """Some rows made dense: scaled deviations, and rated-or-not where a term needs it."""
+
+    def __init__(self, profiles: Profiles, start: int, stop: int) -> None:
+        self.profiles, self.start, self.stop = profiles, start, stop
+        shape = (stop - start, len(profiles.sides.column))
+        self.values = np.empty(shape, np.float32)
+        self.mask = np.empty(shape if profiles.needs_counts else (0, 0), np.float32)
+        fill_tile(
+            profiles.ratings, profiles.sides, profiles.norms.scale, start, self.values, self.mask
+        )
+
+
+class _Selection:
+    """The products of two tiles at a time, and threads that select from them."""
+
+    def __init__(self, profiles: Profiles, tile: int, multiply: Multiply, threads: int) -> None:
+        self._room = np.empty(tile * tile, np.float32)
+        self._count_room = np.empty(tile * tile if profiles.needs_counts else 0, np.float32)
+        self._multiply, self._threads = multiply, threads
+        self._dots = self._counts = np.empty((0, 0), np.float32)
+
+    def __enter__(self) -> _Selection:
+        self._pool = ThreadPoolExecutor(self._threads)
+        self._limits = threadpool_limits(self._threads, user_api="blas")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        self._limits.restore_original_limits()
+
+    def multiply(self, left: _Tile, right: _Tile) -> None:
+        """Multiply the deviations, and the masks if there are any."""
+        shape = (len(left.values), len(right.values))
+        # Parts of one flat array, so that the products of smaller tiles are contiguous too.
+        self._dots = self._room[: shape[0] * shape[1]].reshape(shape)
+        self._multiply(left.values, right.values, self._dots)
+        if left.profiles.needs_counts:
+            self._counts = self._count_room[: shape[0] * shape[1]].reshape(shape)
+            self._multiply(left.mask, right.mask, self._counts)
+
+    def select(
+        self, rows: _Tile, others: _Tile, lists: Neighbours | SearchProgress, *, same: bool,
+        flipped: bool = False,
+    ) -> None:  # fmt: skip
+        """Insert near others into the lists of the rows, which are the right side if flipped."""
+        n = rows.stop - rows.start
+        step = -(-n // (self._threads * STRIP_ROWS)) * STRIP_ROWS
+        one, other = rows.profiles, others.profiles
+
+        def select(start: int) -> None:
+            select_from_tile(
+                self._dots, self._counts, flipped, start, min(start + step, n),
+                rows.start, others.start, same, one.ratings, one.sides, one.norms,
+                other.ratings, other.sides, other.norms, one.terms, lists.index, lists.similarity,
+            )  # fmt: skip
+
+        list(self._pool.map(select, range(0, n, step)))
+
+
+def _tile_rows(n_columns: int) -> int:
+    fitting = _TILE_BYTES // (8 * max(n_columns, 1))
+    return max(min(_TILE_ROWS, fitting) // STRIP_ROWS * STRIP_ROWS, STRIP_ROWS)
