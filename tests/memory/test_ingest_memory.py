@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
+from tests.peak_memory import peak_bytes
 
 from bigrec.ingest.builder import MIN_MEMORY_BYTES
-from bigrec.synthetic import write_synthetic
 
-N_SMALL = 2_400_000  # enough to have every thread and buffer at work
 ALLOWED_GROWTH_BYTES = 64 << 20
 BUDGET_BYTES = MIN_MEMORY_BYTES
 
@@ -33,34 +28,6 @@ HOG = """
     block[::4096] = b"x" * len(block[::4096])
     reported = 0
 """
-
-
-def peak_bytes(body: str, *arguments: object) -> tuple[int, int]:
-    """Run Python code in a fresh process: its peak resident memory, and what it reported."""
-    code = (
-        "import json, sys\nfrom pathlib import Path\n"
-        + textwrap.dedent(body)
-        + textwrap.dedent(
-            """
-            status = Path("/proc/self/status").read_text().splitlines()
-            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-            print(json.dumps([peak * 1024, reported]))
-            """
-        )
-    )
-    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    peak, reported = json.loads(done.stdout)
-    return peak, reported
-
-
-@pytest.fixture(scope="module")
-def raws(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The same kind of data, once and eight times as large."""
-    folder = tmp_path_factory.mktemp("memory")
-    write_synthetic(folder / "small", n_ratings=N_SMALL)
-    write_synthetic(folder / "large", n_ratings=8 * N_SMALL)
-    return folder / "small", folder / "large"
 
 
 def test_the_probe_sees_a_hog() -> None:

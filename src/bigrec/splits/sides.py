@@ -38,6 +38,8 @@ START_DATE = "test_from_date"
 START_MOVIE = "test_from_movie_id"
 """Columns of users.parquet in the leave-last method: date and movie of a user's first test row."""
 
+_KEY = "random_key"
+
 _WAYS = {
     "random": BY_KEY, "folds": BY_KEY, "temporal": BY_TIME, "leave-last": BY_TIME, "probe": BY_LIST,
 }  # fmt: skip
@@ -177,10 +179,13 @@ def lazy_side(
         how = "semi" if side == TEST else "anti"
         frame = frame.join(catalog.probe(), on=[MOVIE_ID, USER_ID], how=how)  # type: ignore[arg-type]
     else:
+        if _WAYS[spec.method] == BY_KEY:
+            frame = _with_key(frame, spec.seed)
         is_test = _is_test(spec, test_from)
         frame = frame.filter(is_test if side == TEST else ~is_test)
     if side != TEST and spec.validation_fraction:
-        is_validation = _key(second_seed(spec.seed)) < threshold(spec.validation_fraction)
+        is_validation = pl.col(_KEY) < threshold(spec.validation_fraction)
+        frame = _with_key(frame, second_seed(spec.seed))
         frame = frame.filter(is_validation if side == VALIDATION else ~is_validation)
     elif side == VALIDATION:
         frame = frame.filter(pl.lit(False))
@@ -197,12 +202,13 @@ def _is_test(spec: SplitSpec, test_from: str | None) -> pl.Expr:
             same_day & (pl.col(MOVIE_ID) >= pl.col(START_MOVIE))
         )
     low, high = spec.key_range
-    key = _key(spec.seed)
-    return key < high if low == 0 else (key >= low) & (key < high)
+    return (pl.col(_KEY) >= low) & (pl.col(_KEY) < high)
 
 
-def _key(seed: int) -> pl.Expr:
-    return random_key(pl.col(USER_ID).cast(pl.Int64), pl.col(MOVIE_ID).cast(pl.Int64), seed)
+def _with_key(frame: pl.LazyFrame, seed: int) -> pl.LazyFrame:
+    """Add the random key: a column, since Polars computes a filter's repeated terms repeatedly."""
+    key = random_key(pl.col(USER_ID).cast(pl.Int64), pl.col(MOVIE_ID).cast(pl.Int64), seed)
+    return frame.with_columns(key.alias(_KEY))
 
 
 def _index_pairs(pairs: pl.LazyFrame, users: IdIndex, movies: IdIndex) -> tuple[Array, Array]:
