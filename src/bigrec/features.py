@@ -75,6 +75,14 @@ class UserRows:
         places = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
         return UserRows(indptr, self.movie_index[places], self.rating[places])
 
+    def transposed(self, n_movies: int) -> UserRows:
+        """The same ratings by movie: a row for each movie, its users ascending."""
+        order = np.argsort(self.movie_index, kind="stable")
+        counts = np.bincount(self.movie_index, minlength=n_movies)
+        users = np.repeat(np.arange(self.n_users, dtype=np.int32), self.lengths())
+        indptr = np.concatenate(([0], np.cumsum(counts)))
+        return UserRows(indptr, users[order], np.asarray(self.rating)[order])
+
     def pair_chunks(self, n_rows: int) -> Iterator[tuple[Array, Array, Array]]:
         """All rows in order, n_rows at a time: (user_index, movie_index, rating), (n,) each."""
         for start in range(0, self.n_rows, n_rows):

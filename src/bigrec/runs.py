@@ -28,7 +28,6 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.bias import Biases
 from bigrec.models.recommender import Recommender
-from bigrec.models.registry import MODELS
 from bigrec.models.scoring import Scorer
 from bigrec.version import __version__
 
@@ -81,8 +80,7 @@ class RunDirectory:
             model = keras.models.load_model(self.folder / "model.keras", compile=False)
         except (OSError, ValueError) as error:
             raise RunError(f"the model of run {self.name!r} cannot be read: {error}") from error
-        inputs = MODELS[self.config["model"]].inputs
-        return Recommender(model, inputs, data.train, data.spec, self.biases())
+        return Recommender(model, data.train, data.spec, self.biases())
 
     def check_split(self, data: TrainingData) -> None:
         """Refuse a split that is not the one that the run was trained on.

@@ -11,7 +11,6 @@ from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.evaluate.baselines import measure_baselines
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.models.bias import fit_biases
-from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.splits.materialize import materialize_split
 from bigrec.splits.spec import SplitSpec
@@ -19,9 +18,6 @@ from bigrec.splits.splits import create_split
 from bigrec.store.catalog import open_catalog
 from bigrec.synthetic import write_synthetic
 from bigrec.train.train import train_model
-
-# The networks need about the steps that the demo's million ratings give them.
-MORE_EPOCHS = {"dnn": "14", "residual": "14"}
 
 
 class Known(NamedTuple):
@@ -49,7 +45,5 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
 @pytest.mark.parametrize("name", MODELS)
 def test_tuned_models_beat_the_bias_model(name: str, known: Known, tmp_path: Path) -> None:
     options = MODELS[name].presets["tuned"]
-    if name in MORE_EPOCHS:
-        options = override(options, {"epochs": MORE_EPOCHS[name]})
     summary = train_model(known.data, name, options, preset="tuned", runs=tmp_path, run="r")
     assert known.noise_rmse < summary.test_rmse < known.bias_rmse

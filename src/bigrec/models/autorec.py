@@ -1,8 +1,18 @@
-"""AutoRec: an autoencoder that completes a user's row of ratings.
+"""AutoRec: an autoencoder that completes a row of ratings, of a user or of a movie.
 
-Sedhain, Menon, Sanner, Xie, "AutoRec: Autoencoders Meet Collaborative Filtering" (WWW 2015), in the
-notebook's form: two hidden layers with dropout and batch normalisation, squared error over the
-ratings that exist.
+Sedhain, Menon, Sanner, Xie, "AutoRec: Autoencoders Meet Collaborative Filtering" (WWW 2015);
+squared error over the ratings that exist. Two forms:
+
+deep: the notebook's, over users: two hidden layers with dropout and batch normalisation, on dense
+rows.
+
+codes: the paper's one sigmoid layer, on sparse rows of residuals r from the bias model. Beside its
+residual, that a rating exists is an input too, of weight w / sqrt(n) in a row of n:
+
+    h = sigmoid(b + sum over the row's ratings of r W_c + w / sqrt(n) M_c),   score = h · V_c + d_c
+
+with c the column of a rating. Once trained, the codes h of all rows are a table like V, and the
+model scores pairs as a factorisation does.
 """
 
 from __future__ import annotations
@@ -13,17 +23,34 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
+from bigrec.errors import SettingsError
 from bigrec.features import RATING, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
+from bigrec.models.layers import RowEmbedding
+from bigrec.models.matrix_factorization import (
+    MOVIE_FACTORS,
+    USER_FACTORS,
+    factor_embeddings,
+    finish,
+    pair_inputs,
+)
 from bigrec.models.options import GradientOptions, bounded, choice
+
+COLUMN_BIAS: Final = "column_bias"
+"""Name of the layer with the output's biases in the form codes."""
+_DEVIATION: Final = 0.05
 
 
 @dataclass(frozen=True)
 class AutoRecOptions(GradientOptions):
     """Hyper-parameters of AutoRec; the defaults are the notebook's."""
 
+    form: str = choice("deep", "deep", "codes")
+    """deep: two hidden layers on dense rows of users. codes: one on sparse rows, below."""
+    basis: str = choice("user", "user", "item")
+    """Whose rows are completed; the form deep knows users only."""
     batch_size: int = bounded(512, 1)
-    """Users of a step."""
+    """Rows of a step."""
     first_units: int = bounded(700, 1)
     """Units of the first hidden layer."""
     second_units: int = bounded(128, 1)
@@ -36,16 +63,35 @@ class AutoRecOptions(GradientOptions):
     """Dropout before the output layer."""
     kernel_l2: float = bounded(0.01, 0)
     """L2 penalty on the kernels of all three layers."""
+    presence: float = bounded(0.0, 0)
+    """codes: weight w of a rating's existence in the input."""
+    presence_l2: float = bounded(1.0, 0)
+    """codes: L2 penalty of the weights of existence, as a multiple of row_l2."""
+    row_l2: float = bounded(0.0, 0)
+    """codes: L2 penalty on the encoder's and decoder's rows of a rating."""
+    row_l2_power: float = bounded(1.0, 0, 1)
+    """codes: that penalty falls with the train ratings of its row, n, as n^-power."""
+    implicit_l2: float = bounded(0.0, 0)
+    """codes: L2 penalty on the implicit terms, a rating: with them the decoder's rows are drawn
+    towards means that their ratings' existence explains, instead of towards 0. 0: none."""
+    bias_l2: float = bounded(0.0, 0)
+    """codes: L2 penalty on the output's biases, a rating."""
     start_from_biases: bool = False
     """Whether ratings are counted from a fitted bias model instead of the mean."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form == "deep" and self.basis == "item":
+            raise SettingsError("basis=item needs form=codes: the form deep completes users only")
 
 
 PRESETS: Final = {
     "notebook": AutoRecOptions(),
     "tuned": AutoRecOptions(
-        epochs=5, batch_size=128, optimizer="adaptive", first_units=128, second_units=64,
-        activation="tanh", input_dropout=0.5, hidden_dropout=0.2, kernel_l2=0.00002,
-        dense_learning_rate=0.001, start_from_biases=True,
+        form="codes", basis="item", epochs=24, batch_size=16, optimizer="adaptive",
+        learning_rate=0.1, first_units=200, activation="sigmoid", hidden_dropout=0.0,
+        presence=3.0, presence_l2=0.3, row_l2=60.0, row_l2_power=1.0, implicit_l2=0.3,
+        bias_l2=0.02, start_from_biases=True,
     ),
 }  # fmt: skip
 
@@ -96,7 +142,13 @@ class CentreRow(keras.layers.Layer):
 
 
 def build(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Model:
-    """Build the model: user_index (batch,), rating (batch, n_movies), 0 for none, to scores."""
+    """Build the model.
+
+    The form deep takes user_index (batch,) and rating (batch, n_movies), 0 for none, and completes
+    the rows; the form codes takes user_index and movie_index (batch,) and gives (batch, 1).
+    """
+    if options.form == "codes":
+        return _build_codes(spec, options, biases)
     user = keras.Input((), dtype="int32", name=USER_INDEX)
     rating = keras.Input((spec.n_movies,), name=RATING)
     row_bias = RowBias(spec.n_users, spec.n_movies, spec.mean_rating, name="base")
@@ -117,3 +169,26 @@ def build(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Mod
     if options.start_from_biases:
         row_bias.set_biases(biases.user, biases.movie)
     return model
+
+
+def _build_codes(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Model:
+    user, movie = pair_inputs()
+    tables = factor_embeddings(spec, user, movie, options.first_units, deviation=_DEVIATION)
+    scores = keras.layers.Dot(axes=1)(list(tables))
+    column, vocabulary = (user, spec.n_users) if options.basis == "item" else (
+        movie, spec.n_movies
+    )  # fmt: skip
+    bias = RowEmbedding(vocabulary, 1, embeddings_initializer="zeros", name=COLUMN_BIAS)(column)
+    scores = keras.layers.Add()([scores, bias])
+    return finish(spec, user, movie, scores, biases if options.start_from_biases else None)
+
+
+def codes_and_decoder(model: keras.Model, options: AutoRecOptions) -> tuple[Any, Any, Any]:
+    """The tables of a model of the form codes: codes of rows, decoder and biases of columns."""
+    names = [MOVIE_FACTORS, USER_FACTORS] if options.basis == "item" else [
+        USER_FACTORS, MOVIE_FACTORS
+    ]  # fmt: skip
+    codes, decoder, bias = (
+        model.get_layer(name).embeddings.value for name in (*names, COLUMN_BIAS)
+    )
+    return codes, decoder, bias

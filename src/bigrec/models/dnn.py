@@ -40,7 +40,7 @@ class DnnOptions(FactorOptions):
 PRESETS: Final = {
     "notebook": DnnOptions(),
     "tuned": DnnOptions(
-        epochs=6, optimizer="adaptive", learning_rate=0.0, dense_learning_rate=0.001,
+        epochs=4, optimizer="adaptive", learning_rate=0.0, dense_learning_rate=0.001,
         embedding_size=64, first_units=128, second_units=64, dropout=0.3, input_dropout=0.2,
         product=True, start_from_biases=True, start_from_factors=True,
     ),

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.features import BatchSpec, UserRows
+from bigrec.features import RATING, BatchSpec, UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.neighbour_scores import find_scorer
 from bigrec.models.scoring import Scorer
@@ -19,15 +19,18 @@ _PAIRS_AT_ONCE = 1 << 13
 _USERS_AT_ONCE = 512
 
 
+def takes_rows(model: keras.Model) -> bool:
+    """Whether a model completes rows of ratings; others score pairs."""
+    return any(tensor.name == RATING for tensor in model.inputs)
+
+
 class Recommender(Scorer):
     """A trained model with all that it needs to score."""
 
-    def __init__(
-        self, model: keras.Model, inputs: str, rows: UserRows, spec: BatchSpec, biases: Biases
-    ) -> None:
+    def __init__(self, model: keras.Model, rows: UserRows, spec: BatchSpec, biases: Biases) -> None:
         super().__init__(rows, spec, biases)
         self.model = model
-        self.takes_rows = inputs == "rows"
+        self.takes_rows = takes_rows(model)
         self._neighbours = find_scorer(model, rows)
         self._call = tf.function(
             lambda *tensors: model(list(tensors), training=False), reduce_retracing=True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from bigrec.errors import SettingsError
 from bigrec.models import autorec, cosine_knn, dnn, matrix_factorization, residual
@@ -19,8 +19,6 @@ class ModelDefinition:
     """As on the command line."""
     title: str
     """For people."""
-    inputs: Literal["pairs", "rows"]
-    """Whether the Keras model scores pairs, or completes rows of ratings."""
     presets: Mapping[str, ModelOptions]
     """Options by preset name: notebook and tuned."""
     build: Callable[..., Any] | None = None
@@ -33,20 +31,17 @@ MODELS: Final[Mapping[str, ModelDefinition]] = {
     model.name: model
     for model in (
         ModelDefinition(
-            "cosine-knn", "User-cosine neighbours", "pairs", cosine_knn.PRESETS, fit=cosine_knn.fit
+            "cosine-knn", "User-cosine neighbours", cosine_knn.PRESETS, fit=cosine_knn.fit
         ),
-        ModelDefinition("autorec", "AutoRec", "rows", autorec.PRESETS, build=autorec.build),
+        ModelDefinition("autorec", "AutoRec", autorec.PRESETS, build=autorec.build),
         ModelDefinition(
             "matrix-factorization",
             "Matrix factorisation",
-            "pairs",
             matrix_factorization.PRESETS,
             build=matrix_factorization.build,
         ),
-        ModelDefinition("dnn", "Deep network", "pairs", dnn.PRESETS, build=dnn.build),
-        ModelDefinition(
-            "residual", "Residual learning", "pairs", residual.PRESETS, build=residual.build
-        ),
+        ModelDefinition("dnn", "Deep network", dnn.PRESETS, build=dnn.build),
+        ModelDefinition("residual", "Residual learning", residual.PRESETS, build=residual.build),
     )
 }
 

@@ -23,7 +23,7 @@ from bigrec.models.matrix_factorization import (
 PRESETS: Final = {
     "notebook": DnnOptions(),
     "tuned": DnnOptions(
-        epochs=3, optimizer="adaptive", learning_rate=0.0, dense_learning_rate=0.0005,
+        epochs=1, optimizer="adaptive", learning_rate=0.0, dense_learning_rate=0.0005,
         embedding_size=64, first_units=64, second_units=32, dropout=0.3, input_dropout=0.2,
         product=True, start_from_biases=True, start_from_factors=True,
     ),

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bigrec.models.options import GradientOptions
 
-_ADAGRAD_EPSILON = 0.1  # damps the first steps of a row, whose accumulator starts at zero
+ADAGRAD_EPSILON = 0.1  # damps the first steps of a row, whose accumulator starts at zero
 _ADAM_EPSILON = 1e-7
 
 
@@ -73,7 +73,7 @@ class Adaptive:
         ):
             if isinstance(gradient, tf.IndexedSlices):
                 tf.raw_ops.ResourceSparseApplyAdagradV2(
-                    var=value.handle, accum=first.handle, lr=rate, epsilon=_ADAGRAD_EPSILON,
+                    var=value.handle, accum=first.handle, lr=rate, epsilon=ADAGRAD_EPSILON,
                     grad=gradient.values * scale, indices=gradient.indices,
                 )  # fmt: skip
             else:

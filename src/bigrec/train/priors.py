@@ -18,8 +18,8 @@ rounds from where they stood.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import numba
 import numpy as np
@@ -47,77 +47,63 @@ class FactorPenalty:
 
     def __init__(self, rows: UserRows, biases: Biases, options: FactorOptions) -> None:
         """Take the train side, its counts, and row_l2, row_l2_power and implicit_l2."""
-        self._weights = [
+        weights = [
             (options.row_l2 * np.maximum(counts, 1.0) ** -options.row_l2_power).astype(np.float32)
             for counts in (biases.user_count, biases.movie_count)
         ]
-        self._constants = [tf.constant(weight) for weight in self._weights]
-        self._priors = None
+        self._constants = [tf.constant(weight) for weight in weights]
+        self._priors: list[PriorMeans] = []
         if options.implicit_l2:
-            self._priors = FactorPriors(
-                rows, len(biases.movie), options.embedding_size,
-                penalties=self._weights, l2=options.implicit_l2,
-            )  # fmt: skip
-        self.variables = self._priors.variables if self._priors else []
+            self._priors = [
+                PriorMeans(side, options.embedding_size, penalty=weight, l2=options.implicit_l2)
+                for side, weight in zip(both_sides(rows, len(biases.movie)), weights, strict=True)
+            ]
+        self.variables = [variable for prior in self._priors for variable in prior.variables]
 
     def loss(self, user: Any, movie: Any, user_rows: Any, movie_rows: Any) -> Any:
         """The mean over a batch, a scalar: (batch,) indices and (batch, size) rows."""
         total = 0.0
         indices, rows = (user, movie), (user_rows, movie_rows)
         for side, (index, row) in enumerate(zip(indices, rows, strict=True)):
-            if self._priors is not None:
-                row -= self._priors.means[side].sparse_read(index)
+            if self._priors:
+                row -= self._priors[side].means.sparse_read(index)
             weight = tf.gather(self._constants[side], index)
             total += tf.reduce_mean(weight * tf.reduce_sum(tf.square(row), axis=-1))
         return total
 
     def end_epoch(self, user_factors: Any, movie_factors: Any) -> None:
         """Refit the means to (n_users, size) and (n_movies, size)."""
-        if self._priors is not None:
-            self._priors.refit(user_factors, movie_factors)
+        for prior, factors in zip(self._priors, (user_factors, movie_factors), strict=False):
+            prior.refit(factors)
 
 
-class FactorPriors:
-    """The prior rows of both factor tables, and what they are made of."""
+class PriorMeans:
+    """The prior rows of one table, and the implicit terms that they are made of."""
 
-    def __init__(
-        self, rows: UserRows, n_movies: int, size: int, *, penalties: Sequence[Array], l2: float
-    ) -> None:
+    def __init__(self, side: Side, size: int, *, penalty: Array, l2: float) -> None:
         """Start with all means at 0.
 
         Args:
-            rows: the train side.
-            n_movies: size of the movie vocabulary.
+            side: whose table it is.
             size: factors of a row.
-            penalties: of a user's and of a movie's squared distance from its mean, a rating:
-                (n_users,) and (n_movies,) float32.
-            l2: penalty of y and x, a rating.
+            penalty: of a row's squared distance from its mean, a rating: (n,) float32.
+            l2: penalty of a term, a rating.
         """
-        self._pairs = _Pairs(rows, n_movies)
-        self._penalties = penalties
-        self._l2 = l2
-        shapes = {"user_prior": rows.n_users, "movie_prior": n_movies}
-        self.means = [tf.Variable(tf.zeros((n, size)), name=name) for name, n in shapes.items()]
-        # y has a row for each movie, x for each user.
-        self._of_movies = tf.Variable(tf.zeros((n_movies, size)), name="movie_terms")
-        self._of_users = tf.Variable(tf.zeros((rows.n_users, size)), name="user_terms")
-        self.variables = [*self.means, self._of_movies, self._of_users]
+        self._side, self._penalty, self._l2 = side, penalty, l2
+        self.means = tf.Variable(tf.zeros((len(side.counts), size)), name="prior_means")
+        self._terms = tf.Variable(tf.zeros((len(side.term_counts), size)), name="implicit_terms")
+        self.variables = [self.means, self._terms]
 
-    def refit(self, user_factors: Any, movie_factors: Any) -> None:
-        """Fit the means to the factors: (n_users, size) and (n_movies, size)."""
-        pairs = self._pairs
-        sides = (
-            (user_factors, self.means[0], self._of_movies, self._penalties[0], pairs.of_users),
-            (movie_factors, self.means[1], self._of_users, self._penalties[1], pairs.of_movies),
-        )
-        for factors, prior, terms, penalty, (spread, collect, counts, term_counts) in sides:
-            root = np.sqrt(counts, dtype=np.float32)[:, None]
-            fitted = _fit_ridge(
-                spread, collect, penalty, root * factors.numpy(), self._l2 * term_counts,
-                terms.numpy(),
-            )  # fmt: skip
-            terms.assign(fitted)
-            prior.assign(spread(fitted) / np.maximum(root, 1))
+    def refit(self, factors: Any) -> None:
+        """Fit the means to the rows of the table: (n, size)."""
+        side = self._side
+        root = np.sqrt(side.counts)[:, None]
+        fitted = _fit_ridge(
+            side.spread, side.collect, self._penalty, root * factors.numpy(),
+            self._l2 * side.term_counts, self._terms.numpy(),
+        )  # fmt: skip
+        self._terms.assign(fitted)
+        self.means.assign(side.spread(fitted) / np.maximum(root, 1))
 
 
 def _fit_ridge(
@@ -160,6 +146,30 @@ def _fit_ridge(
     return fitted
 
 
+class Side(NamedTuple):
+    """One side of the 0-1 matrix B of the train side's pairs, by user or by movie."""
+
+    spread: Product
+    """(n_terms, size) to B times it: (n, size)."""
+    collect: Product
+    """(n, size) to the transpose of B times it: (n_terms, size)."""
+    counts: Array
+    """(n,) float32: train ratings of each row of this side."""
+    term_counts: Array
+    """(n_terms,) float32: those of the other side."""
+
+
+def both_sides(rows: UserRows, n_movies: int) -> tuple[Side, Side]:
+    """The matrix by user and by movie."""
+    pairs = _Pairs(rows, n_movies)
+    n_user = rows.lengths().astype(np.float32)
+    n_movie = np.bincount(rows.movie_index, minlength=n_movies).astype(np.float32)
+    return (
+        Side(pairs.sum_movies, pairs.sum_users, n_user, n_movie),
+        Side(pairs.sum_users, pairs.sum_movies, n_movie, n_user),
+    )
+
+
 class _Pairs:
     """The 0-1 matrix of the train side, and products with it."""
 
@@ -171,12 +181,8 @@ class _Pairs:
         edges = np.searchsorted(rows.indptr, np.linspace(0, rows.n_rows, _PARTS + 1)[1:-1])
         bounds = np.concatenate(([0], edges, [rows.n_users]))
         self._parts = list(zip(bounds, bounds[1:], strict=False))
-        n_user = rows.lengths().astype(np.float32)
-        n_movie = np.bincount(self._movie_index, minlength=n_movies).astype(np.float32)
-        self.of_users = (self._sum_movies, self._sum_users, n_user, n_movie)
-        self.of_movies = (self._sum_users, self._sum_movies, n_movie, n_user)
 
-    def _sum_movies(self, values: Array) -> Array:
+    def sum_movies(self, values: Array) -> Array:
         """(n_movies, size) to the sum of each user's movies: (n_users, size)."""
         sums = np.zeros((self._rows.n_users, values.shape[1]), np.float32)
         self._each(lambda low, high: _gather(
@@ -184,7 +190,7 @@ class _Pairs:
         ))  # fmt: skip
         return sums
 
-    def _sum_users(self, values: Array) -> Array:
+    def sum_users(self, values: Array) -> Array:
         """(n_users, size) to the sum of each movie's users: (n_movies, size)."""
         values = np.ascontiguousarray(values)
 

@@ -18,16 +18,18 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import RunError
 from bigrec.models import matrix_factorization
+from bigrec.models.autorec import AutoRecOptions
 from bigrec.models.bias import Biases, fit_biases
 from bigrec.models.dnn import DnnOptions
 from bigrec.models.matrix_factorization import FactorOptions, start_from_factorization
 from bigrec.models.options import GradientOptions, ModelOptions
-from bigrec.models.recommender import Recommender
+from bigrec.models.recommender import Recommender, takes_rows
 from bigrec.models.registry import ModelDefinition, find_model
 from bigrec.models.scoring import Errors
 from bigrec.resources import SILENT, Progress
 from bigrec.runs import check_run_name, describe_environment, write_run
 from bigrec.store.writer import publishing
+from bigrec.train.code_loop import CodeLoop
 from bigrec.train.device import choose_device
 from bigrec.train.loop import Block, Loop, PairLoop, RowLoop
 from bigrec.train.priors import FactorPenalty
@@ -183,7 +185,13 @@ class _Fitting:
         loop: Loop
         feed: PairFeed | RowFeed
         order = {"batch_size": options.batch_size, "seed": self.seed}
-        if self.model.inputs == "rows":
+        if isinstance(options, AutoRecOptions) and options.form == "codes":
+            rows = data.train
+            if options.basis == "item":
+                rows = rows.transposed(data.spec.n_movies)
+            loop = CodeLoop(trained, options, rows, self.biases)
+            feed = RowFeed(rows, **order)
+        elif takes_rows(trained):
             loop = RowLoop(trained, options, data.spec.n_movies)
             feed = RowFeed(data.train, **order)
         else:
@@ -249,4 +257,4 @@ class _Fitting:
 
     def _recommender(self, trained: keras.Model) -> Recommender:
         data = self.data
-        return Recommender(trained, self.model.inputs, data.train, data.spec, self.biases)
+        return Recommender(trained, data.train, data.spec, self.biases)

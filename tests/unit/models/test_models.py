@@ -45,9 +45,8 @@ def test_a_saved_model_scores_as_before(
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     user = np.arange(50, dtype=np.int32)
     movie = (user * 7 % 20).astype(np.int32)
-    kind = MODELS[name].inputs
-    before, _ = Recommender(model, kind, rows, spec, biases).score_pairs(user, movie)
-    after, cold = Recommender(loaded, kind, rows, spec, biases).score_pairs(user, movie)
+    before, _ = Recommender(model, rows, spec, biases).score_pairs(user, movie)
+    after, cold = Recommender(loaded, rows, spec, biases).score_pairs(user, movie)
     np.testing.assert_array_equal(before, after)
     assert not cold.any()
 
@@ -56,7 +55,7 @@ def test_a_saved_model_scores_as_before(
 def test_pairs_and_whole_users_agree(name: str, data: tuple[UserRows, BatchSpec, Biases]) -> None:
     rows, spec, biases = data
     model = make_model(name, "tuned", rows, spec, biases)
-    recommender = Recommender(model, MODELS[name].inputs, rows, spec, biases)
+    recommender = Recommender(model, rows, spec, biases)
     users = np.array([3, 41], np.int32)
     whole = recommender.score_users(users)
     pairs, _ = recommender.score_pairs(np.repeat(users, 20), np.tile(np.arange(20, dtype="i4"), 2))
@@ -69,7 +68,7 @@ def test_unknown_ids_fall_back_and_are_counted(
 ) -> None:
     rows, spec, biases = data
     model = make_model(name, "tuned", rows, spec, biases)
-    recommender = Recommender(model, MODELS[name].inputs, rows, spec, biases)
+    recommender = Recommender(model, rows, spec, biases)
     user, movie = np.array([-1, 2, -1, 2], "i4"), np.array([4, -1, -1, 4], "i4")
     scores, cold = recommender.score_pairs(user, movie)
     assert cold.tolist() == [True, True, True, False]
@@ -95,7 +94,7 @@ def test_biases_solve_their_ridge_equations(data: tuple[UserRows, BatchSpec, Bia
 def test_errors_agree_with_a_naive_loop(data: tuple[UserRows, BatchSpec, Biases]) -> None:
     rows, spec, biases = data
     model = make_model("matrix-factorization", "tuned", rows, spec, biases)
-    recommender = Recommender(model, "pairs", rows, spec, biases)
+    recommender = Recommender(model, rows, spec, biases)
     errors = recommender.errors_on(rows)
     differences = []
     for u in range(50):

@@ -29,7 +29,7 @@ def test_means_are_the_ridge_fit_of_the_factors(penalty: FactorPenalty) -> None:
     factors = [tf.constant(rng.normal(size=(n, SIZE)), tf.float32) for n in (N_USERS, N_MOVIES)]
     for _ in range(12):  # each call goes on from the last
         penalty.end_epoch(*factors)
-    for matrix, values, mean in zip((pairs, pairs.T), factors, penalty.variables[:2], strict=True):
+    for matrix, values, mean in zip((pairs, pairs.T), factors, penalty.variables[::2], strict=True):
         n, n_other = matrix.sum(axis=1), matrix.sum(axis=0)
         spread = matrix / np.sqrt(np.maximum(n, 1))[:, None]
         weight = (0.7 * np.maximum(n, 1) ** -0.25 * n)[:, None]
@@ -44,12 +44,12 @@ def test_the_penalty_is_the_weighted_distance_from_the_means(penalty: FactorPena
     rng = np.random.default_rng(1)
     user, movie = rng.integers(N_USERS, size=8), rng.integers(N_MOVIES, size=8)
     user_rows, movie_rows = rng.normal(size=(2, 8, SIZE)).astype(np.float32)
-    for mean, shape in zip(penalty.variables[:2], (N_USERS, N_MOVIES), strict=True):
+    for mean, shape in zip(penalty.variables[::2], (N_USERS, N_MOVIES), strict=True):
         mean.assign(rng.normal(size=(shape, SIZE)))
     expected = 0.0
     for counts, index, values, mean in zip(
         (biases.user_count, biases.movie_count), (user, movie), (user_rows, movie_rows),
-        penalty.variables[:2], strict=True,
+        penalty.variables[::2], strict=True,
     ):  # fmt: skip
         weight = 0.7 * np.maximum(counts[index], 1) ** -0.25
         expected += np.mean(weight * np.square(values - mean.numpy()[index]).sum(axis=1))

@@ -1,0 +1,71 @@
+"""The one-layer AutoRec's step and codes against NumPy, and that it learns in both bases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bigrec.datasets.user_rows import RowFeed
+from bigrec.features import UserRows
+from bigrec.models.autorec import PRESETS, AutoRecOptions, build, codes_and_decoder
+from bigrec.models.bias import fit_biases
+from bigrec.models.options import override
+from bigrec.models.recommender import Recommender
+from bigrec.train.code_loop import CodeLoop
+from tests.unit.models.test_cosine_knn import make_rows
+
+
+def make_loop(basis: str) -> tuple[Any, UserRows, Any, Any]:
+    rows, spec = make_rows(5, n_users=40, n_movies=15, density=0.3)
+    biases = fit_biases(rows, spec)
+    settings = {"basis": basis, "first_units": "8", "row_l2": "0.1", "learning_rate": "0.3"}
+    options: AutoRecOptions = override(PRESETS["tuned"], settings)
+    model = build(spec, options, biases)
+    by_row = rows.transposed(spec.n_movies) if basis == "item" else rows
+    loop = CodeLoop(model, options, by_row, biases)
+    return loop, by_row, (model, options), (rows, spec, biases)
+
+
+@pytest.mark.parametrize("basis", ["user", "item"])
+def test_codes_are_those_of_the_formula(basis: str) -> None:
+    loop, by_row, (model, options), (_, _, biases) = make_loop(basis)
+    feed = RowFeed(by_row, batch_size=4, seed=0)
+    for block in feed.blocks(1):
+        loop.train_block(block)
+    loop.end_epoch()
+    residual_weights, presence_weights, _, _, hidden_bias = (v.numpy() for v in loop.variables[:5])
+    bases = (biases.movie, biases.user) if basis == "item" else (biases.user, biases.movie)
+    codes = codes_and_decoder(model, options)[0].numpy()
+    for row in range(by_row.n_users):
+        columns = by_row.movie_index[by_row.indptr[row] : by_row.indptr[row + 1]]
+        ratings = by_row.rating[by_row.indptr[row] : by_row.indptr[row + 1]]
+        residual = ratings - biases.mean - bases[0][row] - bases[1][columns]
+        presence = options.presence / np.sqrt(max(len(columns), 1))
+        sums = residual @ residual_weights[columns]
+        sums += presence * presence_weights[columns].sum(axis=0) + hidden_bias
+        np.testing.assert_allclose(codes[row], 1 / (1 + np.exp(-sums)), atol=1e-5)
+
+
+@pytest.mark.parametrize("basis", ["user", "item"])
+def test_it_fits_its_train_side(basis: str) -> None:
+    loop, by_row, (model, _), (rows, spec, biases) = make_loop(basis)
+    before = Recommender(model, rows, spec, biases).errors_on(rows)
+    feed = RowFeed(by_row, batch_size=4, seed=0)
+    for epoch in range(1, 13):
+        squares = sum(loop.train_block(block)[0] for block in feed.blocks(epoch))
+        loop.end_epoch()
+    after = Recommender(model, rows, spec, biases).errors_on(rows)
+    assert squares / rows.n_rows < 0.8 * before.rmse**2
+    assert after.rmse < 0.9 * before.rmse
+
+
+def test_transposed_rows_hold_the_same_ratings() -> None:
+    rows, spec = make_rows(6, n_users=12, n_movies=7, density=0.4)
+    dense = np.zeros((12, 7))
+    dense[np.repeat(np.arange(12), rows.lengths()), rows.movie_index] = rows.rating
+    by_movie = rows.transposed(spec.n_movies)
+    again = np.zeros((7, 12))
+    again[np.repeat(np.arange(7), by_movie.lengths()), by_movie.movie_index] = by_movie.rating
+    np.testing.assert_array_equal(again, dense.T)
