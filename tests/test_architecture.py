@@ -45,6 +45,13 @@ def test_ingest_loads_only_what_it_needs(raw_small: Path, tmp_path: Path) -> Non
     assert not loaded & (HEAVY - {"numba"} | {"polars", "duckdb", "pandas", "scipy.linalg"})
 
 
+def test_a_second_ingest_loads_nothing_that_reads(raw_small: Path, store_small: Path) -> None:
+    argv = ["ingest", str(raw_small), "--store", str(store_small), "--json"]
+    loaded = loaded_after(f"from bigrec.cli.app import main; assert main({argv!r}) == 0")
+    assert "bigrec.ingest.unchanged" in loaded
+    assert not loaded & (HEAVY | {"numpy", "polars", "duckdb", "pyarrow", "bigrec.ingest.ingest"})
+
+
 def test_splits_load_no_model_library() -> None:
     assert not loaded_after("import bigrec.splits.materialize") & (HEAVY - {"numba"})
 

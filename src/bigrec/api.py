@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bigrec.ingest.ingest import IngestOptions, ingest_ratings
+from bigrec.ingest.ingest import ingest_ratings
+from bigrec.ingest.options import IngestOptions
 from bigrec.query.session import QueryResult, open_session
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.splits.materialize import materialize_split

@@ -16,8 +16,9 @@ from tests.movielens_files import write_movielens
 from tests.netflix_files import PROBE, QUALIFYING, kaggle_zip, some_rows, stored_rows, write_netflix
 
 from bigrec.errors import StoreError
-from bigrec.ingest.ingest import IngestOptions, ingest_ratings
+from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.netflix import PUBLISHED_COUNTS, NetflixFolder
+from bigrec.ingest.options import IngestOptions
 from bigrec.ingest.raw import RawFolder
 from bigrec.resources import Budget
 from bigrec.store.catalog import open_catalog

@@ -13,7 +13,8 @@ ALLOWED_GROWTH_BYTES = 64 << 20
 BUDGET_BYTES = MIN_MEMORY_BYTES
 
 INGEST = """
-    from bigrec.ingest.ingest import IngestOptions, ingest_ratings
+    from bigrec.ingest.ingest import ingest_ratings
+    from bigrec.ingest.options import IngestOptions
     from bigrec.resources import Budget
     summary = ingest_ratings(
         Path(sys.argv[1]),

@@ -14,7 +14,8 @@ from tests.netflix_files import Row, rating_text, stored_rows, write_netflix
 
 from bigrec.errors import DataError, RawFormatError
 from bigrec.ingest import builder
-from bigrec.ingest.ingest import IngestOptions, ingest_ratings
+from bigrec.ingest.ingest import ingest_ratings
+from bigrec.ingest.options import IngestOptions
 from bigrec.schema import MAX_ID
 
 _SETTINGS = settings(

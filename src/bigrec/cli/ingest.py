@@ -42,24 +42,22 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Turn raw rating files into a checked Parquet store, streaming."""
-    from bigrec.ingest.ingest import IngestOptions, ingest_ratings
+    from bigrec.ingest.options import IngestOptions
+    from bigrec.ingest.unchanged import find_unchanged
     from bigrec.resources import format_bytes
 
     settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
-    with console.progress_bars() as progress:
-        summary = ingest_ratings(
-            raw,
-            settings.store,
-            options=IngestOptions(
-                source=source,
-                overwrite=overwrite,
-                by_user=by_user,
-                on_error=on_error,
-                rejects=rejects,
-            ),
-            budget=settings.budget,
-            progress=progress,
-        )
+    options = IngestOptions(
+        source=source, overwrite=overwrite, by_user=by_user, on_error=on_error, rejects=rejects
+    )
+    summary = find_unchanged(raw, settings.store, options)
+    if summary is None:
+        from bigrec.ingest.ingest import ingest_ratings
+
+        with console.progress_bars() as progress:
+            summary = ingest_ratings(
+                raw, settings.store, options=options, budget=settings.budget, progress=progress
+            )
     if as_json:
         console.print_json(summary)
         return

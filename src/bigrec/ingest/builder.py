@@ -18,17 +18,19 @@ import numpy as np
 from bigrec.errors import DataError, ResourceError, StoreError
 from bigrec.ingest import kernels, row_kernels
 from bigrec.ingest.raw import RawFile
+from bigrec.ingest.readers import open_reader
 from bigrec.ingest.rejects import Rejects
 from bigrec.ingest.rows import BadLine, GroupStats, Rows, Titles
 from bigrec.ingest.sorting import Bucket, Spill, plan_buckets, sort_records
 from bigrec.ingest.sources import Source
 from bigrec.ingest.tables import write_movie_table, write_pairs, write_user_table
+from bigrec.ingest.unchanged import SourceEntry
 from bigrec.ingest.units import RawUnit, line_at
 from bigrec.ingest.users import UserTable
 from bigrec.ingest.workspace import Workspace
 from bigrec.resources import Budget, Progress, format_bytes, map_in_order
 from bigrec.store.layout import StoreLayout, part_name
-from bigrec.store.manifest import Manifest, SourceFile
+from bigrec.store.manifest import Manifest
 from bigrec.store.ratings_file import RatingsWriter
 from bigrec.version import __version__
 
@@ -43,14 +45,6 @@ _MAX_UNIT_BYTES = 16 << 20
 _SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
 _MAX_BUCKET_ROWS = 1 << 20
 _DIGEST_MASK = (1 << 64) - 1
-
-
-@dataclass(frozen=True)
-class SourceEntry:
-    """One entry of the manifest's list of raw files."""
-
-    described: SourceFile
-    files: tuple[RawFile, ...]
 
 
 @dataclass(frozen=True)
@@ -121,6 +115,7 @@ class StoreBuilder:
         progress: Progress,
     ) -> None:
         self._source = source
+        self._reader = open_reader(source)
         self._layout = layout
         self._rejects = rejects
         self._budget = budget
@@ -140,14 +135,14 @@ class StoreBuilder:
 
     def build(self, raw: Path, entries: list[SourceEntry]) -> Manifest:
         """Write everything; return the manifest, written last."""
-        source, layout = self._source, self._layout
-        movie_sample, user_sample, n_rows = source.sample()
+        source, reader, layout = self._source, self._reader, self._layout
+        movie_sample, user_sample, n_rows = reader.sample()
         by_movie = by_user = None
         layout.ratings.mkdir()
         side = ThreadPoolExecutor(1)  # the small files are read beside the ratings
         small_files = side.submit(self._read_small_files)
         try:
-            if not source.movie_sorted:
+            if not reader.movie_sorted:
                 plan = plan_buckets(movie_sample, n_rows, self._bucket_rows)
                 by_movie = Spill(layout.root / "spill-by-movie", plan)
             if self._by_user:
@@ -213,12 +208,12 @@ class StoreBuilder:
 
     def _read_small_files(self) -> _SmallFiles:
         """Read the titles; write probe and qualifying."""
-        source, layout = self._source, self._layout
+        reader, layout = self._reader, self._layout
         bad_lines: list[BadLine] | None = None if self._rejects is None else []
         return _SmallFiles(
-            source.titles(bad_lines),
-            write_pairs(layout.probe, source.probe(bad_lines)),
-            write_pairs(layout.qualifying, source.qualifying(bad_lines)),
+            reader.titles(bad_lines),
+            write_pairs(layout.probe, reader.probe(bad_lines)),
+            write_pairs(layout.qualifying, reader.qualifying(bad_lines)),
             bad_lines or [],
         )
 
@@ -231,7 +226,7 @@ class StoreBuilder:
         digests: dict[int, int] = {}
         n_lines: dict[RawFile, int] = {}
         last_movie = 0
-        units = self._source.units(self._unit_bytes)
+        units = self._reader.units(self._unit_bytes)
         n_bytes = sum(entry.described.size for entry in entries)
         self._progress.start("parsing", n_bytes, "bytes")
         numbered = enumerate(units)
@@ -253,7 +248,7 @@ class StoreBuilder:
         self, number: int, unit: RawUnit, by_movie: Spill | None, by_user: Spill | None
     ) -> _ParsedUnit:
         skip_bad = self._rejects is not None
-        rows = self._source.parse(unit, self._workspace, skip_bad=skip_bad)
+        rows = self._reader.parse(unit, self._workspace, skip_bad=skip_bad)
         part = None
         if by_movie:
             by_movie.add(number, rows.movie_id, rows.user_id, rows.payload, self._workspace)
@@ -274,7 +269,7 @@ class StoreBuilder:
         )
         if repeated >= 0:
             pair = int(rows.movie_id[repeated]), int(rows.user_id[repeated])
-            raise next(self._source.repeated_lines(unit, {pair})).error()
+            raise next(self._reader.repeated_lines(unit, {pair})).error()
         path = self._layout.ratings / part_name(number)
         self._worker.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
         if not self._by_user:
@@ -286,7 +281,7 @@ class StoreBuilder:
             return
         first_lines = []
         for piece, count in zip(parsed.unit.pieces, parsed.n_lines, strict=True):
-            first = n_lines.get(piece.file, self._source.first_line)
+            first = n_lines.get(piece.file, self._reader.first_line)
             first_lines.append(first)
             n_lines[piece.file] = first + count
         self._rejects.add(
@@ -312,14 +307,14 @@ class StoreBuilder:
             self._progress.advance(part.n_rows, part.n_rows)
         repeated = {pair for part in parts for pair in part.repeated}
         if movie_is_primary and repeated and self._rejects is not None:
-            self._rejects.add(self._source.repeated_lines(None, repeated))
+            self._rejects.add(self._reader.repeated_lines(None, repeated))
         return parts
 
     def _write_bucket(self, path: Path, bucket: Bucket, *, movie_is_primary: bool) -> _Part:
         records = sort_records(
             bucket.read(self._workspace),
             self._workspace,
-            secondary_sorted=self._source.movie_sorted,
+            secondary_sorted=self._reader.movie_sorted,
         )
         order = (0, 1) if movie_is_primary else (1, 0)
         stats, digest, repeated = self._summarise(
@@ -330,7 +325,7 @@ class StoreBuilder:
             again = np.flatnonzero(~np.diff(records[:, :2], axis=0).any(axis=1)) + 1
             pairs = [(int(row[order[0]]), int(row[order[1]])) for row in records[again]]
             if self._rejects is None:
-                raise next(self._source.repeated_lines(None, set(pairs))).error()
+                raise next(self._reader.repeated_lines(None, set(pairs))).error()
             records = np.delete(records, again, axis=0)  # the first line counts
             stats, digest, _ = self._summarise(
                 records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary

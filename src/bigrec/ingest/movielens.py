@@ -1,36 +1,12 @@
-"""MovieLens: 100K (u.data, u.item), 1M and 10M (ratings.dat, movies.dat), and the csv form.
-
-Rows come in any order, with timestamps in seconds; they become UTC days.
-"""
+"""MovieLens: 100K (u.data, u.item), 1M and 10M (ratings.dat, movies.dat), and the csv form."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from bigrec.errors import DataError
-from bigrec.ingest import kernels
-from bigrec.ingest.netflix import repeated_text
 from bigrec.ingest.raw import RawFile, RawFolder
-from bigrec.ingest.rows import BadLine, Rows, Titles
-from bigrec.ingest.units import LINE_START, RawUnit, plan_units, read_unit
-from bigrec.ingest.workspace import Workspace
-from bigrec.schema import MAX_ID
-
-Array = np.ndarray[Any, Any]
-
-_RATINGS_HEADER: Final = "userId,movieId,rating,timestamp"
-_MOVIES_HEADER: Final = "movieId,title,genres"
-_SHORTEST_ROW = len("1,1,1,1\n")
-_SAMPLE_PLACES, _SAMPLE_BYTES = 64, 1 << 14
-_STREAM_SAMPLE_BYTES = 4 << 20
-_COMPRESSION_GUESS = 4  # text is about this much larger than its compressed file
-_YEAR = re.compile(r"\s*\((\d{4})(?:[-\u2013]\d{0,4})?\)\s*$")
 
 
 @dataclass(frozen=True)
@@ -58,7 +34,6 @@ class MovieLensFolder:
 
     name = "movielens"
     signature = "ratings.csv, ratings.dat or u.data with its movies (MovieLens)"
-    movie_sorted = False
     max_rating = 5.0
 
     def __init__(self, folder: RawFolder) -> None:
@@ -66,14 +41,14 @@ class MovieLensFolder:
         present = [dialect for dialect in _DIALECTS if folder.find(dialect.ratings)]
         # Among the .dat sets only 1M knows its users' age and trade, and only it has whole stars.
         with_users = folder.find("users.dat") is not None
-        self._dialect = next(
+        self.dialect = next(
             dialect
             for dialect in present
             if dialect.separator != "::" or dialect.whole_stars == with_users
         )
-        ratings = folder.find(self._dialect.ratings)
+        ratings = folder.find(self.dialect.ratings)
         assert ratings is not None  # noqa: S101 - `present` holds only such dialects
-        self._ratings = ratings
+        self.ratings_file = ratings
 
     @staticmethod
     def recognises(folder: RawFolder) -> bool:
@@ -83,175 +58,31 @@ class MovieLensFolder:
     @property
     def form(self) -> str:
         """Which set this is, in words."""
-        return self._dialect.form
+        return self.dialect.form
 
     @property
     def min_rating(self) -> float:
         """Lowest rating of the scale, in stars."""
-        return 1.0 if self._dialect.whole_stars else 0.5
+        return 1.0 if self.dialect.whole_stars else 0.5
 
     def files(self) -> list[list[RawFile]]:
         """Every file that is read."""
-        return [[self._ratings], [self._movies_file()]]
-
-    def units(self, unit_bytes: int) -> Iterator[RawUnit]:
-        """The ratings, cut at lines."""
-        if self._dialect.has_header:
-            with self._ratings.open() as file:
-                header = file.readline(200).decode("utf-8-sig", "replace").rstrip("\r\n")
-            if header and header != _RATINGS_HEADER:
-                expected = f"the header {_RATINGS_HEADER!r}"
-                raise BadLine(self._ratings.label, 1, header, expected).error()
-        skip = int(self._dialect.has_header)
-        return plan_units([self._ratings], LINE_START, unit_bytes, skip_lines=skip)
-
-    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
-        """Parse a unit; rows stay in the order of the file.
-
-        Raises:
-            RawFormatError: a line breaks the grammar.
-        """
-        text = read_unit(unit, workspace)
-        keys = workspace.array("keys", text.edges[-1] // _SHORTEST_ROW + 1, np.uint64)
-        movies = workspace.array("movie_id", len(keys), np.int32)
-        separator = self._dialect.separator
-        n = 0
-        n_lines: list[int] = []
-        bad_lines: list[tuple[int, BadLine]] = []
-        for number, (position, end) in enumerate(zip(text.edges, text.edges[1:], strict=False)):
-            n_before, n_bad, counted, line = n, 0, position, 0
-            while position < end:
-                code, position, n = kernels.parse_delimited(
-                    text.buffer, position, end, ord(separator[0]), len(separator),
-                    self._dialect.whole_stars, keys, movies, n,
-                )  # fmt: skip
-                if code == kernels.OK:
-                    break
-                if not skip_bad:
-                    raise text.bad_line(number, position, code).error()
-                start, position, found = text.line_at(number, position)
-                line += int(np.count_nonzero(text.buffer[counted:start] == ord("\n")))
-                counted = start
-                bad = BadLine(self._ratings.label, line, found, kernels.EXPECTED[code])
-                bad_lines.append((number, bad))
-                n_bad += 1
-            n_lines.append(n - n_before + n_bad)
-        halves = keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
-        return Rows(
-            movies[:n], halves[:, 1], halves[:, 0], n_lines=tuple(n_lines), bad_lines=bad_lines
-        )
-
-    @property
-    def first_line(self) -> int:
-        """Number of the first line of ratings."""
-        return 1 + int(self._dialect.has_header)
-
-    def repeated_lines(
-        self,
-        unit: RawUnit | None,  # noqa: ARG002
-        pairs: set[tuple[int, int]],
-    ) -> Iterator[BadLine]:
-        """The lines of the file on which users rate movies again, for (movie, user) pairs."""
-        separator = self._dialect.separator.encode()
-        seen: set[tuple[int, int]] = set()
-        with self._ratings.open() as file:
-            for number, line in enumerate(file, start=1):
-                fields = line.split(separator, 2)
-                if len(fields) < 3 or not (fields[0].isdigit() and fields[1].isdigit()):
-                    continue
-                pair = int(fields[1]), int(fields[0])
-                if pair in seen:
-                    found = line.decode("iso-8859-1").rstrip("\r\n")
-                    yield BadLine(self._ratings.label, number, found, repeated_text(*pair))
-                elif pair in pairs:
-                    seen.add(pair)
-
-    def sample(self) -> tuple[Array, Array, int]:
-        """Ids from lines at places all over the file, or from its beginning if it is a stream."""
-        separator = re.escape(self._dialect.separator).encode()
-        row = re.compile(rb"\n(\d{1,10})%b(\d{1,10})%b" % (separator, separator))
-        file = self._ratings
-        size = file.member_bytes if file.member else file.path.stat().st_size
-        n_total = size if file.is_plain or file.member else size * _COMPRESSION_GUESS
-        users: list[int] = []
-        movies: list[int] = []
-        n_read = 0
-        with file.open() as stream:
-            for place in range(0, size, max(_SAMPLE_BYTES, size // _SAMPLE_PLACES)):
-                if file.is_plain:
-                    stream.seek(place)
-                block = stream.read(_SAMPLE_BYTES if file.is_plain else _STREAM_SAMPLE_BYTES)
-                n_read += len(block)
-                for user, movie in row.findall(block):
-                    if int(user) <= MAX_ID and int(movie) <= MAX_ID:
-                        users.append(int(user))
-                        movies.append(int(movie))
-                if not file.is_plain:
-                    break
-        estimate = n_total * len(users) // max(n_read, 1)
-        return np.array(movies or [1], np.int32), np.array(users or [1], np.int32), estimate
-
-    def titles(self, bad_lines: list[BadLine] | None) -> Titles:
-        """Read the movies; the year is the one in brackets behind the title.
-
-        Raises:
-            RawFormatError: a line has another form, and there is no list for such lines.
-        """
-        file = self._movies_file()
-        titles: dict[int, tuple[str, int | None]] = {}
-        for number, text, fields in self._movie_lines(file):
-            wrong_width = len(fields) != 3 if self._dialect.has_header else len(fields) < 2
-            if wrong_width or not _is_id(fields[0]) or int(fields[0]) in titles:
-                bad = BadLine(file.label, number, text, "a new movie id, then its title")
-                if bad_lines is None:
-                    raise bad.error()
-                bad_lines.append(bad)
-                continue
-            year = _YEAR.search(fields[1])
-            titles[int(fields[0])] = _YEAR.sub("", fields[1]), int(year[1]) if year else None
-        return Titles.from_mapping(titles)
-
-    def probe(self, bad_lines: list[BadLine] | None) -> None:
-        """MovieLens has none."""
-
-    def qualifying(self, bad_lines: list[BadLine] | None) -> None:
-        """MovieLens has none."""
+        return [[self.ratings_file], [self.movies_file()]]
 
     def coverage(self, counts: dict[str, int | None]) -> str:  # noqa: ARG002
         """MovieLens sets are many; nothing is said."""
         return ""
 
-    def _movies_file(self) -> RawFile:
-        file = self._folder.find(self._dialect.movies)
+    def movies_file(self) -> RawFile:
+        """The file of titles.
+
+        Raises:
+            DataError: it is missing.
+        """
+        file = self._folder.find(self.dialect.movies)
         if file is None:
             raise DataError(
-                f"{self._folder.root / self._dialect.movies} is missing",
+                f"{self._folder.root / self.dialect.movies} is missing",
                 hint="it belongs to the MovieLens set; fetch it again",
             )
         return file
-
-    def _movie_lines(self, file: RawFile) -> Iterator[tuple[int, str, list[str]]]:
-        """Yield (line number, text, fields) of the lines that describe movies."""
-        data = file.read()
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:  # the sets up to 1M
-            text = data.decode("iso-8859-1")
-        lines = text.replace("\r\n", "\n").split("\n")
-        if self._dialect.has_header:
-            if lines[0] != _MOVIES_HEADER:
-                expected = f"the header {_MOVIES_HEADER!r}"
-                raise BadLine(file.label, 1, lines[0], expected).error()
-            reader = csv.reader(line + "\n" for line in lines)
-            for fields in reader:
-                if fields and reader.line_num > 1:
-                    yield reader.line_num, ",".join(fields), fields
-            return
-        separator = "::" if self._dialect.separator == "::" else "|"
-        for number, line in enumerate(lines, start=1):
-            if line:
-                yield number, line, line.split(separator)
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 0 < int(text) <= MAX_ID

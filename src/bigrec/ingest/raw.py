@@ -1,29 +1,25 @@
 """Raw files as they come: plain, compressed with gzip or zstd, or inside a zip archive.
 
-A plain file can be read from the middle, so it can be cut before it is read; others are streams.
+Which there are, of what size and age; `streams` reads them.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import gzip
-import io
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, cast
-
-import pyarrow as pa
+from typing import Final
 
 from bigrec.errors import DataError
 from bigrec.store.manifest import SourceFile
 
 _COMPRESSED: Final = (".gz", ".zst")
 _SUBFOLDERS: Final = ("training_set",)
+DISK_FAILURES: Final = (OSError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -65,28 +61,6 @@ class RawFile:
             f"{inside}/{self.member}" if self.member else inside, size, status.st_mtime_ns
         )
 
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """The decompressed text as a stream, with every failure to read it a DataError."""
-        with reading(self):
-            if self.member:
-                with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
-                    yield cast("BinaryIO", member)
-            elif self.path.suffix == ".gz":
-                with gzip.open(self.path) as stream:
-                    yield cast("BinaryIO", stream)
-            elif self.path.suffix == ".zst":
-                with pa.input_stream(self.path, compression="zstd") as source:
-                    yield cast("BinaryIO", io.BufferedReader(source))
-            else:
-                with self.path.open("rb") as file:
-                    yield file
-
-    def read(self) -> bytes:
-        """The whole text; for small files."""
-        with self.open() as stream:
-            return stream.read()
-
 
 def empty_file_error(file: RawFile) -> DataError:
     """The error for a file without a line."""
@@ -96,13 +70,13 @@ def empty_file_error(file: RawFile) -> DataError:
 
 
 @contextmanager
-def reading(file: RawFile) -> Iterator[None]:
+def reading(file: RawFile, failures: tuple[type[Exception], ...] = DISK_FAILURES) -> Iterator[None]:
     """Turn every failure to read a file into a DataError that names it."""
     try:
         yield
     except FileNotFoundError:
         raise DataError(f"{file.label} is missing", hint="fetch the file again") from None
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
+    except failures as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
             f"{file.label} cannot be read: {reason}",

@@ -1,4 +1,4 @@
-"""What a source hands to ingest: the parsed rows of one unit, titles, and pairs."""
+"""What a reader hands to ingest: the parsed rows of one unit, titles, and pairs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class BadLine:
     def error(self) -> RawFormatError:
         """The error that stops an ingest here."""
         return RawFormatError(self.path, self.line, self.found, self.expected)
+
+
+def repeated_text(movie: int, user: int) -> str:
+    """What is expected where a user rates a movie again."""
+    return f"one rating of movie {movie} by user {user}, this is another"
 
 
 @dataclass(frozen=True)

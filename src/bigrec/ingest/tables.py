@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from bigrec.ingest.rows import GroupStats, Pairs, Titles
 from bigrec.schema import DATE, MOVIE_ID, USER_ID
-from bigrec.store.writer import arrow_column, write_table
+from bigrec.store.small_tables import arrow_column, write_table
 
 Array = np.ndarray[Any, Any]
 

@@ -18,6 +18,7 @@ from bigrec.errors import DataError
 from bigrec.ingest.kernels import EXPECTED
 from bigrec.ingest.raw import RawFile, empty_file_error
 from bigrec.ingest.rows import BadLine
+from bigrec.ingest.streams import open_stream
 from bigrec.ingest.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
@@ -152,7 +153,7 @@ def read_unit(unit: RawUnit, workspace: Workspace) -> UnitText:
 def line_at(file: RawFile, offset: int) -> tuple[int, str]:
     """The number (from 1) and the text of the line of a file that holds byte `offset`."""
     number, head, position = 1, b"", 0
-    with file.open() as stream:
+    with open_stream(file) as stream:
         while block := stream.read(min(_COUNT_BYTES, offset - position)):
             position += len(block)
             number += block.count(b"\n")
@@ -164,7 +165,7 @@ def line_at(file: RawFile, offset: int) -> tuple[int, str]:
 def _cut_plain(
     file: RawFile, boundary: re.Pattern[bytes], unit_bytes: int, skip_lines: int
 ) -> Iterator[Piece]:
-    with file.open() as stream:
+    with open_stream(file) as stream:
         size = stream.seek(0, 2)
         stream.seek(0)
         start, _ = _skip_head(stream, skip_lines)
@@ -179,7 +180,7 @@ def _cut_plain(
 def _cut_stream(
     file: RawFile, boundary: re.Pattern[bytes], unit_bytes: int, skip_lines: int
 ) -> Iterator[Piece]:
-    with file.open() as stream:
+    with open_stream(file) as stream:
         start, text = _skip_head(stream, skip_lines)
         while block := stream.read(unit_bytes - min(len(text), unit_bytes // 2)):
             text += block
@@ -226,7 +227,7 @@ def _last_boundary(text: bytes, boundary: re.Pattern[bytes]) -> int:
 
 def _read_range(piece: Piece, target: Array) -> None:
     view = memoryview(target.data)
-    with piece.file.open() as file:
+    with open_stream(piece.file) as file:
         file.seek(piece.start)
         filled = file.readinto(view)  # type: ignore[attr-defined]
     if filled < len(view):

@@ -37,7 +37,8 @@ from bigrec.splits.sides import (
 )  # fmt: skip
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
-from bigrec.store.writer import arrow_column, publishing, write_table
+from bigrec.store.small_tables import arrow_column, write_table
+from bigrec.store.writer import publishing
 
 Array = np.ndarray[Any, Any]
 

@@ -16,16 +16,18 @@ from bigrec.store.layout import StoreLayout
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One raw file as it was when it was ingested."""
+    """One raw file, or many small ones together, as they were when they were ingested."""
 
     name: str
-    """Path below the raw folder."""
+    """Path below the raw folder; of the first file of many."""
     size: int
     """Bytes."""
     mtime_ns: int
     """Time of the last change, in nanoseconds since 1970."""
     rows_digest: str = ""
     """Digest of the file's rows in hexadecimal, independent of their order; empty for titles."""
+    files_digest: str = ""
+    """Digest of the names, sizes and times of many files, in hexadecimal; empty for one."""
 
 
 @dataclass(frozen=True)

@@ -15,54 +15,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Final
 
 from bigrec.errors import ResourceError, StoreError
 
-Array = np.ndarray[Any, Any]
-
 _RENAME_EXCHANGE: Final = 2
 _AT_FDCWD: Final = -100
-
-
-def arrow_column(
-    values: Array, kind: pa.DataType | None = None, missing: Array | None = None
-) -> pa.Array:
-    """An Arrow column over the memory of a NumPy array.
-
-    `pa.array` would import pandas, where it is installed, to see whether it was given a part of it:
-    a third of a second.
-
-    Args:
-        values: (n,) numbers, or days as datetime64.
-        kind: a type of the same width; None for the array's own.
-        missing: (n,) bool, which of the values are null.
-    """
-    if values.dtype.kind == "M":
-        values, kind = values.astype("datetime64[D]").astype(np.int32), pa.date32()
-    values = np.ascontiguousarray(values)
-    valid = None
-    if missing is not None:
-        valid = pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    return pa.Array.from_buffers(
-        kind or pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(values)]
-    )
-
-
-def write_table(path: Path, columns: dict[str, pa.Array]) -> None:
-    """Write a small table, such as movies or users, as one Parquet file.
-
-    The first column holds ids in ascending order.
-    """
-    key, *others = columns
-    pq.write_table(
-        pa.table(columns), path, compression="zstd",
-        use_dictionary=others, column_encoding={key: "DELTA_BINARY_PACKED"},
-    )  # fmt: skip
 
 
 @contextmanager
@@ -119,7 +77,9 @@ def publishing(target: Path) -> Iterator[Path]:
 
 def folder_bytes(folder: Path) -> int:
     """The size of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(
+        Path(parent, name).stat().st_size for parent, _, names in os.walk(folder) for name in names
+    )
 
 
 def _sync_folder(folder: Path) -> None:

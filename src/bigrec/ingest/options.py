@@ -1,0 +1,36 @@
+"""What an ingest is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bigrec.errors import SettingsError
+
+ON_ERROR: Final = ("stop", "skip")
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """What to ingest, and how."""
+
+    source: str = "auto"
+    """The kind of raw data: auto, netflix or movielens."""
+    overwrite: bool = False
+    """Whether a store that exists is replaced, its splits included."""
+    by_user: bool = True
+    """Whether to write ratings_by_user/ too. users.parquet is written in any case."""
+    on_error: str = "stop"
+    """What a bad line does: stop (nothing is written) or skip (the line is left out)."""
+    rejects: Path | None = None
+    """Where to write the lines that were left out, as csv; None to count them only."""
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ON_ERROR:
+            raise SettingsError.unknown_name("on-error choice", self.on_error, ON_ERROR)
+        if self.rejects and self.on_error != "skip":
+            raise SettingsError(
+                "--rejects was given, but bad lines stop the ingest",
+                hint="add --on-error skip to leave them out",
+            )
