@@ -127,7 +127,7 @@ def write_synthetic(
     world = _make_world(n_ratings, seed)
     squared_error = _write_ratings(partial, world, seed, budget, progress)
     _write_titles(partial, world, np.random.default_rng([seed, 2]))
-    (partial / "README").write_text(
+    (partial / "SYNTHETIC.txt").write_text(  # ingest knows the files by it
         f"Synthetic ratings in the form of the Netflix Prize set. Seed {seed}.\n"
     )
     if out.exists():

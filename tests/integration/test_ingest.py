@@ -166,13 +166,26 @@ def test_without_the_order_by_user_the_users_are_the_same(
 
 
 def test_the_published_counts_mean_the_complete_set(raw_small: Path, tmp_path: Path) -> None:
-    source = NetflixFolder(RawFolder(raw_small))
+    real = tmp_path / "raw"
+    shutil.copytree(raw_small, real, ignore=shutil.ignore_patterns("SYNTHETIC.txt"))
+    source = NetflixFolder(RawFolder(real))
     counts: dict[str, int | None] = dict(PUBLISHED_COUNTS)
     assert source.coverage(counts) == "the complete Netflix Prize set"
     counts["probe pairs"] = None
     text = source.coverage(counts)
     assert text == "a part of the Netflix Prize set: 0 of 1,408,395 probe pairs"
-    assert ingest_ratings(raw_small, tmp_path / "store").coverage.startswith("a part of")
+    assert ingest_ratings(real, tmp_path / "store").coverage.startswith("a part of")
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "zstd"])
+def test_synthetic_data_is_never_taken_for_the_published_set(
+    form: str, raw_small: Path, tmp_path: Path
+) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(raw_small, raw)
+    source = NetflixFolder(RawFolder(raw if form == "folder" else FORMS[form](raw)))
+    text = source.coverage(dict(PUBLISHED_COUNTS))
+    assert text == "synthetic data in the form of the Netflix Prize set"
 
 
 # ---------------------------------------------------------------- MovieLens

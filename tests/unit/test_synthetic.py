@@ -40,7 +40,7 @@ def test_another_seed_gives_other_ratings(raw: tuple[Path, SynthSummary], tmp_pa
 def test_the_files_have_kaggles_names_and_quirks(raw: tuple[Path, SynthSummary]) -> None:
     names = {path.name for path in raw[0].iterdir()}
     combined = {f"combined_data_{number}.txt" for number in range(1, 5)}
-    assert names == combined | {"movie_titles.csv", "probe.txt", "qualifying.txt", "README"}
+    assert names == combined | {"movie_titles.csv", "probe.txt", "qualifying.txt", "SYNTHETIC.txt"}
     titles = (raw[0] / "movie_titles.csv").read_bytes()
     assert b"NULL" in titles
     assert any(byte > 127 for byte in titles)

@@ -34,6 +34,7 @@ class NetflixFolder:
         self.one_movie_a_file = self.rating_files[0].label.name.startswith("mv_")
         self.probe_file = folder.find("probe.txt")
         self.qualifying_file = folder.find("qualifying.txt")
+        self._is_synthetic = folder.find("SYNTHETIC.txt") is not None  # `bigrec synth` marks them
 
     @staticmethod
     def recognises(folder: RawFolder) -> bool:
@@ -53,6 +54,8 @@ class NetflixFolder:
 
     def coverage(self, counts: dict[str, int | None]) -> str:
         """How the counts of a store, named as in PUBLISHED_COUNTS, compare with those."""
+        if self._is_synthetic:
+            return "synthetic data in the form of the Netflix Prize set"
         if counts == PUBLISHED_COUNTS:
             return "the complete Netflix Prize set"
         share = (counts["ratings"] or 0) / PUBLISHED_COUNTS["ratings"]
