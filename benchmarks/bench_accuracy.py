@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import bigrec
 from bigrec.api import Split
 from bigrec.evaluate.baselines import measure_baselines
-from bigrec.models.bias import fit_biases
+from bigrec.models.bias_fit import fit_biases
 from bigrec.models.registry import MODELS
 
 SURPRISE: Final = {"SVD": 0.934, "SVD++": 0.919, "kNN baseline": 0.931, "kNN basic": 0.98}

@@ -5,6 +5,7 @@
     runs/NAME/metrics.json       errors on the test side
     runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
     runs/NAME/model.keras        the model, loaded without executing code
+    runs/NAME/representation/    arrays of it that are read without Keras (see ModelDefinition)
 
 A run appears when it is complete, by one rename.
 """
@@ -16,20 +17,34 @@ import importlib.metadata
 import json
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.bias import Biases
-from bigrec.models.recommender import Recommender
+from bigrec.models.factors import Factors, FactorScorer
 from bigrec.models.scoring import Scorer
+from bigrec.models.similarity import (
+    MOVIE_VECTORS,
+    NEIGHBOUR_INDEX,
+    NEIGHBOUR_SIMILARITY,
+    ListSimilarity,
+    MovieSimilarity,
+    RatingSimilarity,
+    VectorSimilarity,
+)
 from bigrec.version import __version__
+
+if TYPE_CHECKING:
+    import keras
+
+Array = np.ndarray[Any, Any]
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "polars", "pyarrow", "duckdb")
 
@@ -66,6 +81,36 @@ class RunDirectory:
         with np.load(self.folder / "biases.npz") as arrays:
             return Biases(float(arrays["mean"]), *(arrays[name] for name in _BIAS_ARRAYS))
 
+    @cached_property
+    def representation(self) -> dict[str, Array]:
+        """Arrays of the model by name, memory-mapped; empty for a model that has none."""
+        paths = sorted((self.folder / "representation").glob("*.npy"))
+        return {path.stem: np.load(path, mmap_mode="r") for path in paths}
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether scores are dot products, so that the run scores without Keras."""
+        return "user_factors" in self.representation
+
+    def similarity(self, data: TrainingData) -> MovieSimilarity:
+        """What compares movies as the model does.
+
+        Args:
+            data: the split that the run was trained on.
+
+        Raises:
+            RunError: `data` is another split.
+        """
+        self.check_split(data)
+        for name in (MOVIE_VECTORS, "movie_factors"):
+            if name in self.representation:
+                return VectorSimilarity(self.representation[name])
+        if NEIGHBOUR_INDEX in self.representation:
+            return ListSimilarity(
+                self.representation[NEIGHBOUR_INDEX], self.representation[NEIGHBOUR_SIMILARITY]
+            )
+        return RatingSimilarity(data.train, self.biases())
+
     def recommender(self, data: TrainingData) -> Scorer:
         """The trained model, ready to score.
 
@@ -76,11 +121,21 @@ class RunDirectory:
             RunError: `data` is another split, or the model cannot be read.
         """
         self.check_split(data)
+        if self.has_factors:
+            factors = Factors(*(self.representation[name] for name in _FACTOR_ARRAYS))
+            return FactorScorer(factors, data.train, data.spec, self.biases())
+        # Keras takes seconds to load; what has factors is ready before.
+        import keras
+
+        from bigrec.models.recommender import Recommender
+        from bigrec.models.registry import MODELS
+
         try:
             model = keras.models.load_model(self.folder / "model.keras", compile=False)
         except (OSError, ValueError) as error:
             raise RunError(f"the model of run {self.name!r} cannot be read: {error}") from error
-        return Recommender(model, data.train, data.spec, self.biases())
+        fold_in = MODELS[self.config["model"]].fold_in
+        return Recommender(model, data.train, data.spec, self.biases(), fold_in)
 
     def check_split(self, data: TrainingData) -> None:
         """Refuse a split that is not the one that the run was trained on.
@@ -103,6 +158,7 @@ class RunDirectory:
         return fields
 
 
+_FACTOR_ARRAYS = tuple(field.name for field in dataclasses.fields(Factors))
 _BIAS_ARRAYS = ("user", "movie", "movie_mean", "user_count", "movie_count")
 
 
@@ -143,9 +199,13 @@ def write_run(
     metrics: dict[str, Any],
     biases: Biases,
     model: keras.Model,
+    representation: Mapping[str, Array],
 ) -> None:
     """Fill a run's folder."""
     model.save(folder / "model.keras")
+    (folder / "representation").mkdir()
+    for name, values in representation.items():
+        np.save(folder / "representation" / f"{name}.npy", values)
     arrays = dataclasses.asdict(biases)
     np.savez(folder / "biases.npz", **arrays)
     lines = "".join(json.dumps(line) + "\n" for line in history)

@@ -8,41 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.integration.trained import Capture, json_of, places
 
 from bigrec.cli.app import main
 from bigrec.models.registry import MODELS
-
-Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store that has one split, and one run of every model."""
-    folder = tmp_path_factory.mktemp("home")
-    shutil.copytree(store_small, folder / "store")
-    at = places(folder)
-    create = ["split", "create", "s", "--min-movie-ratings", "20", "--min-user-ratings", "5"]
-    assert main([*create, *at[:2]]) == 0
-    for model in MODELS:
-        epochs = [] if model == "cosine-knn" else ["--epochs", "2"]
-        assert main(["train", model, "--split", "s", "--run", model, *epochs, *at]) == 0
-    return folder
-
-
-def places(folder: Path) -> list[str]:
-    return ["--store", str(folder / "store"), "--runs", str(folder / "runs")]
-
-
-def json_of(capsys: Capture, *argv: str) -> dict[str, Any]:
-    capsys.readouterr()
-    assert main([*argv, "--json"]) == 0
-    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return fields
 
 
 def test_synth_and_ingest_say_what_they_did(tmp_path: Path, capsys: Capture) -> None:

@@ -26,6 +26,7 @@ _COMMANDS = (
     "train",
     "compare",
     "recommend",
+    "similar",
     "predict",
     "report",
     "demo",

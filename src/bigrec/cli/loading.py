@@ -1,16 +1,32 @@
-"""Loading a run with its split and store, as the commands that use a trained model need it."""
+"""Opening a run with its split and store, as the commands that use a trained model need it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigrec.cli import console
+from bigrec.cli.options import load_tensorflow
 
 if TYPE_CHECKING:
     from bigrec.datasets.training_data import TrainingData
     from bigrec.models.scoring import Scorer
+    from bigrec.runs import RunDirectory
     from bigrec.settings import Settings
     from bigrec.store.catalog import Catalog
+
+
+class OpenedRun(NamedTuple):
+    """A run with its split and store."""
+
+    run: RunDirectory
+    data: TrainingData
+    catalog: Catalog
+
+    def load_recommender(self) -> Scorer:
+        """Load the trained model, with TensorFlow only if it needs that."""
+        if not self.run.has_factors:
+            load_tensorflow()
+        return self.run.recommender(self.data)
 
 
 class LoadedRun(NamedTuple):
@@ -21,22 +37,38 @@ class LoadedRun(NamedTuple):
     catalog: Catalog
 
 
-def load_run(settings: Settings, name: str) -> LoadedRun:
-    """Open a run, its split and its model.
+def open_trained(settings: Settings, name: str) -> OpenedRun:
+    """Open a run and its split, whose shards are made again where they are missing.
 
     Raises:
         RunError: there is no such run, or its split has changed.
     """
     from bigrec.datasets.training_data import open_training_data
     from bigrec.runs import open_run
-    from bigrec.splits.materialize import materialize_split
-    from bigrec.splits.splits import open_split
+    from bigrec.splits.shards import ready_shards
     from bigrec.store.catalog import open_catalog
 
     run = open_run(settings.runs, name)
     catalog = open_catalog(settings.store)
-    saved = open_split(catalog, run.config["split"]["name"])
-    with console.progress_bars() as progress:
-        shards = materialize_split(saved, budget=settings.budget, progress=progress)
+    shards = ready_shards(catalog, run.config["split"]["name"])
+    if shards is None:
+        # What makes shards loads a compiler, which takes longer than an answer from factors.
+        from bigrec.splits.materialize import materialize_split
+        from bigrec.splits.splits import open_split
+
+        saved = open_split(catalog, run.config["split"]["name"])
+        with console.progress_bars() as progress:
+            shards = materialize_split(saved, budget=settings.budget, progress=progress)
     data = open_training_data(shards)
-    return LoadedRun(run.recommender(data), data, catalog)
+    run.check_split(data)
+    return OpenedRun(run, data, catalog)
+
+
+def load_run(settings: Settings, name: str) -> LoadedRun:
+    """Open a run, its split and its model.
+
+    Raises:
+        RunError: there is no such run, or its split has changed.
+    """
+    opened = open_trained(settings, name)
+    return LoadedRun(opened.load_recommender(), opened.data, opened.catalog)

@@ -1,53 +1,165 @@
-"""`bigrec recommend`: the best unseen movies of a user."""
+"""`bigrec recommend`: the best unseen movies of a user, of all users, or of a new person."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import load_run
-from bigrec.cli.options import (
-    JsonOption,
-    MemoryOption,
-    RunsOption,
-    StoreOption,
-    ThreadsOption,
-    load_tensorflow,
-)
+from bigrec.cli.loading import OpenedRun, open_trained
+from bigrec.cli.options import JsonOption, MemoryOption, RunsOption, StoreOption, ThreadsOption
+from bigrec.errors import SettingsError
+from bigrec.resources import Budget, format_bytes
 from bigrec.settings import resolve_settings
+
+if TYPE_CHECKING:
+    from bigrec.recommend.explain import LikedMovie
+    from bigrec.recommend.recommend import RecommendedMovie
 
 
 def recommend(
     run: Annotated[str, typer.Argument(help="Name of the run.")],
-    user_id: Annotated[int, typer.Argument(help="Id of the user, as in the raw files.")],
-    top: Annotated[int, typer.Option("--top", min=1, help="Length of the list.")] = 10,
+    user_id: Annotated[
+        int | None, typer.Argument(help="Id of the user, as in the raw files.", show_default=False)
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Length of a list.")] = 10,
+    ratings: Annotated[
+        Path | None,
+        typer.Option(
+            "--ratings",
+            help="Recommend to a person who is not in the data: "
+            "a csv file with movie_id or title, and rating.",
+        ),
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Write the list of every user to --output.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="With --all: the .parquet file to write.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Name the liked movies behind each movie.")
+    ] = False,
     store: StoreOption = None,
     runs: RunsOption = None,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the movies with the highest scores that a user has not rated."""
-    load_tensorflow()
+    """List the movies with the highest scores that a user has not rated.
+
+    Give a USER_ID, or --ratings my.csv for a person who is not in the data, or --all --output
+    top.parquet for every user of the split.
+    """
+    if [user_id is not None, ratings is not None, everybody].count(True) != 1:
+        raise SettingsError("expected one of USER_ID, --ratings FILE and --all --output FILE")
+    if everybody != (output is not None):
+        raise SettingsError("--all and --output FILE go together")
+    if everybody and explain:
+        raise SettingsError("--explain is for one person, not for --all")
+    settings = resolve_settings(
+        {"store": store, "runs": runs, "memory": memory, "threads": threads}
+    )
+    opened = open_trained(settings, run)
+    if output is not None:
+        _write_all(opened, output, top, settings.budget, as_json)
+    elif ratings is not None:
+        _recommend_to_person(opened, ratings, top, explain, as_json)
+    elif user_id is not None:
+        _recommend_to_user(opened, user_id, top, explain, as_json)
+
+
+def _recommend_to_user(
+    opened: OpenedRun, user_id: int, top: int, explain: bool, as_json: bool
+) -> None:
     from bigrec.recommend.recommend import recommend_movies
 
-    loaded = load_run(
-        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
-    )
-    movies = recommend_movies(*loaded, user_id, top=top)
-    if as_json:
-        items = [dataclasses.asdict(movie) for movie in movies]
-        console.print_json({"user_id": user_id, "items": items})
-        return
-    console.print_table(
-        ("movie_id", "title", "year", "score"),
-        [(str(movie.movie_id), movie.title, movie.year and str(movie.year), movie.score)
-         for movie in movies],
-        title=f"For user {user_id}, by run {run}",
+    similarity = opened.run.similarity(opened.data) if explain else None
+    movies = recommend_movies(
+        opened.load_recommender(), opened.data, opened.catalog, user_id,
+        top=top, similarity=similarity,
     )  # fmt: skip
+    if as_json:
+        console.print_json({"user_id": user_id, "items": _items(movies, explain)})
+    else:
+        _print(movies, explain, f"For user {user_id}, by run {opened.run.name}")
+
+
+def _recommend_to_person(
+    opened: OpenedRun, ratings: Path, top: int, explain: bool, as_json: bool
+) -> None:
+    from bigrec.recommend.movies import read_movies
+    from bigrec.recommend.person import read_person
+    from bigrec.recommend.recommend import recommend_to_person
+
+    titles = read_movies(opened.catalog, opened.data)
+    person = read_person(ratings, titles, opened.data.spec)
+    similarity = opened.run.similarity(opened.data) if explain else None
+    movies = recommend_to_person(
+        opened.load_recommender(), titles, person, top=top, similarity=similarity
+    )
+    if as_json:
+        console.print_json(
+            {
+                "ratings": str(ratings), "n_ratings": len(person.rating),
+                "left_out": person.left_out, "items": _items(movies, explain),
+            }
+        )  # fmt: skip
+    else:
+        n = len(person.rating)
+        _print(movies, explain, f"From {n:,} ratings in {ratings}, by run {opened.run.name}")
+        if person.left_out:
+            console.print_note(f"Not in the split, left out: {'; '.join(person.left_out)}")
+
+
+def _write_all(opened: OpenedRun, output: Path, top: int, budget: Budget, as_json: bool) -> None:
+    from bigrec.recommend.top_lists import write_top_lists
+
+    with console.progress_bars() as progress:
+        summary = write_top_lists(
+            opened.load_recommender(), opened.data, opened.catalog, output,
+            top=top, budget=budget, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        console.print_json(summary)
+        return
+    console.print_fields(
+        {
+            "users": summary.n_users,
+            "users left out": summary.n_left_out,
+            "rows": summary.n_rows,
+            "seconds": summary.seconds,
+            "rows a second": int(summary.rows_per_second),
+            "peak memory": format_bytes(summary.peak_rss_bytes),
+            "output": summary.output,
+        }
+    )
+
+
+def _items(movies: list[RecommendedMovie], explain: bool) -> list[dict[str, Any]]:
+    items = [dataclasses.asdict(movie) for movie in movies]
+    return items if explain else [{k: v for k, v in i.items() if k != "because"} for i in items]
+
+
+def _print(movies: list[RecommendedMovie], explain: bool, title: str) -> None:
+    columns = ["movie_id", "title", "year", "score"]
+    rows = [
+        [str(movie.movie_id), movie.title, movie.year and str(movie.year), movie.score]
+        for movie in movies
+    ]
+    if explain:
+        columns.append("because of")
+        for row, movie in zip(rows, movies, strict=True):
+            row.append("\n".join(map(_reason, movie.because)) or "nothing rated is like it")
+    console.print_table(columns, rows, title=title)
+
+
+def _reason(movie: LikedMovie) -> str:
+    name = movie.title or f"movie {movie.movie_id}"
+    return f"{name}, rated {movie.rating:g}, similarity {movie.similarity:.2f}"
 
 
 def register(app: typer.Typer) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bigrec.errors import SettingsError
@@ -28,6 +29,7 @@ from bigrec.features import RATING, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.matrix_factorization import (
+    BASE,
     MOVIE_FACTORS,
     USER_FACTORS,
     factor_embeddings,
@@ -35,6 +37,9 @@ from bigrec.models.matrix_factorization import (
     pair_inputs,
 )
 from bigrec.models.options import GradientOptions, bounded, choice
+from bigrec.models.similarity import MOVIE_VECTORS, unit_rows
+
+Array = np.ndarray[Any, Any]
 
 COLUMN_BIAS: Final = "column_bias"
 """Name of the layer with the output's biases in the form codes."""
@@ -154,17 +159,19 @@ def build(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Mod
     row_bias = RowBias(spec.n_users, spec.n_movies, spec.mean_rating, name="base")
     base = row_bias(user)
 
-    def dense(units: int, activation: str | None = None) -> keras.layers.Layer:
+    def dense(name: str, units: int, activation: str | None = None) -> keras.layers.Layer:
         penalty = keras.regularizers.L2(options.kernel_l2)
-        return keras.layers.Dense(units, activation=activation, kernel_regularizer=penalty)
+        return keras.layers.Dense(
+            units, activation=activation, kernel_regularizer=penalty, name=name
+        )
 
-    x = CentreRow()(rating, base)
+    x = CentreRow(name="centre")(rating, base)
     x = keras.layers.Dropout(options.input_dropout)(x)
-    x = dense(options.first_units, options.activation)(x)
+    x = dense("input", options.first_units, options.activation)(x)
     x = keras.layers.BatchNormalization()(x)
-    x = dense(options.second_units, options.activation)(x)
+    x = dense("hidden", options.second_units, options.activation)(x)
     x = keras.layers.Dropout(options.hidden_dropout)(x)
-    x = dense(spec.n_movies)(x)
+    x = dense("output", spec.n_movies)(x)
     model = keras.Model([user, rating], keras.layers.Add()([x, base]))
     if options.start_from_biases:
         row_bias.set_biases(biases.user, biases.movie)
@@ -192,3 +199,58 @@ def codes_and_decoder(model: keras.Model, options: AutoRecOptions) -> tuple[Any,
         model.get_layer(name).embeddings.value for name in (*names, COLUMN_BIAS)
     )
     return codes, decoder, bias
+
+
+def represent(model: keras.Model) -> dict[str, Array]:
+    """A trained model in arrays: in the form codes the fields of Factors, and vectors of movies.
+
+    In the form deep the vectors are the weights that read each movie beside those that write it,
+    each half of length 1, so that a cosine is the mean of the two halves' cosines. In the form
+    codes they are the movies' rows less their mean, since codes are all positive.
+    """
+    if any(layer.name == COLUMN_BIAS for layer in model.layers):
+        return _represent_codes(model)
+    reads = model.get_layer("input").kernel.numpy()  # (n_movies, first_units)
+    writes = model.get_layer("output").kernel.numpy().T  # (n_movies, second_units)
+    return {MOVIE_VECTORS: np.hstack((unit_rows(reads), unit_rows(writes)))}
+
+
+def _represent_codes(model: keras.Model) -> dict[str, Array]:
+    users, movies, column = (
+        model.get_layer(name).embeddings.numpy()
+        for name in (USER_FACTORS, MOVIE_FACTORS, COLUMN_BIAS)
+    )
+    user_bias, movie_bias = (weights[:, 0] for weights in model.get_layer(BASE).get_weights())
+    if model.get_layer(COLUMN_BIAS).input is model.inputs[0]:  # of users
+        user_bias = user_bias + column[:, 0]
+    else:
+        movie_bias = movie_bias + column[:, 0]
+    return {
+        "user_factors": users,
+        "movie_factors": movies,
+        "user_bias": user_bias,
+        "movie_bias": movie_bias,
+        MOVIE_VECTORS: movies - movies.mean(axis=0),
+    }
+
+
+def fold_in(model: keras.Model, biases: Biases, movie_index: Array, rating: Array) -> Array:
+    """Complete the row of a person who is not in the data, in the form deep.
+
+    Args:
+        model: trained.
+        biases: the bias model of the train side.
+        movie_index: (n,) int32, the movies that the person has rated.
+        rating: (n,) float32, stars.
+
+    Returns:
+        (n_movies,) float32 scores, unclipped.
+    """
+    row_bias = model.get_layer("base")
+    base = row_bias.mean + row_bias.movie.numpy()  # (n_movies,)
+    if row_bias.movie.numpy().any():  # the model starts from the fitted biases
+        base += biases.fold_in(movie_index, rating)
+    deviations = np.zeros((1, len(base)), np.float32)
+    deviations[0, movie_index] = rating - base[movie_index]
+    network = keras.Model(model.get_layer("centre").output, model.get_layer("output").output)
+    return np.asarray(base + network(deviations, training=False).numpy()[0])

@@ -2,9 +2,8 @@
 
     score(u, m) = mean + user_bias[u] + movie_bias[m]
 
-with both biases fitted by alternating ridge regression, as in Koren, "Factor in the Neighbors"
-(TKDD 2010), section 2.1. It is a baseline, what tuned models start from, and the fallback for pairs
-that a model cannot score.
+It is a baseline, what tuned models start from, and the fallback for pairs that a model cannot
+score. `bias_fit` fits it, and is a module of its own because its compiled loops take time to load.
 """
 
 from __future__ import annotations
@@ -12,16 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numba
 import numpy as np
-
-from bigrec.features import BatchSpec, UserRows
 
 Array = np.ndarray[Any, Any]
 
-_ROUNDS: Final = 10
-_USER_PENALTY: Final = 5.0
-_MOVIE_PENALTY: Final = 3.0
+USER_PENALTY: Final = 5.0
+"""Ridge penalty of a user's bias: train rows at which the bias is half of the mean deviation."""
+MOVIE_PENALTY: Final = 3.0
+"""Likewise of a movie's."""
 
 
 @dataclass(frozen=True)
@@ -47,55 +44,18 @@ class Biases:
         movie = np.where(movie_index >= 0, self.movie[movie_index], 0)
         return (self.mean + user + movie).astype(np.float32)
 
+    def fold_in(self, movie_index: Array, rating: Array) -> float:
+        """The bias of a person who is not in the data, as `bias_fit` would find it.
+
+        Args:
+            movie_index: (n,) int32, the movies that the person has rated.
+            rating: (n,) float32, stars.
+        """
+        deviations = rating - self.mean - self.movie[movie_index]
+        return float(deviations.sum(dtype=np.float64) / (len(rating) + USER_PENALTY))
+
     def is_cold(self, user_index: Array, movie_index: Array) -> Array:
         """Whether the user or the movie of each pair is unknown or has no train row: (n,) bool."""
         cold_user = (user_index < 0) | (self.user_count[user_index] == 0)
         cold_movie = (movie_index < 0) | (self.movie_count[movie_index] == 0)
         return np.asarray(cold_user | cold_movie)
-
-
-def fit_biases(rows: UserRows, spec: BatchSpec) -> Biases:
-    """Fit the bias model to the train side; exact, without randomness."""
-    user, movie = np.zeros(spec.n_users), np.zeros(spec.n_movies)
-    movie_sum = np.zeros(spec.n_movies)
-    movie_count = np.zeros(spec.n_movies, np.int64)
-    _sum_movies(rows.movie_index, rows.rating, movie_sum, movie_count)
-    for _ in range(_ROUNDS):
-        _fit_round(
-            rows.indptr, rows.movie_index, rows.rating, spec.mean_rating,
-            _USER_PENALTY, _MOVIE_PENALTY, movie_count, user, movie,
-        )  # fmt: skip
-    movie_mean = np.where(movie_count > 0, movie_sum / np.maximum(movie_count, 1), spec.mean_rating)
-    return Biases(
-        mean=spec.mean_rating,
-        user=user.astype(np.float32),
-        movie=movie.astype(np.float32),
-        movie_mean=movie_mean.astype(np.float32),
-        user_count=rows.lengths().astype(np.int32),
-        movie_count=movie_count.astype(np.int32),
-    )
-
-
-@numba.njit(nogil=True, cache=True)
-def _sum_movies(movie_index, rating, movie_sum, movie_count):  # type: ignore[no-untyped-def]
-    for row in range(len(movie_index)):
-        movie_sum[movie_index[row]] += rating[row]
-        movie_count[movie_index[row]] += 1
-
-
-@numba.njit(nogil=True, cache=True)
-def _fit_round(  # type: ignore[no-untyped-def]
-    indptr, movie_index, rating, mean, user_penalty, movie_penalty, movie_count, user, movie
-):  # fmt: skip
-    """Refit the movie biases given the users', then the users' given the movies'."""
-    totals = np.zeros(len(movie))
-    for u in range(len(user)):
-        for row in range(indptr[u], indptr[u + 1]):
-            totals[movie_index[row]] += rating[row] - mean - user[u]
-    for m in range(len(movie)):
-        movie[m] = totals[m] / (movie_count[m] + movie_penalty)
-    for u in range(len(user)):
-        total = 0.0
-        for row in range(indptr[u], indptr[u + 1]):
-            total += rating[row] - mean - movie[movie_index[row]]
-        user[u] = total / (indptr[u + 1] - indptr[u] + user_penalty)

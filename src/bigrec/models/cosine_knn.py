@@ -17,17 +17,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bigrec.errors import RunError
 from bigrec.features import MOVIE_INDEX, USER_INDEX, BatchSpec, UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.neighbour_kernels import Sides, sparse
-from bigrec.models.neighbour_scores import NeighbourRule, NeighbourScores
+from bigrec.models.neighbour_scores import NeighbourRule, NeighbourScorer, NeighbourScores
 from bigrec.models.neighbours import check_memory, find_column_neighbours, find_row_neighbours
 from bigrec.models.options import ModelOptions, bounded, choice
 from bigrec.models.profiles import Neighbours, profile_columns, profile_rows
+from bigrec.models.similarity import NEIGHBOUR_INDEX, NEIGHBOUR_SIMILARITY
 from bigrec.models.tiled_search import Multiply
 from bigrec.resources import Budget
 
 Array = np.ndarray[Any, Any]
+
+_SHOWN_NEIGHBOURS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,47 @@ def fit(
     model = keras.Model([user, movie], layer(user, movie))
     layer.fill(rows, sides, found)
     return model
+
+
+def represent(model: keras.Model) -> dict[str, Array]:
+    """The heads of the movies' lists; nothing where the lists hold users."""
+    layer = model.get_layer("neighbours")
+    if layer.rule.basis != "item":
+        return {}
+    return {
+        NEIGHBOUR_INDEX: np.asarray(layer.neighbour_index)[:, :_SHOWN_NEIGHBOURS],
+        NEIGHBOUR_SIMILARITY: np.asarray(layer.similarity)[:, :_SHOWN_NEIGHBOURS],
+    }
+
+
+def fold_in(model: keras.Model, biases: Biases, movie_index: Array, rating: Array) -> Array:
+    """Score every movie for a person who is not in the data, by the movies' lists.
+
+    Args:
+        model: fitted.
+        biases: the bias model of the train side.
+        movie_index: (n,) int32, the movies that the person has rated.
+        rating: (n,) float32, stars.
+
+    Returns:
+        (n_movies,) float32 scores, unclipped.
+
+    Raises:
+        RunError: the lists hold users.
+    """
+    layer = model.get_layer("neighbours")
+    if layer.rule.basis != "item":
+        raise RunError(
+            "this run knows the neighbours of its users, and none of a person who is not in the "
+            "data",
+            hint="train cosine-knn with --set basis=item, as its tuned preset does",
+        )
+    row = UserRows(np.array([0, len(rating)]), movie_index, rating)
+    scorer = NeighbourScorer(layer, row)
+    counts_from_biases = scorer.sides.row.any()
+    level = biases.fold_in(movie_index, rating) if counts_from_biases else 0.0
+    scorer.sides = Sides(np.array([level]), scorer.sides.column)  # the person is the one user
+    return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])
 
 
 def count_from(rows: UserRows, spec: BatchSpec, options: CosineKnnOptions, biases: Biases) -> Sides:

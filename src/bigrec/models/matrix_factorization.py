@@ -16,6 +16,7 @@ from bigrec.features import MOVIE_INDEX, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
 from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty
 from bigrec.models.options import GradientOptions, bounded
+from bigrec.models.similarity import MOVIE_VECTORS
 
 USER_FACTORS: Final = "user_factors"
 """Name of the layer with the table of users."""
@@ -75,6 +76,26 @@ def build(spec: BatchSpec, options: MatrixFactorizationOptions, biases: Biases) 
     )  # fmt: skip
     scores = factor_scores(spec, user, movie, user_factors, movie_factors, options)
     return finish(spec, user, movie, scores, biases if options.start_from_biases else None)
+
+
+def represent(model: keras.Model) -> dict[str, Any]:
+    """A trained model as the fields of Factors; fitted and trained biases are summed."""
+    base = model.get_layer(BASE)
+
+    def table(name: str) -> Any:
+        return model.get_layer(name).embeddings.numpy()
+
+    return {
+        "user_factors": table(USER_FACTORS),
+        "movie_factors": table(MOVIE_FACTORS),
+        "user_bias": (base.user.numpy() + table(USER_BIAS))[:, 0],
+        "movie_bias": (base.movie.numpy() + table(MOVIE_BIAS))[:, 0],
+    }
+
+
+def represent_movies(model: keras.Model) -> dict[str, Any]:
+    """The embeddings of the movies in a model of pairs."""
+    return {MOVIE_VECTORS: model.get_layer(MOVIE_FACTORS).embeddings.numpy()}
 
 
 def pair_inputs() -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from bigrec.features import RATING, BatchSpec, UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.neighbour_scores import find_scorer
-from bigrec.models.scoring import Scorer
+from bigrec.models.scoring import FoldIn, Scorer
 
 Array = np.ndarray[Any, Any]
 
@@ -27,11 +27,19 @@ def takes_rows(model: keras.Model) -> bool:
 class Recommender(Scorer):
     """A trained model with all that it needs to score."""
 
-    def __init__(self, model: keras.Model, rows: UserRows, spec: BatchSpec, biases: Biases) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        rows: UserRows,
+        spec: BatchSpec,
+        biases: Biases,
+        fold_in: FoldIn | None = None,
+    ) -> None:
         super().__init__(rows, spec, biases)
         self.model = model
         self.takes_rows = takes_rows(model)
         self._neighbours = find_scorer(model, rows)
+        self._fold_in = fold_in
         self._call = tf.function(
             lambda *tensors: model(list(tensors), training=False), reduce_retracing=True
         )
@@ -51,6 +59,12 @@ class Recommender(Scorer):
         movie_index = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
         user_index = np.repeat(users.astype(np.int32), n_movies)
         return self._score_by_pairs(user_index, movie_index).reshape(len(users), n_movies)
+
+    def fold_in(self, movie_index: Array, rating: Array) -> Array:
+        """Score every movie for a person who is not in the data, if the model can."""
+        if self._fold_in is None:
+            return super().fold_in(movie_index, rating)
+        return self._fold_in(self.model, self.biases, movie_index, rating)
 
     def _score_by_pairs(self, user_index: Array, movie_index: Array) -> Array:
         if self._neighbours is not None:

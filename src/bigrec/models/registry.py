@@ -9,6 +9,7 @@ from typing import Any, Final
 from bigrec.errors import SettingsError
 from bigrec.models import autorec, cosine_knn, dnn, matrix_factorization, residual
 from bigrec.models.options import ModelOptions
+from bigrec.models.scoring import FoldIn
 
 
 @dataclass(frozen=True)
@@ -25,25 +26,39 @@ class ModelDefinition:
     """(spec, options, biases) to an untrained Keras model, for models fitted by gradient steps."""
     fit: Callable[..., Any] | None = None
     """(rows, spec, options, biases, progress) to a finished Keras model, for the others."""
+    represent: Callable[[Any], Mapping[str, Any]] = lambda _: {}
+    """A trained Keras model to the arrays that a run keeps for readers without Keras: the fields of
+    Factors where scores are dot products, and what of models.similarity compares its movies."""
+    fold_in: FoldIn | None = None
+    """Scores for a person who is not in the data, where the Keras model can give them."""
 
 
 MODELS: Final[Mapping[str, ModelDefinition]] = {
     model.name: model
     for model in (
         ModelDefinition(
-            "cosine-knn", "User-cosine neighbours", cosine_knn.PRESETS, fit=cosine_knn.fit
+            "cosine-knn", "User-cosine neighbours", cosine_knn.PRESETS, fit=cosine_knn.fit,
+            represent=cosine_knn.represent, fold_in=cosine_knn.fold_in,
         ),
-        ModelDefinition("autorec", "AutoRec", autorec.PRESETS, build=autorec.build),
         ModelDefinition(
-            "matrix-factorization",
-            "Matrix factorisation",
-            matrix_factorization.PRESETS,
-            build=matrix_factorization.build,
+            "autorec", "AutoRec", autorec.PRESETS, build=autorec.build,
+            represent=autorec.represent, fold_in=autorec.fold_in,
         ),
-        ModelDefinition("dnn", "Deep network", dnn.PRESETS, build=dnn.build),
-        ModelDefinition("residual", "Residual learning", residual.PRESETS, build=residual.build),
+        ModelDefinition(
+            "matrix-factorization", "Matrix factorisation",
+            matrix_factorization.PRESETS, build=matrix_factorization.build,
+            represent=matrix_factorization.represent,
+        ),
+        ModelDefinition(
+            "dnn", "Deep network", dnn.PRESETS, build=dnn.build,
+            represent=matrix_factorization.represent_movies,
+        ),
+        ModelDefinition(
+            "residual", "Residual learning", residual.PRESETS, build=residual.build,
+            represent=matrix_factorization.represent_movies,
+        ),
     )
-}
+}  # fmt: skip
 
 
 def find_model(name: str) -> ModelDefinition:

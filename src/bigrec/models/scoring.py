@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
 
@@ -22,6 +23,9 @@ Array = np.ndarray[Any, Any]
 
 FALLBACK: Final = "the bias model (mean + user bias + movie bias, an unknown bias counting as 0)"
 """How a pair that the model cannot score is scored."""
+
+FoldIn = Callable[[Any, Biases, Array, Array], Array]
+"""A trained Keras model, the bias model, and Scorer.fold_in's arguments to what it returns."""
 
 _N_GROUPS: Final = 10
 _ROWS_AT_ONCE = 1 << 18
@@ -111,6 +115,25 @@ class Scorer(abc.ABC):
     @abc.abstractmethod
     def score_users(self, users: Array) -> Array:
         """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
+
+    def fold_in(self, movie_index: Array, rating: Array) -> Array:  # noqa: ARG002
+        """Score every movie for a person who is not in the data, unclipped.
+
+        Args:
+            movie_index: (n,) int32, the movies that the person has rated; at least one.
+            rating: (n,) float32, stars.
+
+        Returns:
+            (n_movies,) float32.
+
+        Raises:
+            RunError: the model cannot.
+        """
+        raise RunError(
+            "this model learns what it knows of a user in training, and has no way to score a "
+            "person who is not in the data",
+            hint="matrix-factorization, autorec and cosine-knn can: use a run of one of them",
+        )
 
     def score_pairs(self, user_index: Array, movie_index: Array) -> tuple[Array, Array]:
         """Score pairs.

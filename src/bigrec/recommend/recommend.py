@@ -1,17 +1,26 @@
-"""The best unseen movies of a user, by a run's scores."""
+"""The best unseen movies of a user of the split, or of a person who is not in the data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
+from bigrec.features import UserRows
+from bigrec.models.ranking import top_movies
 from bigrec.models.scoring import Scorer
+from bigrec.models.similarity import MovieSimilarity
+from bigrec.recommend.explain import LikedMovie, explain_movie
+from bigrec.recommend.movies import Movies, read_movies
+from bigrec.recommend.person import PersonRatings
 from bigrec.schema import MOVIE_ID, USER_ID
 from bigrec.store.catalog import Catalog
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,18 @@ class RecommendedMovie:
     year: int | None
     score: float
     """The model's score, in stars, not clipped, so that the order can be seen."""
+    because: tuple[LikedMovie, ...] = ()
+    """Where reasons are asked for: what the user likes and is most like it (see explain)."""
 
 
 def recommend_movies(
-    recommender: Scorer, data: TrainingData, catalog: Catalog, user_id: int, *, top: int = 10
+    recommender: Scorer,
+    data: TrainingData,
+    catalog: Catalog,
+    user_id: int,
+    *,
+    top: int = 10,
+    similarity: MovieSimilarity | None = None,
 ) -> list[RecommendedMovie]:
     """The movies of the split with the highest scores that a user has not rated anywhere.
 
@@ -35,38 +52,100 @@ def recommend_movies(
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
-        catalog: the store, for what the user has rated (both sides) and for titles.
+        catalog: the store, for what the user has rated (all sides) and for titles.
         user_id: as in the source.
         top: length of the list.
+        similarity: the run's, to say why; None does not.
 
     Raises:
         RunError: the user has no train row, so the model knows nothing of them.
     """
+    user = np.array([find_user(recommender, data, user_id)])
+    scores = recommender.score_users(user)
+    seen = seen_movies(catalog, data, user)
+    movies = read_movies(catalog, data)
+    found = top_movies(scores, seen, recommender.biases.movie_count, top)[0]
+    return _list(scores[0], found, movies, data.train.take(user), similarity)
+
+
+def recommend_to_person(
+    recommender: Scorer,
+    movies: Movies,
+    person: PersonRatings,
+    *,
+    top: int = 10,
+    similarity: MovieSimilarity | None = None,
+) -> list[RecommendedMovie]:
+    """The movies with the highest scores for a person who is not in the data.
+
+    Args:
+        recommender: the trained model.
+        movies: of the split.
+        person: what the person has rated.
+        top: length of the list.
+        similarity: the run's, to say why; None does not.
+
+    Raises:
+        RunError: the model cannot score a person whom it was not trained on.
+    """
+    scores = recommender.fold_in(person.movie_index, person.rating)
+    found = top_movies(scores[None], person.rows, recommender.biases.movie_count, top)[0]
+    return _list(scores, found, movies, person.rows, similarity)
+
+
+def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
+    """The user_index of a user with train rows.
+
+    Raises:
+        RunError: the user has none.
+    """
     place = int(data.find_users(np.array([user_id]))[0])
     if place < 0 or recommender.biases.user_count[place] == 0:
+        some = data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]]
         raise RunError(
             f"user {user_id} has no rating on the train side of split {data.split!r}",
-            hint=f"users of the split: {_examples(data, recommender)}, …",
+            hint=f"users of the split: {', '.join(str(user) for user in some)}, …",
         )
-    scores = recommender.score_users(np.array([place], np.int32))[0].astype(np.float64)
-    rated = catalog.ratings_by_user().filter(pl.col(USER_ID) == user_id).select(MOVIE_ID).collect()
-    popularity = recommender.biases.movie_count
-    allowed = (popularity > 0) & ~np.isin(data.movie_ids, rated[MOVIE_ID].to_numpy())
-    candidates = np.flatnonzero(allowed)
-    order = np.lexsort((candidates, -popularity[candidates], -scores[candidates]))[:top]
-    best = candidates[order]
-    titles = _titles(catalog, data.movie_ids[best].tolist())
+    return place
+
+
+def seen_movies(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
+    """The movies of the split that some users have rated, on whatever side or on none.
+
+    Args:
+        catalog: the store.
+        data: the split.
+        users: (n,) user indices, ascending.
+    """
+    ids = data.user_ids[users]
+    rated = (
+        catalog.ratings_by_user()
+        .filter(pl.col(USER_ID).is_between(int(ids[0]), int(ids[-1])))
+        .select(USER_ID, MOVIE_ID)
+        .collect()
+    )
+    place = np.searchsorted(ids, rated[USER_ID].to_numpy())
+    movie = data.find_movies(rated[MOVIE_ID].to_numpy())
+    known = (movie >= 0) & (ids[np.minimum(place, len(ids) - 1)] == rated[USER_ID].to_numpy())
+    place, movie = place[known], movie[known]
+    order = np.lexsort((movie, place))
+    lengths = np.bincount(place, minlength=len(users))
+    indptr = np.concatenate(([0], np.cumsum(lengths)))
+    return UserRows(indptr, movie[order], np.zeros(len(order), np.float32))
+
+
+def _list(
+    scores: Array,
+    found: Array,
+    movies: Movies,
+    rated: UserRows,
+    similarity: MovieSimilarity | None,
+) -> list[RecommendedMovie]:
     return [
-        RecommendedMovie(movie_id, *titles[movie_id], float(score))
-        for movie_id, score in zip(data.movie_ids[best].tolist(), scores[best], strict=True)
-    ]
-
-
-def _examples(data: TrainingData, recommender: Scorer) -> str:
-    some = data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]]
-    return ", ".join(str(user) for user in some)
-
-
-def _titles(catalog: Catalog, movie_ids: list[int]) -> dict[int, tuple[str | None, int | None]]:
-    movies = catalog.movies().filter(pl.col(MOVIE_ID).is_in(movie_ids)).collect()
-    return {row[MOVIE_ID]: (row["title"], row["year"]) for row in movies.iter_rows(named=True)}
+        RecommendedMovie(
+            int(movies.ids[place]), movies.titles[place], movies.years[place],
+            float(scores[place]),
+            () if similarity is None else explain_movie(similarity, movies, rated, place),
+        )
+        for place in found[found >= 0].tolist()
+    ]  # fmt: skip

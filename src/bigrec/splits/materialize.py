@@ -36,6 +36,7 @@ from bigrec.splits.kernels import (
     shuffle_rows,
 )  # fmt: skip
 from bigrec.splits.selection import SelectedRows, scan_selected
+from bigrec.splits.shards import FORMAT_VERSION, are_current
 from bigrec.splits.splits import Split
 from bigrec.store.writer import publishing
 
@@ -44,7 +45,6 @@ Array = np.ndarray[Any, Any]
 PAIR_DTYPE: Final = np.dtype(
     [("user_index", "<i4"), ("movie_index", "<i4"), ("rating", "<f4")], align=True
 )
-FORMAT_VERSION: Final = 2
 _SHARD_ROWS = 1 << 20
 _SIDES: Final = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
@@ -84,7 +84,7 @@ def materialize_split(
     Raises:
         StoreError: the store has no ratings by user.
     """
-    if _is_current(split):
+    if are_current(split.shards, split.digest):
         return split.shards
     budget = budget or Budget()
     layout = split.catalog.layout
@@ -223,13 +223,3 @@ def _files(folder: Path) -> Iterator[Path]:
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_current(split: Split) -> bool:
-    path = split.shards / "manifest.json"
-    if not path.exists():
-        return False
-    fields = json.loads(path.read_text())
-    return bool(
-        fields["split_digest"] == split.digest and fields["format_version"] == FORMAT_VERSION
-    )

@@ -19,7 +19,8 @@ from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import RunError
 from bigrec.models import matrix_factorization
 from bigrec.models.autorec import AutoRecOptions
-from bigrec.models.bias import Biases, fit_biases
+from bigrec.models.bias import Biases
+from bigrec.models.bias_fit import fit_biases
 from bigrec.models.dnn import DnnOptions
 from bigrec.models.matrix_factorization import FactorOptions, start_from_factorization
 from bigrec.models.options import GradientOptions, ModelOptions
@@ -139,7 +140,7 @@ def train_model(
         }
         write_run(
             partial, config=config, history=[dataclasses.asdict(epoch) for epoch in epochs],
-            metrics=metrics, biases=biases, model=trained,
+            metrics=metrics, biases=biases, model=trained, representation=model.represent(trained),
         )  # fmt: skip
     return TrainSummary(
         run, model.name, data.split, tuple(epochs),

@@ -17,7 +17,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models import cosine_knn
-from bigrec.models.bias import fit_biases
+from bigrec.models.bias_fit import fit_biases
 from bigrec.models.cosine_knn import PRESETS, CosineKnnOptions
 from bigrec.models.neighbour_scores import NeighbourScorer, find_scorer
 from bigrec.resources import Budget

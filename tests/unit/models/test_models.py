@@ -12,7 +12,8 @@ import pytest
 
 from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases, fit_biases
+from bigrec.models.bias import Biases
+from bigrec.models.bias_fit import fit_biases
 from bigrec.models.options import override
 from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS, find_model, find_preset

@@ -10,7 +10,7 @@ import pytest
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.features import UserRows
 from bigrec.models.autorec import PRESETS, AutoRecOptions, build, codes_and_decoder
-from bigrec.models.bias import fit_biases
+from bigrec.models.bias_fit import fit_biases
 from bigrec.models.options import override
 from bigrec.models.recommender import Recommender
 from bigrec.train.code_loop import CodeLoop

@@ -1,0 +1,69 @@
+"""`bigrec similar`: the movies nearest to one movie, as a run sees them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.loading import open_trained
+from bigrec.cli.options import JsonOption, MemoryOption, RunsOption, StoreOption, ThreadsOption
+from bigrec.settings import resolve_settings
+
+
+def similar(
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    movie: Annotated[
+        str,
+        typer.Argument(help="Id of the movie, or its title or a part of it, in any case."),
+    ],
+    top: Annotated[int, typer.Option("--top", min=1, help="Length of the list.")] = 10,
+    min_ratings: Annotated[
+        int, typer.Option("--min-ratings", min=1, help="Train ratings that a listed movie needs.")
+    ] = 20,
+    store: StoreOption = None,
+    runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the movies nearest to one movie.
+
+    Near by the model's own picture of movies: the factors of matrix factorisation, the embedding of
+    a network, the weights of AutoRec, the ratings that neighbours compare.
+    """
+    from bigrec.recommend.movies import read_movies
+    from bigrec.recommend.similar import similar_movies
+
+    opened = open_trained(
+        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
+    )
+    movies = read_movies(opened.catalog, opened.data)
+    place = movies.require(movie)
+    nearest = similar_movies(
+        opened.run.similarity(opened.data), movies, opened.run.biases(), place,
+        top=top, min_ratings=min_ratings,
+    )  # fmt: skip
+    if as_json:
+        console.print_json(
+            {
+                "movie_id": int(movies.ids[place]),
+                "title": movies.titles[place],
+                "year": movies.years[place],
+                "items": [dataclasses.asdict(item) for item in nearest],
+            }
+        )
+        return
+    console.print_table(
+        ("movie_id", "title", "year", "similarity", "train ratings"),
+        [(str(item.movie_id), item.title, item.year and str(item.year), item.similarity,
+          item.n_ratings) for item in nearest],
+        title=f"Like {movies.name(place)}, by run {run}",
+    )  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(similar)

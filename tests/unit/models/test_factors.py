@@ -1,0 +1,169 @@
+"""Runs without Keras: arrays score as the model does, new people are folded in, movies compared."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics.pairwise import cosine_similarity
+
+from bigrec.errors import RunError
+from bigrec.features import BatchSpec, UserRows
+from bigrec.models.bias import USER_PENALTY, Biases
+from bigrec.models.bias_fit import fit_biases
+from bigrec.models.factors import FOLD_IN_PENALTY, Factors, FactorScorer
+from bigrec.models.recommender import Recommender
+from bigrec.models.registry import MODELS
+from bigrec.models.similarity import (
+    MOVIE_VECTORS,
+    NEIGHBOUR_INDEX,
+    NEIGHBOUR_SIMILARITY,
+    ListSimilarity,
+    RatingSimilarity,
+    VectorSimilarity,
+)
+from tests.unit.models.test_cosine_knn import make_rows
+from tests.unit.models.test_models import make_model
+
+N_USERS, N_MOVIES = 50, 20
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[UserRows, BatchSpec, Biases]:
+    rows, spec = make_rows(4, N_USERS, N_MOVIES, density=0.3)
+    return rows, spec, fit_biases(rows, spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [("matrix-factorization", "notebook"), ("matrix-factorization", "tuned"), ("autorec", "tuned")],
+)
+def test_factors_score_as_the_keras_model(
+    name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases]
+) -> None:
+    rows, spec, biases = data
+    definition = MODELS[name]
+    model = make_model(name, preset, *data)
+    random = np.random.default_rng(0)
+    for weight in model.weights:  # far from where training starts, so that every part counts
+        weight.assign(random.normal(0, 0.7, weight.shape).astype(np.float32))
+    keras_scorer = Recommender(model, rows, spec, biases)
+    arrays, fields = definition.represent(model), dataclasses.fields(Factors)
+    scorer = FactorScorer(Factors(*(arrays[field.name] for field in fields)), rows, spec, biases)
+    users = np.array([3, 41, 0])
+    np.testing.assert_allclose(
+        scorer.score_users(users), keras_scorer.score_users(users), rtol=1e-5, atol=1e-5
+    )
+    user, movie = np.array([0, 7, 49, -1], "i4"), np.array([19, 3, 0, 2], "i4")
+    scores, cold = scorer.score_pairs(user, movie)
+    expected, expected_cold = keras_scorer.score_pairs(user, movie)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(cold, expected_cold)
+
+
+def test_a_new_person_gets_the_factors_of_a_ridge_regression(
+    data: tuple[UserRows, BatchSpec, Biases],
+) -> None:
+    rows, spec, biases = data
+    random = np.random.default_rng(1)
+    users, movies = random.normal(size=(N_USERS, 5)), random.normal(size=(N_MOVIES, 5))
+    factors = Factors(users[:, 1:], movies[:, 1:], users[:, 0], movies[:, 0])
+    movie, rating = np.array([2, 5, 11], "i4"), np.array([5, 1, 4], "f4")
+    # The penalties as rows of an ordinary least squares problem.
+    known = np.column_stack((np.ones(3), factors.movie_factors[movie]))
+    penalties = [USER_PENALTY, *[FOLD_IN_PENALTY * 3] * 4]
+    wanted = rating - spec.mean_rating - factors.movie_bias[movie]
+    found, *_ = np.linalg.lstsq(
+        np.vstack((known, np.diag(np.sqrt(penalties)))), np.concatenate((wanted, np.zeros(5)))
+    )
+    expected = spec.mean_rating + factors.movie_bias + found[0] + factors.movie_factors @ found[1:]
+    scores = FactorScorer(factors, rows, spec, biases).fold_in(movie, rating)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "preset"), [("autorec", "notebook"), ("cosine-knn", "tuned")])
+def test_a_new_person_is_scored_as_a_user_with_the_same_ratings(
+    name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases]
+) -> None:
+    rows, spec, biases = data
+    definition = MODELS[name]
+    model = make_model(name, preset, *data)
+    scorer = Recommender(model, rows, spec, biases, definition.fold_in)
+    for user in (0, 17):
+        own = rows.take(np.array([user]))
+        scores = scorer.fold_in(own.movie_index, own.rating)
+        expected = scorer.score_users(np.array([user]))[0]
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_a_model_that_cannot_score_a_new_person_says_so(
+    data: tuple[UserRows, BatchSpec, Biases],
+) -> None:
+    rows, spec, biases = data
+    for name, preset, words in (
+        ("dnn", "tuned", "no way to score a person"),
+        ("cosine-knn", "notebook", "none of a person"),
+    ):
+        model, fold_in = make_model(name, preset, *data), MODELS[name].fold_in
+        scorer = Recommender(model, rows, spec, biases, fold_in)
+        with pytest.raises(RunError, match=words):
+            scorer.fold_in(np.array([1], "i4"), np.array([4], "f4"))
+
+
+def test_a_new_persons_bias_is_the_one_that_training_finds(
+    data: tuple[UserRows, BatchSpec, Biases],
+) -> None:
+    rows, _, biases = data
+    for user in (0, 30):
+        own = rows.take(np.array([user]))
+        found = biases.fold_in(own.movie_index, own.rating)
+        assert found == pytest.approx(float(biases.user[user]), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["autorec", "dnn", "residual"])
+def test_models_with_vectors_represent_every_movie(
+    name: str, data: tuple[UserRows, BatchSpec, Biases]
+) -> None:
+    arrays = MODELS[name].represent(make_model(name, "tuned", *data))
+    vectors = arrays[MOVIE_VECTORS]
+    assert vectors.shape[0] == N_MOVIES
+    compared = VectorSimilarity(vectors).compare(6)
+    np.testing.assert_allclose(compared, cosine_similarity(vectors[[6]], vectors)[0], atol=1e-6)
+    assert np.argmax(compared) == 6
+
+
+def test_lists_of_neighbours_compare_movies(data: tuple[UserRows, BatchSpec, Biases]) -> None:
+    model = make_model("cosine-knn", "tuned", *data)
+    arrays = MODELS["cosine-knn"].represent(model)
+    index, similarity = arrays[NEIGHBOUR_INDEX], arrays[NEIGHBOUR_SIMILARITY]
+    compared = ListSimilarity(index, similarity).compare(6)
+    listed = {int(m): float(s) for m, s in zip(index[6], similarity[6], strict=True) if m >= 0}
+    assert listed
+    assert compared.tolist() == [listed.get(movie, 0.0) for movie in range(N_MOVIES)]
+    assert MODELS["cosine-knn"].represent(make_model("cosine-knn", "notebook", *data)) == {}
+
+
+def test_a_vector_of_zeros_is_like_nothing() -> None:
+    vectors = np.array([[1.0, 0.0], [0.0, 0.0], [2.0, 0.0], [-1.0, 0.0]], np.float32)
+    assert VectorSimilarity(vectors).compare(0).tolist() == [1, 0, 1, -1]
+    assert VectorSimilarity(vectors).compare(1).tolist() == [0, 0, 0, 0]
+
+
+def test_similarity_by_ratings_agrees_with_a_naive_loop(
+    data: tuple[UserRows, BatchSpec, Biases], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigrec.models.similarity._ROWS_AT_ONCE", 64)  # several chunks
+    monkeypatch.setattr("bigrec.models.similarity._USERS_AT_ONCE", 4)
+    rows, _, biases = data
+    dense, rated = np.zeros((N_USERS, N_MOVIES)), np.zeros((N_USERS, N_MOVIES), bool)
+    user = np.repeat(np.arange(N_USERS), rows.lengths())
+    base = biases.mean + biases.user[user] + biases.movie[rows.movie_index]
+    dense[user, rows.movie_index] = rows.rating - base
+    rated[user, rows.movie_index] = True
+    cosine = cosine_similarity(dense.T)
+    for movie in (0, 13):
+        common = (rated[:, [movie]] & rated).sum(axis=0)
+        expected = cosine[movie] * common / (common + 50)
+        compared = RatingSimilarity(rows, biases).compare(movie)
+        np.testing.assert_allclose(compared, expected, atol=1e-5)
