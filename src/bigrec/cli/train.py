@@ -98,6 +98,7 @@ def train(
             seed=seed,
             device=device,
             overwrite=overwrite,
+            budget=settings.budget,
             progress=progress,
             on_epoch=report,
         )

@@ -156,7 +156,8 @@ def select_from_tile(  # type: ignore[no-untyped-def]
     counted = len(counts) > 0
     strip = np.empty((STRIP_ROWS, n_others), np.float32)
     strip_counts = np.empty((STRIP_ROWS if counted else 0, n_others), np.float32)
-    upper = np.empty(n_others)
+    k = index.shape[1]
+    upper, lower = np.empty(n_others), np.empty(n_others)
     # Slices from 0 on, whose loops the compiler turns into vector instructions.
     levels = other_norms.level[first_other : first_other + n_others]
     # The addition covers the rounding of float64 itself; a row without deviations makes no error.
@@ -185,16 +186,25 @@ def select_from_tile(  # type: ignore[no-untyped-def]
                     )  # fmt: skip
             filled = False
             last = similarity[row, -1]
+            bound = last
+            n_hits = 0
+            for other in range(n_others):
+                n_hits += upper[other] >= last
+            if n_hits > 2 * k and not counted:
+                # Too many to compare: k of them (and the row itself) are above this for certain.
+                for other in range(n_others):
+                    lower[other] = upper[other] - 2 * margin * spreads[other]
+                bound = max(last, np.partition(lower, n_others - k - 1)[n_others - k - 1])
             for run in range(0, n_others, _RUN):
                 part = upper[run : run + _RUN]
                 n_hits = 0
                 for place in range(len(part)):
-                    n_hits += part[place] >= last
+                    n_hits += part[place] >= bound
                 if n_hits == 0:
                     continue
                 for place in range(len(part)):
                     candidate = first_other + run + place
-                    if part[place] < last or (same and candidate == row):
+                    if part[place] < bound or (same and candidate == row):
                         continue
                     if part[place] == last and candidate > index[row, -1]:
                         continue
@@ -208,6 +218,7 @@ def select_from_tile(  # type: ignore[no-untyped-def]
                     if value > last or (value == last and candidate < index[row, -1]):
                         _insert(index[row], similarity[row], candidate, value)
                         last = similarity[row, -1]
+                        bound = max(bound, last)
             if filled:
                 for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
                     dense[ratings.column[place]] = 0

@@ -27,7 +27,7 @@ from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.recommender import Recommender, takes_rows
 from bigrec.models.registry import ModelDefinition, find_model
 from bigrec.models.scoring import Errors
-from bigrec.resources import SILENT, Progress
+from bigrec.resources import SILENT, Budget, Progress
 from bigrec.runs import check_run_name, describe_environment, write_run
 from bigrec.store.writer import publishing
 from bigrec.train.code_loop import CodeLoop
@@ -86,6 +86,7 @@ def train_model(
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
+    budget: Budget | None = None,
     progress: Progress = SILENT,
     on_epoch: OnEpoch = lambda _: None,
 ) -> TrainSummary:
@@ -101,6 +102,7 @@ def train_model(
         seed: of initial weights, dropout and the order of batches.
         device: auto, cpu or gpu.
         overwrite: whether a run of this name is replaced.
+        budget: threads and memory of a model that is fitted at once.
         progress: told of train ratings done.
         on_epoch: called after each epoch.
 
@@ -118,7 +120,7 @@ def train_model(
     keras.utils.set_random_seed(seed)
     with publishing(target) as partial, tf.device(choose_device(device)):
         biases = fit_biases(data.train, data.spec)
-        fitting = _Fitting(data, model, options, biases, seed, progress, on_epoch)
+        fitting = _Fitting(data, model, options, biases, seed, budget, progress, on_epoch)
         trained, epochs, errors = fitting.run()
         config = {
             "run": run,
@@ -155,6 +157,7 @@ class _Fitting:
     options: Any
     biases: Biases
     seed: int
+    budget: Budget | None
     progress: Progress
     on_epoch: OnEpoch
 
@@ -169,8 +172,9 @@ class _Fitting:
         started = time.perf_counter()
         assert self.model.fit is not None  # noqa: S101 - the caller looked
         trained = self.model.fit(
-            data.train, data.spec, self.options, self.biases, self.progress.advance
-        )
+            data.train, data.spec, self.options, self.biases, self.progress.advance,
+            budget=self.budget,
+        )  # fmt: skip
         seconds = time.perf_counter() - started
         errors = self._recommender(trained).errors_on(data.test)
         epoch = EpochSummary(1, None, errors.rmse, seconds, 0.0, data.train.n_rows / seconds)
