@@ -27,7 +27,7 @@ import tensorflow as tf
 from bigrec.errors import SettingsError
 from bigrec.features import RATING, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
-from bigrec.models.layers import RowEmbedding
+from bigrec.models.layers import Dropout, RowEmbedding
 from bigrec.models.matrix_factorization import (
     BASE,
     MOVIE_FACTORS,
@@ -166,11 +166,11 @@ def build(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Mod
         )
 
     x = CentreRow(name="centre")(rating, base)
-    x = keras.layers.Dropout(options.input_dropout)(x)
+    x = Dropout(options.input_dropout)(x)
     x = dense("input", options.first_units, options.activation)(x)
     x = keras.layers.BatchNormalization()(x)
     x = dense("hidden", options.second_units, options.activation)(x)
-    x = keras.layers.Dropout(options.hidden_dropout)(x)
+    x = Dropout(options.hidden_dropout)(x)
     x = dense("output", spec.n_movies)(x)
     model = keras.Model([user, rating], keras.layers.Add()([x, base]))
     if options.start_from_biases:

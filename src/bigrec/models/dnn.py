@@ -9,6 +9,7 @@ import keras
 
 from bigrec.features import BatchSpec
 from bigrec.models.bias import Biases
+from bigrec.models.layers import Dropout
 from bigrec.models.matrix_factorization import (
     FactorOptions,
     factor_embeddings,
@@ -65,11 +66,11 @@ def network(embeddings: tuple[Any, Any], options: DnnOptions) -> Any:
         features.append(keras.layers.Multiply()(features))
     x = keras.layers.Concatenate()(features)  # (batch, 2 * size), with the product 3 * size
     if options.input_dropout:
-        x = keras.layers.Dropout(options.input_dropout)(x)
+        x = Dropout(options.input_dropout)(x)
     x = keras.layers.Dense(options.first_units)(x)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Activation("relu")(x)
-    x = keras.layers.Dropout(options.dropout)(x)
+    x = Dropout(options.dropout)(x)
     x = keras.layers.Dense(options.second_units)(x)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Activation("relu")(x)

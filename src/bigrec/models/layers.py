@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 import tensorflow as tf
@@ -77,3 +77,36 @@ class PairBias(keras.layers.Layer):
         """The constructor's arguments."""
         own = {"n_users": self.n_users, "n_movies": self.n_movies, "mean": self.mean}
         return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("bigrec")
+class Dropout(keras.layers.Dropout):
+    """Keras' dropout with masks that cost little inside compiled loops.
+
+    XLA has no fast random bits on a CPU: drawing the masks of a network took twenty times as long
+    as its matrix products. These come from the position of an element and the step's seed, mixed by
+    the finalizer of MurmurHash3 (Appleby 2011).
+    """
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Zero a share `rate` of the elements in training and scale up the others."""
+        if not training or self.rate == 0:
+            return inputs
+        seed = tf.cast(self.seed_generator.next(), tf.uint32)  # (2,): a constant and a counter
+        key = _mix(seed[0] + _mix(seed[1]))
+        position = tf.cast(tf.range(tf.size(inputs)), tf.uint32)
+        bits = _mix(tf.bitwise.bitwise_xor(position * _GOLDEN_RATIO, key))
+        kept = tf.reshape(bits >= int(self.rate * 2**32), tf.shape(inputs))
+        return tf.where(kept, inputs / (1 - self.rate), 0.0)
+
+
+_GOLDEN_RATIO: Final = 0x9E3779B9
+
+
+def _mix(bits: Any) -> Any:
+    """Scramble uint32 so that every bit of the input changes every bit of the output."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        shifted = tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32))
+        bits = tf.bitwise.bitwise_xor(bits, shifted) * factor
+    shifted = tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32))
+    return tf.bitwise.bitwise_xor(bits, shifted)

@@ -1,6 +1,8 @@
-"""The step loops, inside the graph: one call a block of batches, not one a step.
+"""The step loops: one call a block of batches, not one a step.
 
-A loop takes one block of a feed at a time and returns the squared errors over it.
+A loop takes one block of a feed at a time and returns the squared errors over it. XLA compiles the
+loop over the batches of a block as a whole, so that gathers, gradients and scattered updates of
+embedding rows become a few fused kernels in place, and a step touches only the rows of its batch.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
+from bigrec.datasets.pairs import BLOCK_BATCHES
 from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
@@ -56,21 +59,32 @@ class PairLoop:
         self.variables = [variable.value for variable in model.variables]
         self.variables += self._optimizer.variables
         self.variables += penalty.variables if penalty else []
-        self._train_block = tf.function(self._block, reduce_retracing=True)
+        self._batch_size = options.batch_size
+        self._train_block = tf.function(self._block, jit_compile=True)
+        # Compiling takes seconds and is for one shape: not worth it for the last rows of an epoch.
+        self._train_rest = tf.function(self._block, reduce_retracing=True)
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on (n_batches, batch_size) arrays; see Loop."""
-        squares = self._train_block(block[USER_INDEX], block[MOVIE_INDEX], block[RATING])
-        return float(squares), int(tf.size(block[RATING]))
+        arrays = block[USER_INDEX], block[MOVIE_INDEX], block[RATING]
+        n_batches, batch_size = block[RATING].shape
+        if batch_size == self._batch_size:
+            # Fill up to the one shape that is compiled.
+            padding = [[0, BLOCK_BATCHES - n_batches], [0, 0]]
+            arrays = tuple(tf.pad(array, padding) for array in arrays)
+            squares = self._train_block(*arrays, tf.constant(n_batches))
+        else:
+            squares = self._train_rest(*arrays, tf.constant(n_batches))
+        return float(squares), n_batches * batch_size
 
     def end_epoch(self) -> None:
         """Refit the means that rows are drawn towards."""
         if self._penalty is not None:
             self._penalty.end_epoch(*self._tables)
 
-    def _block(self, user: Any, movie: Any, rating: Any) -> Any:
+    def _block(self, user: Any, movie: Any, rating: Any, n_batches: Any) -> Any:
         total = tf.constant(0.0)
-        for batch in tf.range(tf.shape(user)[0]):
+        for batch in tf.range(n_batches):
             total += self._step(user[batch], movie[batch], rating[batch])
         return total
 

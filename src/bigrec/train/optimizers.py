@@ -1,7 +1,6 @@
 """Optimizers that touch only the embedding rows of a batch.
 
 Keras' optimizers update whole tables; with large vocabularies that is nearly all of a step's work.
-TensorFlow's own sparse kernels update the gathered rows in place.
 """
 
 from __future__ import annotations
@@ -72,10 +71,12 @@ class Adaptive:
             self._values, self._first, self._second, gradients, strict=True
         ):
             if isinstance(gradient, tf.IndexedSlices):
-                tf.raw_ops.ResourceSparseApplyAdagradV2(
-                    var=value.handle, accum=first.handle, lr=rate, epsilon=ADAGRAD_EPSILON,
-                    grad=gradient.values * scale, indices=gradient.indices,
-                )  # fmt: skip
+                rows = gradient.values * scale
+                first.scatter_add(tf.IndexedSlices(tf.square(rows), gradient.indices))
+                root = tf.sqrt(first.sparse_read(gradient.indices))
+                value.scatter_sub(
+                    tf.IndexedSlices(rate * rows / (root + ADAGRAD_EPSILON), gradient.indices)
+                )
             else:
                 tf.raw_ops.ResourceApplyAdam(
                     var=value.handle, m=first.handle, v=second.handle,

@@ -1,0 +1,107 @@
+"""The compiled step loop does what a plain loop over batches does, the same each time."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from bigrec.datasets.pairs import PairFeed
+from bigrec.features import BatchSpec
+from bigrec.models.bias import Biases
+from bigrec.models.matrix_factorization import MatrixFactorizationOptions
+from bigrec.models.options import GradientOptions
+from bigrec.models.registry import MODELS
+from bigrec.splits.materialize import PAIR_DTYPE
+from bigrec.train.loop import PairLoop
+
+N_USERS, N_MOVIES = 40, 9
+SPEC = BatchSpec(N_USERS, N_MOVIES, 3.5, 1.0, 5.0)
+
+Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory: pytest.TempPathFactory) -> PairFeed:
+    """70 whole batches of 8, so more than a block, and a rest of 5; rows repeat within batches."""
+    rng = np.random.default_rng(0)
+    pairs = np.zeros(70 * 8 + 5, PAIR_DTYPE)
+    pairs["user_index"] = rng.integers(N_USERS, size=len(pairs))
+    pairs["movie_index"] = rng.integers(N_MOVIES, size=len(pairs))
+    pairs["rating"] = rng.integers(1, 6, size=len(pairs))
+    path: Path = tmp_path_factory.mktemp("feed") / "00000.npy"
+    np.save(path, pairs)
+    return PairFeed([path], batch_size=8, seed=0)
+
+
+def make_biases() -> Biases:
+    rng = np.random.default_rng(1)
+    user, movie = (rng.normal(0, 0.1, n).astype("f4") for n in (N_USERS, N_MOVIES))
+    return Biases(SPEC.mean_rating, user, movie, movie, np.ones(N_USERS), np.ones(N_MOVIES))
+
+
+def train_epoch(name: str, options: GradientOptions, feed: PairFeed) -> tuple[list[Array], float]:
+    """Weights after one epoch, and the sum of squared errors on the way."""
+    keras.utils.set_random_seed(3)
+    build = MODELS[name].build
+    assert build is not None
+    model = build(SPEC, options, make_biases())
+    loop = PairLoop(model, options)
+    squares, n_rows = map(sum, zip(*map(loop.train_block, feed.blocks(1)), strict=True))
+    assert n_rows == feed.n_rows
+    assert squares > 0
+    return model.get_weights(), float(squares)
+
+
+def test_factorisation_agrees_with_a_numpy_loop(feed: PairFeed) -> None:
+    options = MatrixFactorizationOptions(
+        batch_size=8, optimizer="adaptive", learning_rate=0.1, embedding_size=3, table_l2=0.0,
+        bias_l2=0.01, start_from_biases=True,
+    )  # fmt: skip
+    weights, squares = train_epoch("matrix-factorization", options, feed)
+    keras.utils.set_random_seed(3)
+    build = MODELS["matrix-factorization"].build
+    assert build is not None
+    model = build(SPEC, options, make_biases())
+    named = {variable.path: variable.numpy().astype("f8") for variable in model.variables}
+    p, q = named["user_factors/embeddings"], named["movie_factors/embeddings"]
+    b, c = named["user_bias/embeddings"], named["movie_bias/embeddings"]
+    base_user, base_movie = named["base/user"], named["base/movie"]
+    slots = {id(table): np.zeros_like(table) for table in (p, q, b, c)}
+    expected = 0.0
+    for block in feed.arrays(1):
+        for users, movies, ratings in zip(*block.values(), strict=True):
+            error = (p[users] * q[movies]).sum(1) + (b[users] + c[movies])[:, 0] - ratings
+            error += SPEC.mean_rating + (base_user[users] + base_movie[movies])[:, 0]
+            expected += float(error @ error)
+            e = 2 * error[:, None]
+            gradients = [
+                (p, users, e * q[movies]),
+                (q, movies, e * p[users]),
+                (b, users, e + 0.02 * b[users]),
+                (c, movies, e + 0.02 * c[movies]),
+            ]
+            for table, rows, gradient in gradients:
+                slot = slots[id(table)]
+                np.add.at(slot, rows, gradient**2)
+                np.add.at(table, rows, -0.1 * gradient / (np.sqrt(slot[rows]) + 0.1))
+    trained = {
+        variable.path: value for variable, value in zip(model.variables, weights, strict=True)
+    }
+    for path, table in (("user_factors", p), ("movie_factors", q), ("user_bias", b)):
+        np.testing.assert_allclose(trained[f"{path}/embeddings"], table, atol=2e-4)
+    np.testing.assert_allclose(trained["base/user"], base_user)
+    assert squares == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_same_seed_gives_the_same_weights(feed: PairFeed) -> None:
+    options = dataclasses.replace(MODELS["residual"].presets["tuned"], batch_size=8, dropout=0.3)
+    one, squares = train_epoch("residual", options, feed)
+    two, again = train_epoch("residual", options, feed)
+    assert squares == again
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_array_equal(first, second)
