@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 import bigrec
-from bigrec.cli.app import app, main
+from bigrec.cli.app import main, make_app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[str]:
+    app = make_app()
     names = [
         command.name or getattr(command.callback, "__name__", "")
         for command in app.registered_commands

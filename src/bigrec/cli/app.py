@@ -33,16 +33,25 @@ _COMMANDS = (
 )
 _INTERRUPTED = 130
 
-app = typer.Typer(
-    name="bigrec",
-    help="Recommender data and models on one machine: raw ratings, SQL, splits, training.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-for _name in _COMMANDS:
-    importlib.import_module(f"bigrec.cli.{_name}").register(app)
+
+def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line: all commands, or only the one that the arguments begin with.
+
+    Describing every command to typer takes longer than many a query.
+    """
+    app = typer.Typer(
+        name="bigrec",
+        help="Recommender data and models on one machine: raw ratings, SQL, splits, training.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    app.callback()(lambda: None)  # else typer would take a single command for the whole app
+    names = arguments[:1] if arguments and arguments[0] in _COMMANDS else _COMMANDS
+    for name in names:
+        importlib.import_module(f"bigrec.cli.{name}").register(app)
+    return app
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = app(args=arguments, prog_name="bigrec", standalone_mode=False)
+        code = make_app(arguments)(args=arguments, prog_name="bigrec", standalone_mode=False)
     except BigrecError as error:
         console.print_error(error)
         return error.exit_code
