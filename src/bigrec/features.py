@@ -83,6 +83,16 @@ class UserRows:
         indptr = np.concatenate(([0], np.cumsum(counts)))
         return UserRows(indptr, users[order], np.asarray(self.rating)[order])
 
+    def sample_users(self, n_rows: int, seed: int) -> Array:
+        """Users drawn at random until they have about n_rows rows: (n,) int64, ascending.
+
+        Users without a row are never drawn.
+        """
+        lengths = self.lengths()
+        users = np.random.default_rng(seed).permutation(np.flatnonzero(lengths))
+        enough = int(np.searchsorted(np.cumsum(lengths[users]), n_rows)) + 1
+        return np.sort(users[:enough])
+
     def pair_chunks(self, n_rows: int) -> Iterator[tuple[Array, Array, Array]]:
         """All rows in order, n_rows at a time: (user_index, movie_index, rating), (n,) each."""
         for start in range(0, self.n_rows, n_rows):

@@ -4,7 +4,8 @@
     runs/NAME/history.jsonl      one line an epoch
     runs/NAME/metrics.json       errors on the test side
     runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
-    runs/NAME/model.keras        the model, loaded without executing code
+    runs/NAME/model.keras        the model, loaded without executing code; a blend has none, but
+                                 weights and components in its config
     runs/NAME/representation/    arrays of it that are read without Keras (see ModelDefinition)
 
 A run appears when it is complete, by one rename.
@@ -13,6 +14,7 @@ A run appears when it is complete, by one rename.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -28,6 +30,7 @@ import numpy as np
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.bias import Biases
+from bigrec.models.blend import BLEND, Blend, BlendWeights
 from bigrec.models.factors import Factors, FactorScorer
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import (
@@ -118,9 +121,14 @@ class RunDirectory:
             data: the split that the run was trained on.
 
         Raises:
-            RunError: `data` is another split, or the model cannot be read.
+            RunError: `data` is another split, the model cannot be read, or a component of a blend
+                is missing or has been trained again.
         """
         self.check_split(data)
+        if self.config["model"] == BLEND:
+            components = [one.recommender(data) for one in self._components()]
+            weights = BlendWeights.from_json(self.config["weights"])
+            return Blend(components, weights, data.train, data.spec, self.biases())
         if self.has_factors:
             factors = Factors(*(self.representation[name] for name in _FACTOR_ARRAYS))
             return FactorScorer(factors, data.train, data.spec, self.biases())
@@ -149,6 +157,37 @@ class RunDirectory:
                 f"{self.config['split']['name']!r}",
                 hint="train again on the split as it is now",
             )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the config and of all weights: another training has another digest."""
+        digest = hashlib.sha256()
+        names = ("config.json", "biases.npz", "model.keras", "representation/*")
+        for path in sorted(path for name in names for path in self.folder.glob(name)):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def _components(self) -> list[RunDirectory]:
+        """The runs that this blend is made of, as they were when it was made."""
+        names = " ".join(own["run"] for own in self.config["components"])
+        hint = f"blend again: bigrec blend {names} --run {self.name} --overwrite"
+        runs = {run.name: run for run in list_runs(self.folder.parent)}
+        components = []
+        for own in self.config["components"]:
+            if own["run"] not in runs:
+                raise RunError(
+                    f"run {own['run']!r}, of which {self.name!r} is a blend, is missing",
+                    hint="put it back, or blend others",
+                )
+            if runs[own["run"]].digest != own["digest"]:
+                raise RunError(
+                    f"run {own['run']!r}, of which {self.name!r} is a blend, has been trained "
+                    "again since",
+                    hint=hint,
+                )
+            components.append(runs[own["run"]])
+        return components
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
@@ -198,13 +237,14 @@ def write_run(
     history: list[dict[str, Any]],
     metrics: dict[str, Any],
     biases: Biases,
-    model: keras.Model,
-    representation: Mapping[str, Array],
+    model: keras.Model | None = None,
+    representation: Mapping[str, Array] | None = None,
 ) -> None:
-    """Fill a run's folder."""
-    model.save(folder / "model.keras")
+    """Fill a run's folder; without a model for a blend."""
+    if model is not None:
+        model.save(folder / "model.keras")
     (folder / "representation").mkdir()
-    for name, values in representation.items():
+    for name, values in (representation or {}).items():
         np.save(folder / "representation" / f"{name}.npy", values)
     arrays = dataclasses.asdict(biases)
     np.savez(folder / "biases.npz", **arrays)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from bigrec.evaluate.ranking import USER_METRICS, list_metrics
 from bigrec.features import UserRows
 from bigrec.models.ranking import top_movies
 
@@ -49,3 +52,52 @@ def test_top_movies_are_those_of_a_full_sort(case: tuple[Array, UserRows, Array,
     before = case[0].copy()
     assert top_movies(*case).tolist() == naive_top(*case)
     np.testing.assert_array_equal(case[0], before)
+
+
+def naive_metrics(listed: list[int], relevant: set[int]) -> dict[str, float]:
+    """The textbook's definitions, one place of the list after the other."""
+    k = len(listed)
+    found, gain, precisions = 0, 0.0, 0.0
+    for rank, movie in enumerate(listed, start=1):
+        if movie in relevant:
+            found += 1
+            gain += 1 / math.log2(rank + 1)
+            precisions += found / rank
+    if not relevant:
+        return dict.fromkeys(USER_METRICS, 0.0)
+    reachable = min(len(relevant), k)
+    return {
+        "precision": found / k,
+        "recall": found / len(relevant),
+        "ndcg": gain / sum(1 / math.log2(rank + 1) for rank in range(1, reachable + 1)),
+        "map": precisions / reachable,
+        "hit_rate": float(found > 0),
+    }
+
+
+@st.composite
+def lists_and_relevant(draw: st.DrawFn) -> tuple[list[list[int]], list[set[int]]]:
+    n_users, k = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    lists, relevant = [], []
+    for _ in range(n_users):
+        movies = draw(st.lists(st.integers(0, 9), unique=True, max_size=k))
+        lists.append(movies + [-1] * (k - len(movies)))
+        relevant.append(draw(st.sets(st.integers(0, 9))))
+    return lists, relevant
+
+
+@given(lists_and_relevant())
+def test_list_metrics_are_those_of_a_naive_loop(
+    case: tuple[list[list[int]], list[set[int]]],
+) -> None:
+    lists, relevant = case
+    rows = UserRows(
+        np.cumsum([0, *map(len, relevant)]),
+        np.array([movie for own in relevant for movie in sorted(own)], np.int32),
+        np.full(sum(map(len, relevant)), 5, np.float32),
+    )
+    found = list_metrics(np.array(lists, np.int32), rows)
+    for row, listed, own in zip(found, lists, relevant, strict=True):
+        assert dict(zip(USER_METRICS, row, strict=True)) == pytest.approx(
+            naive_metrics(listed, own)
+        )

@@ -24,6 +24,8 @@ _COMMANDS = (
     "catalog",
     "split",
     "train",
+    "blend",
+    "evaluate",
     "compare",
     "recommend",
     "similar",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
+from bigrec.cli.loading import load_split
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -31,12 +32,8 @@ def compare(
 ) -> None:
     """Compare the runs of a split with each other and with the baselines."""
     load_tensorflow()
-    from bigrec.datasets.training_data import open_training_data
     from bigrec.evaluate.compare import compare_runs, the_split_of
     from bigrec.runs import list_runs, open_run
-    from bigrec.splits.materialize import materialize_split
-    from bigrec.splits.splits import open_split
-    from bigrec.store.catalog import open_catalog
 
     settings = resolve_settings(
         {"store": store, "runs": runs, "memory": memory, "threads": threads}
@@ -47,10 +44,8 @@ def compare(
         chosen = list_runs(settings.runs)
     if split is not None:
         chosen = [run for run in chosen if run.config["split"]["name"] == split]
-    saved = open_split(open_catalog(settings.store), the_split_of(chosen))
-    with console.progress_bars() as progress:
-        shards = materialize_split(saved, budget=settings.budget, progress=progress)
-    comparison = compare_runs(chosen, open_training_data(shards))
+    data = load_split(settings, the_split_of(chosen)).data
+    comparison = compare_runs(chosen, data)
     if as_json:
         console.print_json(comparison)
         return
@@ -65,7 +60,7 @@ def compare(
     console.print_table(
         ("run", "model", "test RMSE", "test MAE", "test ratings", "seconds"),
         rows,
-        title=f"{saved.name}: {comparison.protocol}",
+        title=f"{data.split}: {comparison.protocol}",
         highlight_row=0,
     )
 

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from bigrec.store.catalog import Catalog
 
 
+class LoadedSplit(NamedTuple):
+    """A materialized split with its store."""
+
+    data: TrainingData
+    catalog: Catalog
+
+
 class OpenedRun(NamedTuple):
     """A run with its split and store."""
 
@@ -37,29 +44,39 @@ class LoadedRun(NamedTuple):
     catalog: Catalog
 
 
-def open_trained(settings: Settings, name: str) -> OpenedRun:
-    """Open a run and its split, whose shards are made again where they are missing.
+def load_split(settings: Settings, name: str) -> LoadedSplit:
+    """Open a split for training or testing; its shards are made where they are missing.
 
     Raises:
-        RunError: there is no such run, or its split has changed.
+        SplitError: there is no such split.
     """
     from bigrec.datasets.training_data import open_training_data
-    from bigrec.runs import open_run
     from bigrec.splits.shards import ready_shards
     from bigrec.store.catalog import open_catalog
 
-    run = open_run(settings.runs, name)
     catalog = open_catalog(settings.store)
-    shards = ready_shards(catalog, run.config["split"]["name"])
+    shards = ready_shards(catalog, name)
     if shards is None:
         # What makes shards loads a compiler, which takes longer than an answer from factors.
         from bigrec.splits.materialize import materialize_split
         from bigrec.splits.splits import open_split
 
-        saved = open_split(catalog, run.config["split"]["name"])
+        saved = open_split(catalog, name)
         with console.progress_bars() as progress:
             shards = materialize_split(saved, budget=settings.budget, progress=progress)
-    data = open_training_data(shards)
+    return LoadedSplit(open_training_data(shards), catalog)
+
+
+def open_trained(settings: Settings, name: str) -> OpenedRun:
+    """Open a run and its split.
+
+    Raises:
+        RunError: there is no such run, or its split has changed.
+    """
+    from bigrec.runs import open_run
+
+    run = open_run(settings.runs, name)
+    data, catalog = load_split(settings, run.config["split"]["name"])
     run.check_split(data)
     return OpenedRun(run, data, catalog)
 

@@ -40,8 +40,11 @@ class Recommender(Scorer):
         self.takes_rows = takes_rows(model)
         self._neighbours = find_scorer(model, rows)
         self._fold_in = fold_in
+        index = tf.TensorSpec((None,), tf.int32)
+        row = tf.TensorSpec((None, spec.n_movies), tf.float32)
         self._call = tf.function(
-            lambda *tensors: model(list(tensors), training=False), reduce_retracing=True
+            lambda one, other: model([one, other], training=False),
+            input_signature=(index, row if self.takes_rows else index),
         )
 
     def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import altair as alt
 
 from bigrec.evaluate.compare import Comparison
+from bigrec.models.blend import BLEND, TITLE
 from bigrec.models.registry import MODELS, find_model, find_preset
 from bigrec.report.figures import (
     HEIGHT,
@@ -30,7 +31,7 @@ _PUBLISHED: Final = "published"
 
 def model_title(name: str) -> str:
     """A model's name for people."""
-    return MODELS[name].title if name in MODELS else name
+    return MODELS[name].title if name in MODELS else {BLEND: TITLE}.get(name, name)
 
 
 def model_encodings(
@@ -48,11 +49,12 @@ def model_encodings(
         narrow_columns: of the legend on a phone.
         wide_columns: of the legend elsewhere.
     """
-    order = [*MODELS, *(name for name in models if name not in MODELS)]
+    order = [*MODELS, BLEND, *(name for name in models if name not in {*MODELS, BLEND})]
     shown = [name for name in order if name in models]
     places = [order.index(name) for name in shown]
     domain = [model_title(name) for name in shown]
-    colours = [SERIES[place % len(SERIES)] for place in places]
+    # What is no model of bigrec stays grey, told apart by its shape.
+    colours = [SERIES[place] if place < len(SERIES) else MUTED for place in places]
     # The container's size, unlike the plot's, is known before the legend is laid out.
     columns = f"containerSize()[0] < 640 ? {narrow_columns} : {wide_columns}"
     legend = alt.Legend(columns=alt.ExprRef(columns))
@@ -170,6 +172,9 @@ def comparison_figure(
 def train_command(run: RunDirectory) -> list[str]:
     """The command line that trains a run again; options that differ from its preset are set."""
     config = run.config
+    if config["model"] == BLEND:
+        components = [own["run"] for own in config["components"]]
+        return ["bigrec", "blend", *components, "--run", run.name, "--seed", str(config["seed"])]
     model, preset = config["model"], config["preset"]
     command = ["bigrec", "train", model, "--split", config["split"]["name"], "--preset", preset]
     command += ["--run", run.name, "--seed", str(config["seed"])]

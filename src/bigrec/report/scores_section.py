@@ -56,15 +56,12 @@ def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 
         n_rows: ratings to stop at.
         seed: of the draw.
     """
-    lengths = data.test.lengths()
-    users = np.random.default_rng(seed).permutation(np.flatnonzero(lengths))
-    enough = int(np.searchsorted(np.cumsum(lengths[users]), n_rows)) + 1
-    drawn = np.sort(users[:enough])
+    drawn = data.test.sample_users(n_rows, seed)
     rows = data.test.take(drawn)
     user_index = np.repeat(drawn, rows.lengths()).astype(np.int32)
     return SampledPairs(
         user_index, np.asarray(rows.movie_index), np.asarray(rows.rating), len(drawn),
-        is_sample=enough < len(users),
+        is_sample=rows.n_rows < data.test.n_rows,
     )  # fmt: skip
 
 

@@ -1,0 +1,87 @@
+"""`bigrec blend`: several runs combined into one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.loading import load_split
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunsOption,
+    SeedOption,
+    StoreOption,
+    ThreadsOption,
+    load_tensorflow,
+)
+from bigrec.settings import resolve_settings
+
+
+def blend(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs of one split.")],
+    run: Annotated[
+        str | None, typer.Option("--run", help="Name of the run to make. Default: blend-SPLIT.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run of that name.")
+    ] = False,
+    seed: SeedOption = 0,
+    store: StoreOption = None,
+    runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Weigh the scores of several runs by a ridge regression on the validation side."""
+    load_tensorflow()
+    from bigrec.evaluate.compare import the_split_of
+    from bigrec.runs import open_run
+    from bigrec.train.blend import blend_runs
+
+    settings = resolve_settings(
+        {"store": store, "runs": runs, "memory": memory, "threads": threads}
+    )
+    components = [open_run(settings.runs, name) for name in names]
+    split = the_split_of(components)
+    loaded = load_split(settings, split)
+    with console.progress_bars() as progress:
+        summary = blend_runs(
+            components,
+            loaded.data,
+            runs=settings.runs,
+            run=run or f"blend-{split}",
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if as_json:
+        console.print_json(summary)
+        return
+    console.print_fields(
+        {
+            "run": summary.run,
+            "protocol": loaded.data.protocol,
+            "fitted to": f"{summary.weights.n_fitted:,} validation ratings",
+            "ridge penalty": f"{summary.weights.penalty:g}",
+            "test RMSE": summary.test_rmse,
+            "test MAE": summary.test_mae,
+            "test ratings": summary.n_test,
+            "by fallback": summary.n_fallback,
+        }
+    )
+    console.print_table(
+        ("component", "test RMSE", "weight", "by user support", "by movie support"),
+        [
+            (own.run, one.metrics["test_rmse"], own.weight, own.by_user, own.by_movie)
+            for own, one in zip(summary.weights.components, components, strict=True)
+        ],
+        title="Weights, and how they grow with log train ratings",
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(blend)

@@ -1,0 +1,119 @@
+"""`bigrec evaluate`: errors and lists of a run on the test side."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.loading import load_run
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunsOption,
+    SeedOption,
+    StoreOption,
+    ThreadsOption,
+    load_tensorflow,
+)
+from bigrec.settings import resolve_settings
+
+if TYPE_CHECKING:
+    from bigrec.evaluate.ranking import RankingSummary
+    from bigrec.models.scoring import DecileErrors, Errors
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="Length of a list.")] = 10,
+    relevant: Annotated[
+        float, typer.Option("--relevant", help="Stars from which on a test rating is relevant.")
+    ] = 4.0,
+    users: Annotated[
+        int | None,
+        typer.Option("--users", min=1, help="Rank for so many users, at random. Default: all."),
+    ] = None,
+    seed: SeedOption = 0,
+    store: StoreOption = None,
+    runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a run on the test side: errors of its scores, and lists over all unseen movies."""
+    load_tensorflow()
+    from bigrec.evaluate.ranking import measure_lists
+
+    loaded = load_run(
+        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
+    )
+    with console.progress_bars() as progress:
+        errors = loaded.recommender.errors_on(loaded.data.test)
+        lists = measure_lists(
+            run, loaded.recommender, loaded.data,
+            top=top, relevant=relevant, n_users=users, seed=seed, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        console.print_json(
+            {
+                "run": run,
+                "errors": dataclasses.asdict(errors),
+                "lists": dataclasses.asdict(lists),
+            }
+        )
+        return
+    _print_errors(loaded.data.protocol, errors)
+    _print_lists(lists)
+
+
+def _print_errors(protocol: str, errors: Errors) -> None:
+    console.print_fields(
+        {
+            "protocol": protocol,
+            "test ratings": errors.n,
+            "by fallback": errors.n_fallback,
+            "test RMSE": errors.rmse,
+            "test MAE": errors.mae,
+            "RMSE, unclipped": errors.rmse_unclipped,
+            "MAE, unclipped": errors.mae_unclipped,
+        }
+    )
+    for things, deciles in (("movie", errors.movie_deciles), ("user", errors.user_deciles)):
+        console.print_table(
+            ("tenth", f"train ratings of a {things}", "test ratings", "test RMSE", "test MAE"),
+            [_decile_row(decile) for decile in deciles],
+            title=f"By train ratings of the {things}, tenths of all train ratings",
+        )
+
+
+def _decile_row(decile: DecileErrors) -> tuple[object, ...]:
+    counts = f"{decile.from_count:,} to {decile.to_count:,}"
+    return (decile.decile, counts, decile.n, decile.rmse, decile.mae)
+
+
+def _print_lists(lists: RankingSummary) -> None:
+    console.print_table(
+        (
+            "lists by", "precision", "recall", "NDCG", "MAP", "hit rate", "coverage", "popularity"
+        ),
+        [
+            (row.name, row.precision, row.recall, row.ndcg, row.map, row.hit_rate, row.coverage,
+             f"{row.popularity:,.0f}")
+            for row in lists.rows
+        ],
+        title=f"Lists of the {lists.top} best unseen movies, {lists.n_users:,} users, "
+        f"relevant from {lists.relevant:g} stars",
+    )  # fmt: skip
+    for number, words in (
+        (lists.n_without_relevant, "have no relevant movie and do not count"),
+        (lists.n_cold, "have no train rating and get no list"),
+    ):
+        if number:
+            console.print_note(f"{number:,} more users of the test side {words}.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(evaluate)

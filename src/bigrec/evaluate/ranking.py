@@ -1,0 +1,232 @@
+"""How good the lists of recommendations are: top-k metrics over all unseen movies.
+
+Every user of the test side gets a list of the k best movies among all that the train side knows and
+the user has no train (or validation) rating of. A movie is relevant to the user if the test side
+has it with at least so many stars; relevance is binary, and a movie that the user did not rate
+counts as not relevant, so that values are low and only comparable under one protocol. For the list
+of one user, with hits h_1 … h_k (h_i = 1 if the i-th movie is relevant) and R relevant movies:
+
+    precision   sum h_i / k
+    recall      sum h_i / R
+    NDCG        sum h_i / log2(i + 1), divided by its highest value: h_i = 1 for i <= min(R, k)
+                (Järvelin and Kekäläinen, "Cumulated Gain-based Evaluation of IR Techniques", ACM
+                TOIS 20(4), 2002, with the discount of all ranks that has become usual)
+    MAP         sum h_i (h_1 + … + h_i) / i, divided by min(R, k)
+    hit rate    1 if any h_i is 1
+
+Each is averaged over the users with at least one relevant movie; the others are counted. A list
+shorter than k, of a user who has seen nearly all, is filled up with misses. A relevant movie
+without a train rating can be in nobody's list and still counts in R. Of all lists together, users
+without a relevant movie included:
+
+    coverage    movies that are in any list, divided by movies that could be
+    popularity  mean number of train ratings of the listed movies; the lower, the more novel
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.errors import RunError
+from bigrec.features import UserRows
+from bigrec.models.ranking import top_movies
+from bigrec.models.scoring import Scorer
+from bigrec.resources import SILENT, Progress
+
+Array = np.ndarray[Any, Any]
+ScoreUsers = Callable[[Array], Array]
+
+USER_METRICS: Final = ("precision", "recall", "ndcg", "map", "hit_rate")
+"""The columns of `list_metrics`."""
+_SCORES_AT_ONCE: Final = 1 << 21
+
+
+@dataclass(frozen=True)
+class RankingMetrics:
+    """How good one model's lists are; definitions in the module."""
+
+    name: str
+    """Of the run, or popularity or random."""
+    precision: float
+    recall: float
+    ndcg: float
+    map: float
+    hit_rate: float
+    coverage: float
+    popularity: float
+
+
+@dataclass(frozen=True)
+class RankingSummary:
+    """The lists of a run and of the baselines, over the same users."""
+
+    top: int
+    """Length of a list."""
+    relevant: float
+    """Stars from which on a test rating is relevant."""
+    n_users: int
+    """Users with a relevant movie, whom the averages are over."""
+    n_without_relevant: int
+    """Users of the test side whose test ratings are all lower."""
+    n_cold: int
+    """Users of the test side without a train rating, who get no list."""
+    rows: tuple[RankingMetrics, ...]
+    """The run's, then those of the baselines."""
+
+
+def measure_lists(
+    name: str,
+    scorer: Scorer,
+    data: TrainingData,
+    *,
+    top: int = 10,
+    relevant: float = 4.0,
+    n_users: int | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> RankingSummary:
+    """Measure a run's lists beside those by popularity and at random.
+
+    Users are scored in blocks of about 2 million scores, so memory grows neither with users nor
+    with movies.
+
+    Args:
+        name: of the run.
+        scorer: its model.
+        data: the split that it was trained on.
+        top: length of a list, at least 1.
+        relevant: stars from which on a test rating is relevant.
+        n_users: measure on so many users, drawn at random; None for all of the test side.
+        seed: of that draw and of the random baseline.
+        progress: told of finished users.
+
+    Raises:
+        RunError: no user has a relevant movie.
+    """
+    movie_count, user_count = scorer.biases.movie_count, scorer.biases.user_count
+    tested = np.flatnonzero(data.test.lengths())
+    users = tested[user_count[tested] > 0]
+    n_cold = len(tested) - len(users)
+    if n_users is not None and n_users < len(users):
+        users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
+    rng = np.random.default_rng(seed)
+    shape = scorer.spec.n_movies
+    score_by: Mapping[str, ScoreUsers] = {
+        name: scorer.score_users,
+        "popularity": lambda block: np.broadcast_to(
+            movie_count.astype(np.float32), (len(block), shape)
+        ),
+        "random": lambda block: rng.random((len(block), shape), np.float32),
+    }
+    tallies = [_Tally(list_name, shape) for list_name in score_by]
+    n_relevant_users = 0
+    progress.start("ranking", len(users), "users")
+    step = max(1, _SCORES_AT_ONCE // shape)
+    for start in range(0, len(users), step):
+        block = users[start : start + step]
+        seen = _join_rows([side.take(block) for side in _known_sides(data)])
+        wanted = _at_least(data.test.take(block), relevant)
+        has_relevant = wanted.lengths() > 0
+        n_relevant_users += int(has_relevant.sum())
+        for tally, score in zip(tallies, score_by.values(), strict=True):
+            listed = top_movies(score(block), seen, movie_count, top)
+            tally.add(listed, list_metrics(listed, wanted)[has_relevant])
+        progress.advance(len(block), len(block))
+    if not n_relevant_users:
+        raise RunError(
+            f"no user of the test side has a rating of {relevant:g} stars or more",
+            hint="lower --relevant",
+        )
+    return RankingSummary(
+        top=top,
+        relevant=relevant,
+        n_users=n_relevant_users,
+        n_without_relevant=len(users) - n_relevant_users,
+        n_cold=n_cold,
+        rows=tuple(tally.result(n_relevant_users, movie_count) for tally in tallies),
+    )
+
+
+def list_metrics(listed: Array, relevant: UserRows) -> Array:
+    """Metrics of each user's list; definitions in the module.
+
+    Args:
+        listed: (n_users, k) movie indices, best first, -1 for an empty place.
+        relevant: rows of the same users: their relevant movies.
+
+    Returns:
+        (n_users, 5) float64: USER_METRICS. All 0 for a user without relevant movies.
+    """
+    n_users, k = listed.shape
+    n_relevant = relevant.lengths()
+    hits = np.zeros((n_users, k))
+    if relevant.n_rows:
+        base = int(max(listed.max(), relevant.movie_index.max())) + 2
+        keys = np.repeat(np.arange(n_users), n_relevant) * base + relevant.movie_index
+        hits = np.isin(np.arange(n_users)[:, None] * base + listed, keys) & (listed >= 0)
+    rank = np.arange(1, k + 1)
+    gains = 1 / np.log2(rank + 1)  # (k,)
+    n_hits = hits.sum(axis=1)
+    reachable = np.minimum(n_relevant, k)
+    best_gain = np.concatenate(([0], np.cumsum(gains)))[reachable]
+    precision_at = np.cumsum(hits, axis=1) / rank  # (n_users, k)
+    return np.stack(
+        [
+            n_hits / k,
+            n_hits / np.maximum(n_relevant, 1),
+            hits @ gains / np.where(reachable > 0, best_gain, 1),
+            (hits * precision_at).sum(axis=1) / np.maximum(reachable, 1),
+            n_hits > 0,
+        ],
+        axis=1,
+    )
+
+
+class _Tally:
+    """Sums over users of one kind of list."""
+
+    def __init__(self, name: str, n_movies: int) -> None:
+        self._name = name
+        self._sums = np.zeros(len(USER_METRICS))
+        self._times_listed = np.zeros(n_movies, np.int64)
+
+    def add(self, listed: Array, metrics: Array) -> None:
+        self._sums += metrics.sum(axis=0)
+        self._times_listed += np.bincount(listed[listed >= 0], minlength=len(self._times_listed))
+
+    def result(self, n_users: int, movie_count: Array) -> RankingMetrics:
+        times = self._times_listed
+        means = dict(zip(USER_METRICS, (self._sums / n_users).tolist(), strict=True))
+        return RankingMetrics(
+            name=self._name,
+            coverage=float(np.count_nonzero(times) / np.count_nonzero(movie_count)),
+            popularity=float(times @ movie_count.astype(np.int64) / max(times.sum(), 1)),
+            **means,
+        )
+
+
+def _known_sides(data: TrainingData) -> Sequence[UserRows]:
+    return [data.train] if data.validation is None else [data.train, data.validation]
+
+
+def _join_rows(parts: Sequence[UserRows]) -> UserRows:
+    """The rows of several sides, user by user; movies of a user in no order."""
+    user = np.concatenate([np.repeat(np.arange(part.n_users), part.lengths()) for part in parts])
+    order = np.argsort(user, kind="stable")
+    return UserRows(
+        np.concatenate(([0], np.cumsum(sum(part.lengths() for part in parts)))),
+        np.concatenate([part.movie_index for part in parts])[order],
+        np.concatenate([part.rating for part in parts])[order],
+    )
+
+
+def _at_least(rows: UserRows, stars: float) -> UserRows:
+    """The ratings of so many stars or more."""
+    kept = rows.rating >= stars
+    before = np.concatenate(([0], np.cumsum(kept)))
+    return UserRows(before[rows.indptr], rows.movie_index[kept], rows.rating[kept])

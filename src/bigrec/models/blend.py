@@ -1,0 +1,146 @@
+"""A blend: a weighted sum of several models' scores, the weights depending on support.
+
+    score = b + w_0 + w_u u + w_m m + sum_c (w_c + w_cu u + w_cm m) (s_c - b)
+
+where b is the bias model's score, s_c the score of component c, and u and m the logarithms of
+1 + train ratings of the user and of the movie, standardized. The weights are a ridge regression of
+rating - b on those terms (Breiman, "Stacked Regressions", Machine Learning 24, 1996). That a weight
+may change with how much is known of the pair is feature-weighted linear stacking (Sill, Takács,
+Mackey, Lin, arXiv 0911.0460, 2009), from the Netflix Prize.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from bigrec.features import BatchSpec, UserRows
+from bigrec.models.bias import Biases
+from bigrec.models.scoring import Scorer
+
+Array = np.ndarray[Any, Any]
+
+BLEND: Final = "blend"
+"""The name of this model in a run's config."""
+TITLE: Final = "Blend"
+"""The same for people."""
+
+
+@dataclass(frozen=True)
+class ComponentWeights:
+    """What one component counts."""
+
+    run: str
+    """Name of its run."""
+    weight: float
+    """w_c: at a user and a movie of average support."""
+    by_user: float
+    """w_cu: how the weight grows with the support of the user."""
+    by_movie: float
+    """w_cm: how the weight grows with the support of the movie."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """How train counts become u or m: (log(1 + count) - center) / spread."""
+
+    center: float
+    """Mean of log(1 + count) over the pairs that were fitted."""
+    spread: float
+    """Standard deviation, likewise; 1 where all are equal."""
+
+    @classmethod
+    def of(cls, count: Array) -> Support:
+        """That of these counts, one a pair."""
+        logs = np.log1p(count)
+        return cls(float(logs.mean()), float(logs.std()) or 1.0)
+
+    def standardize(self, count: Array) -> Array:
+        """Counts to float32 numbers around 0."""
+        return ((np.log1p(count) - self.center) / self.spread).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class BlendWeights:
+    """All the numbers of a blend."""
+
+    components: tuple[ComponentWeights, ...]
+    intercept: float
+    """w_0, in stars."""
+    by_user: float
+    """w_u, in stars."""
+    by_movie: float
+    """w_m, in stars."""
+    user_support: Support
+    movie_support: Support
+    penalty: float
+    """Ridge penalty that leave-one-out errors chose."""
+    n_fitted: int
+    """Pairs that the weights were fitted to."""
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> BlendWeights:
+        """The weights that `dataclasses.asdict` wrote."""
+        parsed = {
+            "components": tuple(ComponentWeights(**own) for own in fields["components"]),
+            "user_support": Support(**fields["user_support"]),
+            "movie_support": Support(**fields["movie_support"]),
+        }
+        return cls(**{**fields, **parsed})
+
+    def combine(self, base: Any, scores: Sequence[Any], user: Any, movie: Any) -> Any:
+        """Blend scores, as arrays or tensors of any shapes that broadcast.
+
+        Args:
+            base: the bias model's scores.
+            scores: of each component.
+            user: standardized support of the user of each score.
+            movie: likewise of the movie.
+        """
+        total = base + self.intercept + self.by_user * user + self.by_movie * movie
+        for own, score in zip(self.components, scores, strict=True):
+            weight = own.weight + own.by_user * user + own.by_movie * movie
+            total = total + weight * (score - base)
+        return total
+
+
+class Blend(Scorer):
+    """Scores of several models of one split, blended."""
+
+    def __init__(
+        self,
+        components: Sequence[Scorer],
+        weights: BlendWeights,
+        rows: UserRows,
+        spec: BatchSpec,
+        biases: Biases,
+    ) -> None:
+        super().__init__(rows, spec, biases)
+        self.components = tuple(components)
+        self.weights = weights
+        self.user_support = weights.user_support.standardize(biases.user_count)
+        self.movie_support = weights.movie_support.standardize(biases.movie_count)
+
+    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
+        """Blend the components' scores of pairs: (n,) float32."""
+        blended = self.weights.combine(
+            self.biases.score_pairs(user_index, movie_index),
+            [one.score_warm_pairs(user_index, movie_index) for one in self.components],
+            self.user_support[user_index],
+            self.movie_support[movie_index],
+        )
+        return np.asarray(blended, np.float32)
+
+    def score_users(self, users: Array) -> Array:
+        """Blend the components' scores of whole users: (n_users, n_movies) float32."""
+        biases = self.biases
+        blended = self.weights.combine(
+            biases.mean + biases.user[users, None] + biases.movie,  # (n_users, n_movies)
+            [one.score_users(users) for one in self.components],
+            self.user_support[users, None],  # (n_users, 1)
+            self.movie_support,  # (n_movies,)
+        )
+        return np.asarray(blended, np.float32)

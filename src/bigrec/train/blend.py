@@ -1,0 +1,188 @@
+"""Blending runs: weights fitted on the validation side, one more run out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.errors import RunError, SplitError
+from bigrec.features import UserRows
+from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
+from bigrec.models.scoring import Scorer
+from bigrec.resources import SILENT, Progress
+from bigrec.runs import RunDirectory, check_run_name, describe_environment, write_run
+from bigrec.store.writer import publishing
+
+Array = np.ndarray[Any, Any]
+
+_FITTED_ROWS: Final = 1 << 19
+_PENALTIES: Final = tuple(10.0 ** np.arange(-1, 6))
+
+
+@dataclass(frozen=True)
+class BlendSummary:
+    """What a blending gave."""
+
+    run: str
+    split: str
+    weights: BlendWeights
+    test_rmse: float
+    """RMSE on the test side, scores clipped to the scale, in stars."""
+    test_mae: float
+    """Mean absolute error, likewise."""
+    n_test: int
+    """Test pairs."""
+    n_fallback: int
+    """Test pairs whose user or movie has no train row, scored by the bias model."""
+
+
+def blend_runs(
+    components: Sequence[RunDirectory],
+    data: TrainingData,
+    *,
+    runs: Path,
+    run: str,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> BlendSummary:
+    """Blend runs of one split and save the blend as a run.
+
+    The weights are fitted to the validation side: to all of it up to half a million ratings, else
+    to whole users drawn at random, which is plenty for so few weights. The run holds the weights,
+    and the name and digest of each component; the components stay where they are.
+
+    Args:
+        components: runs of one split, at least one.
+        data: the split; it must have a validation side.
+        runs: the folder of runs, that of the components too.
+        run: name of the run to make.
+        seed: of the draw.
+        overwrite: whether a run of this name is replaced.
+        progress: told of components that are scored.
+
+    Raises:
+        SettingsError: a name that cannot be a folder's.
+        SplitError: the split has no validation side.
+        RunError: the run exists already, a component is given twice, is a blend itself, or was
+            trained on another state of the split.
+    """
+    check_run_name(run)
+    _check_components(components)
+    target = runs / run
+    if target.exists() and not overwrite:
+        raise RunError(f"the run {run!r} exists already", hint="name another with --run")
+    if data.validation is None:
+        raise SplitError(
+            f"split {data.split!r} has no validation side, which a blend is fitted to",
+            hint="make one with: bigrec split create NAME --validation-fraction 0.1, and train "
+            "the components on it",
+        )
+    started = time.perf_counter()
+    scorers = {one.name: one.recommender(data) for one in components}
+    weights = fit_blend(scorers, *_draw_pairs(data.validation, seed))
+    fit_seconds = time.perf_counter() - started
+    biases = components[0].biases()
+    blend = Blend(tuple(scorers.values()), weights, data.train, data.spec, biases)
+    progress.start("testing the blend", data.test.n_rows, "ratings")
+    errors = blend.errors_on(data.test)
+    progress.advance(data.test.n_rows)
+    config = {
+        "run": run,
+        "model": BLEND,
+        "preset": "ridge",
+        "options": {},
+        "seed": seed,
+        "components": [
+            {"run": one.name, "model": one.config["model"], "digest": one.digest}
+            for one in components
+        ],
+        "weights": dataclasses.asdict(weights),
+        "split": components[0].config["split"],
+        "spec": dataclasses.asdict(data.spec),
+        "environment": describe_environment(),
+    }
+    metrics = {
+        **errors.test_metrics(),
+        "seconds": time.perf_counter() - started,
+        "train_seconds": fit_seconds,
+    }
+    with publishing(target) as partial:
+        write_run(partial, config=config, history=[], metrics=metrics, biases=biases)
+    return BlendSummary(
+        run, data.split, weights, errors.rmse, errors.mae, errors.n, errors.n_fallback
+    )
+
+
+def fit_blend(
+    scorers: Mapping[str, Scorer], user_index: Array, movie_index: Array, rating: Array
+) -> BlendWeights:
+    """Fit the weights to ratings that none of the components was trained on.
+
+    Pairs that the fallback scores are left out.
+
+    Args:
+        scorers: the components by the names of their runs, all of one split.
+        user_index: (n,) int32. Sorted input is fastest.
+        movie_index: (n,) int32.
+        rating: (n,) float32, stars.
+    """
+    biases = next(iter(scorers.values())).biases
+    warm = ~biases.is_cold(user_index, movie_index)
+    user_index, movie_index, rating = user_index[warm], movie_index[warm], rating[warm]
+    user_count, movie_count = biases.user_count[user_index], biases.movie_count[movie_index]
+    user_support, movie_support = Support.of(user_count), Support.of(movie_count)
+    user, movie = user_support.standardize(user_count), movie_support.standardize(movie_count)
+    base = biases.score_pairs(user_index, movie_index)
+    terms = [user, movie]
+    for scorer in scorers.values():
+        deviation = scorer.score_warm_pairs(user_index, movie_index) - base
+        terms += [deviation, deviation * user, deviation * movie]
+    scaler = StandardScaler()
+    standardized = scaler.fit_transform(np.stack(terms, axis=1).astype(np.float64))
+    ridge = RidgeCV(alphas=_PENALTIES).fit(standardized, rating - base)
+    weights = ridge.coef_ / scaler.scale_
+    by_user, by_movie, *of_components = weights.tolist()
+    return BlendWeights(
+        components=tuple(
+            ComponentWeights(run, *of_components[3 * place : 3 * place + 3])
+            for place, run in enumerate(scorers)
+        ),
+        intercept=float(ridge.intercept_ - weights @ scaler.mean_),
+        by_user=by_user,
+        by_movie=by_movie,
+        user_support=user_support,
+        movie_support=movie_support,
+        penalty=float(ridge.alpha_),
+        n_fitted=len(rating),
+    )
+
+
+def _check_components(components: Sequence[RunDirectory]) -> None:
+    names = [one.name for one in components]
+    if len(set(names)) < len(names):
+        raise RunError(f"expected each run once, found {', '.join(names)}")
+    for one in components:
+        if one.config["model"] == BLEND:
+            raise RunError(
+                f"run {one.name!r} is a blend itself",
+                hint="name its components: "
+                + ", ".join(own["run"] for own in one.config["components"]),
+            )
+
+
+def _draw_pairs(side: UserRows, seed: int) -> tuple[Array, Array, Array]:
+    """user_index, movie_index, rating of whole users, by user: (n,) each."""
+    users = side.sample_users(_FITTED_ROWS, seed)
+    rows = side.take(users)
+    user_index = np.repeat(users, rows.lengths()).astype(np.int32)
+    return user_index, np.asarray(rows.movie_index), np.asarray(rows.rating)

@@ -1,0 +1,117 @@
+"""The streamed evaluation of lists, against loops over users on data of a few of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.property.test_ranking import naive_metrics
+from tests.table_scorer import TableScorer
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.errors import RunError
+from bigrec.evaluate import ranking
+from bigrec.evaluate.ranking import USER_METRICS, RankingSummary, measure_lists
+from bigrec.features import BatchSpec, UserRows
+
+Array = np.ndarray[Any, Any]
+
+N_USERS, N_MOVIES, K = 30, 25, 4
+SPEC = BatchSpec(N_USERS, N_MOVIES, 3.0, 1.0, 5.0)
+
+
+def rows_of(ratings: Array) -> UserRows:
+    user, movie = np.nonzero(ratings)
+    lengths = np.bincount(user, minlength=len(ratings))
+    return UserRows(
+        np.concatenate(([0], np.cumsum(lengths))),
+        movie.astype(np.int32),
+        ratings[user, movie].astype(np.float32),
+    )
+
+
+class Case:
+    """Random ratings on three sides, and scores."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        random = np.random.default_rng(5)
+        ratings = random.integers(1, 6, (N_USERS, N_MOVIES))
+        side = random.choice(4, (N_USERS, N_MOVIES), p=[0.4, 0.3, 0.1, 0.2])  # 0: not rated
+        side[3, side[3] == 1] = 0  # a user without a train rating
+        side[:, 7] = np.where(side[:, 7] == 1, 3, side[:, 7])  # and a movie
+        self.train, self.validation, self.test = (
+            np.where(side == number, ratings, 0) for number in (1, 2, 3)
+        )
+        self.test[5] = np.minimum(self.test[5], 2)  # nothing that the user likes
+        self.table = random.integers(0, 12, (N_USERS, N_MOVIES)).astype(np.float32)
+        self.scorer = TableScorer(self.table, rows_of(self.train), SPEC)
+        self.data = TrainingData(tmp_path, "s", "digest", "protocol", SPEC)
+        self.data.__dict__.update(  # what the cached properties would read
+            train=self.scorer.rows,
+            validation=rows_of(self.validation),
+            test=rows_of(self.test),
+        )
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def naive(case: Case, scores: Array) -> dict[str, float]:
+    count = np.count_nonzero(case.train, axis=0)
+    metrics, listed_movies = [], []
+    for user in range(N_USERS):
+        if not case.train[user].any() or not case.test[user].any():
+            continue
+        seen = (case.train[user] > 0) | (case.validation[user] > 0)
+        keys = [
+            (-scores[user, movie], -count[movie], movie)
+            for movie in range(N_MOVIES)
+            if count[movie] and not seen[movie]
+        ]
+        listed = [int(key[2]) for key in sorted(keys)[:K]]
+        listed_movies += listed
+        relevant = set(np.flatnonzero(case.test[user] >= 4).tolist())
+        if relevant:
+            metrics.append(naive_metrics(listed + [-1] * (K - len(listed)), relevant))
+    means = {name: float(np.mean([own[name] for own in metrics])) for name in USER_METRICS}
+    return means | {
+        "coverage": len(set(listed_movies)) / np.count_nonzero(count),
+        "popularity": float(np.mean(count[listed_movies])),
+    }
+
+
+def row_of(summary: RankingSummary, name: str) -> dict[str, float]:
+    row = next(row for row in summary.rows if row.name == name)
+    return {field: getattr(row, field) for field in (*USER_METRICS, "coverage", "popularity")}
+
+
+def test_lists_are_measured_as_a_naive_loop_does(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = measure_lists("run", case.scorer, case.data, top=K)
+    monkeypatch.setattr(ranking, "_SCORES_AT_ONCE", 4 * N_MOVIES)  # blocks of four users
+    summary = measure_lists("run", case.scorer, case.data, top=K)
+    for name in ("run", "popularity", "random"):
+        assert row_of(summary, name) == pytest.approx(row_of(whole, name))
+    assert row_of(summary, "run") == pytest.approx(naive(case, case.table))
+    count = np.count_nonzero(case.train, axis=0)
+    by_count = np.broadcast_to(count, case.table.shape)
+    assert row_of(summary, "popularity") == pytest.approx(naive(case, by_count))
+    assert summary.n_cold == 1
+    assert summary.n_without_relevant >= 1
+    random_row = row_of(summary, "random")
+    assert random_row["coverage"] > row_of(summary, "popularity")["coverage"]
+
+
+def test_a_sample_of_users_is_measured_on_request(case: Case) -> None:
+    summary = measure_lists("run", case.scorer, case.data, top=K, n_users=6)
+    assert summary.n_users + summary.n_without_relevant == 6
+
+
+def test_a_threshold_that_nobody_reaches_is_refused(case: Case) -> None:
+    with pytest.raises(RunError, match="no user of the test side has a rating"):
+        measure_lists("run", case.scorer, case.data, relevant=5.5)
