@@ -30,6 +30,7 @@ _COMMANDS = (
     "recommend",
     "similar",
     "predict",
+    "export",
     "report",
     "demo",
 )

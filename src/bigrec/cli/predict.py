@@ -23,7 +23,12 @@ from bigrec.settings import resolve_settings
 
 def predict(
     run: Annotated[str, typer.Argument(help="Name of the run.")],
-    output: Annotated[Path, typer.Option("--output", help="The file to write, .csv or .parquet.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", help="The file to write: .csv, .parquet, or .txt for the prize's form."
+        ),
+    ],
     pairs: Annotated[
         Path | None, typer.Option("--pairs", help="A csv file with user_id and movie_id.")
     ] = None,

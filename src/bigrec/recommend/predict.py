@@ -1,4 +1,12 @@
-"""Scores of given pairs: a file of pairs, the official probe, or the qualifying set."""
+"""Scores of given pairs: a file of pairs, the official probe, or the qualifying set.
+
+The output's ending decides its form:
+
+    .csv, .parquet    user_id, movie_id, score, is_fallback
+    .txt              as the Netflix Prize took submissions: a line `movie_id:` before the pairs of
+                      a movie, then a score a line, in the order of the pairs. The store keeps
+                      qualifying.txt in its own order, so that lines match.
+"""
 
 from __future__ import annotations
 
@@ -57,13 +65,13 @@ def read_pairs(path: Path) -> pl.DataFrame:
 def predict_pairs(
     recommender: Scorer, data: TrainingData, pairs: pl.DataFrame, output: Path
 ) -> PredictSummary:
-    """Score pairs and write user_id, movie_id, score, is_fallback to a csv or parquet file.
+    """Score pairs and write them to a file.
 
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
         pairs: user_id and movie_id, any order; the output keeps it.
-        output: ends in .csv or .parquet.
+        output: ends in .csv, .parquet or .txt; see the module.
 
     Raises:
         DataError: the output has another ending.
@@ -104,8 +112,8 @@ def _score_to_file(
     recommender: Scorer, data: TrainingData, pairs: pl.DataFrame, output: Path
 ) -> pl.DataFrame:
     """The pairs with score and is_fallback, as they were written."""
-    if output.suffix not in {".csv", ".parquet"}:
-        raise DataError(f"{output} ends in {output.suffix!r}, expected .csv or .parquet")
+    if output.suffix not in {".csv", ".parquet", ".txt"}:
+        raise DataError(f"{output} ends in {output.suffix!r}, expected .csv, .parquet or .txt")
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())
     order = np.lexsort((movie_index, user_index))
@@ -118,9 +126,20 @@ def _score_to_file(
     with publishing_file(output) as partial:
         if output.suffix == ".csv":
             scored.write_csv(partial, float_precision=4)
-        else:
+        elif output.suffix == ".parquet":
             scored.write_parquet(partial)
+        else:
+            _write_submission(scored, partial)
     return scored
+
+
+def _write_submission(scored: pl.DataFrame, path: Path) -> None:
+    """A header line where the movie changes, then a score a line."""
+    is_new = pl.col(MOVIE_ID).ne_missing(pl.col(MOVIE_ID).shift(1))
+    header = pl.when(is_new).then(pl.format("{}:\n", MOVIE_ID)).otherwise(pl.lit(""))
+    score = pl.col("score").cast(pl.Float64).round(4)
+    lines = scored.select(pl.format("{}{}", header, score))
+    lines.write_csv(path, include_header=False, quote_style="never")
 
 
 def _count_trained(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> int:

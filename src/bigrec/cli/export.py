@@ -1,0 +1,67 @@
+"""`bigrec export`: a run for use elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bigrec.cli import console
+from bigrec.cli.loading import load_run
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunsOption,
+    StoreOption,
+    ThreadsOption,
+    load_tensorflow,
+)
+from bigrec.settings import resolve_settings
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    output: Annotated[Path, typer.Option("--output", help="The folder to write.")],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="saved-model: from raw ids to scores, runs without bigrec. keras: the bare model.",
+        ),
+    ] = "saved-model",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a folder that exists.")
+    ] = False,
+    store: StoreOption = None,
+    runs: RunsOption = None,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a trained model for use elsewhere."""
+    load_tensorflow()
+    from bigrec.recommend.export import export_model
+    from bigrec.resources import format_bytes
+
+    loaded = load_run(
+        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
+    )
+    summary = export_model(
+        loaded.recommender, loaded.data, output, kind=format_, overwrite=overwrite
+    )
+    if as_json:
+        console.print_json(summary)
+        return
+    console.print_fields(
+        {
+            "format": summary.format,
+            "size": format_bytes(summary.n_bytes),
+            "output": summary.output,
+        }
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(export)

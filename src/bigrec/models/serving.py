@@ -1,0 +1,171 @@
+"""A scorer as one TensorFlow graph from raw ids to scores, which runs without bigrec.
+
+Whatever a scorer does in NumPy around its Keras models is done here in the graph: ids are looked
+up, rows of ratings are gathered, scores are blended, cold pairs get the bias model's score, and all
+is clipped to the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bigrec.errors import RunError
+from bigrec.models.blend import Blend
+from bigrec.models.recommender import Recommender
+from bigrec.models.scoring import Scorer
+
+Array = np.ndarray[Any, Any]
+Graph = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+class ServedModel(tf.Module):
+    """Scores of raw ids. Save it with tf.saved_model.save."""
+
+    def __init__(self, scorer: Scorer, user_ids: Array, movie_ids: Array) -> None:
+        """Build the graph.
+
+        Args:
+            scorer: a trained model or a blend.
+            user_ids: (n_users,) int, ascending: the id of each user_index.
+            movie_ids: (n_movies,) int, ascending: the id of each movie_index.
+
+        Raises:
+            RunError: this scorer has no graph.
+        """
+        super().__init__()
+        biases = scorer.biases
+        self._users = _Side(user_ids, biases.user, biases.user_count)
+        self._movies = _Side(movie_ids, biases.movie, biases.movie_count)
+        self._mean = biases.mean
+        self._scale = scorer.spec.min_rating, scorer.spec.max_rating
+        self._warm = _warm_scorer(scorer)
+
+    @tf.function(
+        input_signature=(
+            tf.TensorSpec((None,), tf.int64, "user_id"),
+            tf.TensorSpec((None,), tf.int64, "movie_id"),
+        )
+    )
+    def __call__(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Score pairs.
+
+        Args:
+            user_id: (n,) int64, ids as in the source, known or not.
+            movie_id: (n,) int64, likewise.
+
+        Returns:
+            score: (n,) float32, stars, clipped to the scale. is_fallback: (n,) bool, whether the
+            user or the movie has no train row, so that the bias model gave the score.
+        """
+        user_index, user_bias, is_user_warm = self._users.look_up(user_id)
+        movie_index, movie_bias, is_movie_warm = self._movies.look_up(movie_id)
+        is_warm = tf.logical_and(is_user_warm, is_movie_warm)
+        fallback = self._mean + user_bias + movie_bias
+        scores = tf.where(is_warm, self._warm(user_index, movie_index), fallback)
+        return {
+            "score": tf.clip_by_value(scores, *self._scale),
+            "is_fallback": tf.logical_not(is_warm),
+        }
+
+
+class _Side(tf.Module):
+    """Ids of users or of movies, with their biases."""
+
+    def __init__(self, ids: Array, bias: Array, count: Array) -> None:
+        super().__init__()
+        self._ids = _constant(ids.astype(np.int64))
+        self._bias = _constant(bias)
+        self._is_warm = _constant(count > 0)
+
+    def look_up(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Index, bias and whether there are train rows: (n,) each; 0, 0, no for an unknown id."""
+        place = tf.minimum(tf.searchsorted(self._ids, ids), tf.size(self._ids) - 1)
+        is_known = tf.gather(self._ids, place) == ids
+        index = tf.where(is_known, place, 0)
+        bias = tf.where(is_known, tf.gather(self._bias, index), 0.0)
+        return index, bias, tf.logical_and(is_known, tf.gather(self._is_warm, index))
+
+
+class _PairScores(tf.Module):
+    """Scores of a Keras model that takes pairs."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        super().__init__()
+        self._model = recommender.model
+        self._weights = [weight.value for weight in recommender.model.weights]
+
+    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
+        return self._model([user_index, movie_index], training=False)[:, 0]
+
+
+class _RowScores(tf.Module):
+    """Scores of a Keras model that completes rows; it carries the ratings of the train side."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        super().__init__()
+        self._model = recommender.model
+        self._weights = [weight.value for weight in recommender.model.weights]
+        self._n_movies = recommender.spec.n_movies
+        rows = recommender.rows
+        self._indptr = _constant(rows.indptr.astype(np.int64))
+        self._movie_index = _constant(np.asarray(rows.movie_index))
+        self._rating = _constant(np.asarray(rows.rating))
+
+    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
+        users, place = tf.unique(user_index)
+        starts, ends = tf.gather(self._indptr, users), tf.gather(self._indptr, users + 1)
+        rows = tf.ragged.range(starts, ends)
+        at = tf.stack(
+            [
+                tf.cast(rows.value_rowids(), tf.int32),
+                tf.gather(self._movie_index, rows.flat_values),
+            ],
+            axis=1,
+        )  # (n_ratings, 2)
+        shape = tf.stack([tf.size(users), self._n_movies])
+        dense = tf.scatter_nd(at, tf.gather(self._rating, rows.flat_values), shape)
+        dense = tf.ensure_shape(dense, (None, self._n_movies))
+        completed = self._model([users, dense], training=False)  # (n_users, n_movies)
+        return tf.gather_nd(completed, tf.stack([place, movie_index], axis=1))
+
+
+class _BlendedScores(tf.Module):
+    """Scores of a blend."""
+
+    def __init__(self, blend: Blend) -> None:
+        super().__init__()
+        biases = blend.biases
+        self._weights = blend.weights
+        self._components = [_warm_scorer(one) for one in blend.components]
+        self._mean = biases.mean
+        self._user_bias, self._movie_bias = _constant(biases.user), _constant(biases.movie)
+        self._user_support = _constant(blend.user_support)
+        self._movie_support = _constant(blend.movie_support)
+
+    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
+        return self._weights.combine(
+            self._mean
+            + tf.gather(self._user_bias, user_index)
+            + tf.gather(self._movie_bias, movie_index),
+            [one(user_index, movie_index) for one in self._components],
+            tf.gather(self._user_support, user_index),
+            tf.gather(self._movie_support, movie_index),
+        )
+
+
+def _warm_scorer(scorer: Scorer) -> Graph:
+    """user_index, movie_index (n,) int32 to scores (n,) float32, not clipped."""
+    if isinstance(scorer, Blend):
+        return _BlendedScores(scorer)
+    if isinstance(scorer, Recommender):
+        return _RowScores(scorer) if scorer.takes_rows else _PairScores(scorer)
+    raise RunError(f"{type(scorer).__name__} has no TensorFlow graph to export")
+
+
+def _constant(values: Array) -> tf.Variable:
+    """Values kept beside the graph: a constant inside it may not exceed 2 GB."""
+    return tf.Variable(values, trainable=False)

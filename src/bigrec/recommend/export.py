@@ -1,0 +1,75 @@
+"""Runs for use elsewhere: a SavedModel from raw ids to scores, or the bare Keras model.
+
+saved-model   OUTPUT/                  for tf.saved_model.load or TensorFlow Serving; needs
+TensorFlow only
+keras         OUTPUT/model.keras       takes indices; its layers need bigrec to be loaded
+OUTPUT/user_ids.npy      (n_users,) int32, the id of each user_index
+OUTPUT/movie_ids.npy     (n_movies,) int32, the id of each movie_index
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.errors import RunError, SettingsError
+from bigrec.models.recommender import Recommender
+from bigrec.models.scoring import Scorer
+from bigrec.models.serving import ServedModel
+from bigrec.store.writer import folder_bytes, publishing
+
+FORMATS: Final = ("saved-model", "keras")
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What an export wrote."""
+
+    format: str
+    """saved-model or keras."""
+    n_bytes: int
+    """Size of the folder."""
+    output: str
+    """The folder."""
+
+
+def export_model(
+    scorer: Scorer, data: TrainingData, output: Path, *, kind: str, overwrite: bool = False
+) -> ExportSummary:
+    """Write a trained model to a folder.
+
+    Args:
+        scorer: the model.
+        data: the split that it was trained on, for the ids.
+        output: the folder to make.
+        kind: one of FORMATS.
+        overwrite: whether a folder that exists is replaced.
+
+    Raises:
+        SettingsError: no such format, or the folder exists.
+        RunError: the model has no form of this format.
+    """
+    if kind not in FORMATS:
+        raise SettingsError.unknown_name("format", kind, FORMATS)
+    if output.exists() and not overwrite:
+        raise SettingsError(
+            f"{output} exists already", hint="name another folder, or add --overwrite"
+        )
+    if kind == "keras" and not isinstance(scorer, Recommender):
+        raise RunError(
+            "this run is no single Keras model", hint="export it with --format saved-model"
+        )
+    with publishing(output) as partial:
+        if isinstance(scorer, Recommender) and kind == "keras":
+            scorer.model.save(partial / "model.keras")
+            np.save(partial / "user_ids.npy", data.user_ids)
+            np.save(partial / "movie_ids.npy", data.movie_ids)
+        else:
+            served = ServedModel(scorer, data.user_ids, data.movie_ids)
+            tf.saved_model.save(served, str(partial), signatures=served.__call__)
+    return ExportSummary(kind, folder_bytes(output), str(output))
