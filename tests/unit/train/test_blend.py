@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.table_scorer import TableScorer
-from tests.unit.models.test_cosine_knn import make_rows
 
 from bigrec.models.blend import Blend, BlendWeights
 from bigrec.train.blend import fit_blend
+from tests.table_scorer import TableScorer
+from tests.unit.models.test_cosine_knn import make_rows
 
 Array = np.ndarray[Any, Any]
 
