@@ -3,6 +3,8 @@
 Every fold of bigrec's own `folds` split is the test side once; presets are trained through the
 public API exactly as a user would. Errors are of scores clipped to the scale. Presets were tuned on
 validation data carved from train sides; nothing here chooses anything by a test error.
+With --validation-fraction the blend of the models is measured too; its components then have so much
+less to learn from.
 
 Run `python benchmarks/bench_accuracy.py --data FOLDER [--models NAME,NAME] [--seeds N]`. FOLDER
 holds anything that `bigrec ingest` reads, or MovieLens-100K as recbole ships it (ml-100k.inter in
@@ -29,6 +31,8 @@ from bigrec.api import Split
 from bigrec.evaluate.baselines import measure_baselines
 from bigrec.models.bias_fit import fit_biases
 from bigrec.models.registry import MODELS
+from bigrec.runs import open_run
+from bigrec.train.blend import blend_runs
 
 SURPRISE: Final = {"SVD": 0.934, "SVD++": 0.919, "kNN baseline": 0.931, "kNN basic": 0.98}
 """RMSE over 5 random folds of MovieLens-100K, from the README of the Surprise library."""
@@ -45,7 +49,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="trainings a fold, seeds 0 to N-1")
     parser.add_argument(
         "--validation-fraction", type=float, default=0.0,
-        help="share of the train rows to keep out of training, which early stopping needs",
+        help="share of the train rows to keep out of training: for early stopping, and for a blend "
+        "of the models, which is then measured too",
     )  # fmt: skip
     parser.add_argument("--preset", default="tuned")
     arguments = parser.parse_args()
@@ -60,17 +65,29 @@ def main() -> None:
         ]  # fmt: skip
         describe(store, splits, arguments.seeds)
         report("bias model", [bias_rmse(split) for split in splits], 0.0)
-        for model in arguments.models.split(","):
+        models, runs = arguments.models.split(","), Path(scratch) / "runs"
+        for model in models:
             started = time.perf_counter()
             errors = [
                 bigrec.train(
-                    split, model, preset=arguments.preset, runs=Path(scratch) / "runs",
+                    split, model, preset=arguments.preset, runs=runs,
                     run=f"{model}-{split.name}-{seed}", seed=seed,
                 ).test_rmse
                 for split in splits
                 for seed in range(arguments.seeds)
             ]  # fmt: skip
             report(model, errors, (time.perf_counter() - started) / len(errors))
+        if arguments.validation_fraction:
+            started = time.perf_counter()
+            errors = [
+                blend_runs(
+                    [open_run(runs, f"{model}-{split.name}-{seed}") for model in models],
+                    split.training_data, runs=runs, run=f"blend-{split.name}-{seed}",
+                ).test_rmse
+                for split in splits
+                for seed in range(arguments.seeds)
+            ]  # fmt: skip
+            report("blend of these", errors, (time.perf_counter() - started) / len(errors))
         if (store.manifest.n_ratings, store.manifest.n_users) == _MOVIELENS_100K:
             for name, rmse in SURPRISE.items():
                 print(f"| Surprise: {name} (published) | {rmse:.3f} | | |", flush=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -16,6 +16,8 @@ from bigrec.features import UserRows
 from bigrec.models.ranking import top_movies
 
 Array = np.ndarray[Any, Any]
+
+SLOW_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -47,6 +49,7 @@ def naive_top(scores: Array, rows: UserRows, popularity: Array, k: int) -> list[
     return lists
 
 
+@SLOW_MACHINE
 @given(scored_users())
 def test_top_movies_are_those_of_a_full_sort(case: tuple[Array, UserRows, Array, int]) -> None:
     before = case[0].copy()
@@ -86,6 +89,7 @@ def lists_and_relevant(draw: st.DrawFn) -> tuple[list[list[int]], list[set[int]]
     return lists, relevant
 
 
+@SLOW_MACHINE
 @given(lists_and_relevant())
 def test_list_metrics_are_those_of_a_naive_loop(
     case: tuple[list[list[int]], list[set[int]]],
