@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import bigrec.models.registry  # noqa: F401 - registers the layers that saved models name
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.bias import Biases

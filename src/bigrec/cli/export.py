@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import load_run
+from bigrec.cli.loading import open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -41,15 +41,13 @@ def export(
 ) -> None:
     """Write a trained model for use elsewhere."""
     load_tensorflow()
-    from bigrec.recommend.export import export_model
+    from bigrec.recommend.export import export_run
     from bigrec.resources import format_bytes
 
-    loaded = load_run(
+    opened = open_trained(
         resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
     )
-    summary = export_model(
-        loaded.recommender, loaded.data, output, kind=format_, overwrite=overwrite
-    )
+    summary = export_run(opened.run, opened.data, output, kind=format_, overwrite=overwrite)
     if as_json:
         console.print_json(summary)
         return

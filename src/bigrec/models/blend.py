@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.bias import USER_PENALTY, Biases
 from bigrec.models.scoring import Scorer
 
 Array = np.ndarray[Any, Any]
@@ -142,5 +142,20 @@ class Blend(Scorer):
             [one.score_users(users) for one in self.components],
             self.user_support[users, None],  # (n_users, 1)
             self.movie_support,  # (n_movies,)
+        )
+        return np.asarray(blended, np.float32)
+
+    def fold_in(self, movie_index: Array, rating: Array) -> Array:
+        """Blend what the components score for a new person, if all of them can.
+
+        The person's bias is that of a user with these ratings, given the movies' biases.
+        """
+        biases, n = self.biases, len(rating)
+        residual = rating - biases.mean - biases.movie[movie_index]
+        blended = self.weights.combine(
+            biases.mean + residual.sum() / (n + USER_PENALTY) + biases.movie,
+            [one.fold_in(movie_index, rating) for one in self.components],
+            self.weights.user_support.standardize(np.array([n])),
+            self.movie_support,
         )
         return np.asarray(blended, np.float32)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from bigrec.errors import RunError
 from bigrec.models.blend import Blend
+from bigrec.models.factors import FactorScorer
 from bigrec.models.recommender import Recommender
 from bigrec.models.scoring import Scorer
 
@@ -102,6 +103,28 @@ class _PairScores(tf.Module):
         return self._model([user_index, movie_index], training=False)[:, 0]
 
 
+class _FactorScores(tf.Module):
+    """Scores that are dot products."""
+
+    def __init__(self, scorer: FactorScorer) -> None:
+        super().__init__()
+        factors = scorer.factors
+        self._mean = scorer.spec.mean_rating
+        self._users, self._movies = (
+            _constant(factors.user_factors),
+            _constant(factors.movie_factors),
+        )
+        self._user_bias, self._movie_bias = (
+            _constant(factors.user_bias),
+            _constant(factors.movie_bias),
+        )
+
+    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
+        users, movies = tf.gather(self._users, user_index), tf.gather(self._movies, movie_index)
+        bias = tf.gather(self._user_bias, user_index) + tf.gather(self._movie_bias, movie_index)
+        return self._mean + bias + tf.reduce_sum(users * movies, axis=1)
+
+
 class _RowScores(tf.Module):
     """Scores of a Keras model that completes rows; it carries the ratings of the train side."""
 
@@ -161,6 +184,8 @@ def _warm_scorer(scorer: Scorer) -> Graph:
     """user_index, movie_index (n,) int32 to scores (n,) float32, not clipped."""
     if isinstance(scorer, Blend):
         return _BlendedScores(scorer)
+    if isinstance(scorer, FactorScorer):
+        return _FactorScores(scorer)
     if isinstance(scorer, Recommender):
         return _RowScores(scorer) if scorer.takes_rows else _PairScores(scorer)
     raise RunError(f"{type(scorer).__name__} has no TensorFlow graph to export")

@@ -9,6 +9,7 @@ OUTPUT/movie_ids.npy     (n_movies,) int32, the id of each movie_index
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,9 +19,8 @@ import tensorflow as tf
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
-from bigrec.models.recommender import Recommender
-from bigrec.models.scoring import Scorer
 from bigrec.models.serving import ServedModel
+from bigrec.runs import RunDirectory
 from bigrec.store.writer import folder_bytes, publishing
 
 FORMATS: Final = ("saved-model", "keras")
@@ -38,13 +38,13 @@ class ExportSummary:
     """The folder."""
 
 
-def export_model(
-    scorer: Scorer, data: TrainingData, output: Path, *, kind: str, overwrite: bool = False
+def export_run(
+    run: RunDirectory, data: TrainingData, output: Path, *, kind: str, overwrite: bool = False
 ) -> ExportSummary:
     """Write a trained model to a folder.
 
     Args:
-        scorer: the model.
+        run: the run.
         data: the split that it was trained on, for the ids.
         output: the folder to make.
         kind: one of FORMATS.
@@ -60,16 +60,17 @@ def export_model(
         raise SettingsError(
             f"{output} exists already", hint="name another folder, or add --overwrite"
         )
-    if kind == "keras" and not isinstance(scorer, Recommender):
+    model = run.folder / "model.keras"
+    if kind == "keras" and not model.exists():
         raise RunError(
-            "this run is no single Keras model", hint="export it with --format saved-model"
+            f"run {run.name!r} is no single Keras model", hint="export it with --format saved-model"
         )
     with publishing(output) as partial:
-        if isinstance(scorer, Recommender) and kind == "keras":
-            scorer.model.save(partial / "model.keras")
+        if kind == "keras":
+            shutil.copyfile(model, partial / model.name)
             np.save(partial / "user_ids.npy", data.user_ids)
             np.save(partial / "movie_ids.npy", data.movie_ids)
         else:
-            served = ServedModel(scorer, data.user_ids, data.movie_ids)
+            served = ServedModel(run.recommender(data), data.user_ids, data.movie_ids)
             tf.saved_model.save(served, str(partial), signatures=served.__call__)
     return ExportSummary(kind, folder_bytes(output), str(output))
