@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +107,34 @@ def test_compare_puts_all_runs_and_baselines_in_one_table(home: Path, capsys: Ca
     text = capsys.readouterr().out
     assert "random 80/20, seed 0" in text
     assert "autorec" not in text
+
+
+def test_compare_colours_the_best_of_each_column_in_a_terminal(
+    home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "160")
+    table = json_of(capsys, "compare", *places(home))
+    both = [*table["runs"], *table["baselines"]]
+    best = {f"{min(row[column] for row in both):.4f}" for column in ("test_rmse", "test_mae")}
+    best.add(f"{min(row['seconds'] for row in table['runs']):.1f}")
+    assert main(["compare", *places(home)]) == 0
+    plain = capsys.readouterr().out
+    assert "\x1b" not in plain
+
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", terminal)
+        assert main(["compare", *places(home)]) == 0
+        terminal.flush()
+        shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    below_title = shown.split("\n", 1)[1]
+    coloured = re.findall(r"\x1b\[1;32m(.*?)\x1b\[0m", below_title)
+    assert {cell.strip() for cell in coloured} == best
+    assert re.sub(r"\x1b\[[\d;]*m", "", shown).split() == plain.split()
 
 
 def test_baselines_agree_with_pandas(home: Path, capsys: Capture) -> None:

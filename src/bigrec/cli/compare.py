@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -32,7 +33,8 @@ def compare(
 ) -> None:
     """Compare the runs of a split with each other and with the baselines."""
     load_tensorflow()
-    from bigrec.evaluate.compare import compare_runs, the_split_of
+    from bigrec.evaluate.baselines import Baseline
+    from bigrec.evaluate.compare import ComparedRun, compare_runs, the_split_of
     from bigrec.runs import list_runs, open_run
 
     settings = resolve_settings(
@@ -49,6 +51,12 @@ def compare(
     if as_json:
         console.print_json(comparison)
         return
+    runs_and_baselines: list[ComparedRun | Baseline] = [*comparison.runs, *comparison.baselines]
+    best_cells = [
+        *_lowest(2, [row.test_rmse for row in runs_and_baselines]),
+        *_lowest(3, [row.test_mae for row in runs_and_baselines]),
+        *_lowest(5, [row.seconds for row in comparison.runs]),
+    ]
     rows: list[tuple[object, ...]] = [
         (row.run, row.model, row.test_rmse, row.test_mae, row.n_test, f"{row.seconds:.1f}")
         for row in comparison.runs
@@ -61,8 +69,14 @@ def compare(
         ("run", "model", "test RMSE", "test MAE", "test ratings", "seconds"),
         rows,
         title=f"{data.split}: {comparison.protocol}",
-        highlight_row=0,
+        highlight_cells=best_cells,
     )
+
+
+def _lowest(column: int, values: Sequence[float]) -> list[tuple[int, int]]:
+    """The cells of a column, given from its first row on, that hold its lowest value."""
+    lowest = min(values)
+    return [(row, column) for row, value in enumerate(values) if value == lowest]
 
 
 def register(app: typer.Typer) -> None:

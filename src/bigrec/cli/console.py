@@ -9,10 +9,10 @@ import dataclasses
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import (
@@ -29,6 +29,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bigrec.errors import BigrecError
+
+_HIGHLIGHT: Final = "bold green"
 
 
 def print_json(value: object) -> None:
@@ -67,16 +69,27 @@ def print_table(
     rows: Sequence[Sequence[object]],
     *,
     title: str = "",
-    highlight_row: int | None = None,
+    highlight_cells: Collection[tuple[int, int]] = (),
 ) -> None:
-    """Print a table on stdout; numbers are right-aligned, one row may be emphasised."""
+    """Print a table on stdout; numbers are right-aligned.
+
+    Args:
+        columns: headings.
+        rows: a value for each column; None leaves a cell empty.
+        title: a line above the table.
+        highlight_cells: row and column of each cell that a terminal shows in colour.
+    """
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
     for number, row in enumerate(rows):
-        style = "bold green" if number == highlight_row else None
-        table.add_row(*(Text(_format_cell(cell)) for cell in row), style=style)
+        table.add_row(
+            *(
+                Text(_format_cell(cell), _HIGHLIGHT if (number, index) in highlight_cells else "")
+                for index, cell in enumerate(row)
+            )
+        )
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160
