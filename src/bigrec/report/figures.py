@@ -155,10 +155,26 @@ def ask(session: Session, name: str, **parameters: object) -> list[dict[str, Any
         name: of the query.
         **parameters: of the query.
     """
+    return [plain(row) for row in ask_exactly(session, name, **parameters)]
+
+
+def ask_exactly(session: Session, name: str, **parameters: object) -> list[dict[str, Any]]:
+    """The rows that a named query gives, for sums to be taken of them.
+
+    Args:
+        session: the open store.
+        name: of the query.
+        **parameters: of the query.
+    """
     query = find_query(name)
     values = {key: str(value) for key, value in parameters.items()}
     result = session.run(query.sql, query.bind(values))
-    return [dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.fetchall()]
+    return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
+
+
+def plain(row: Row) -> dict[str, Any]:
+    """A row of values that JSON knows: days as text, floats to six digits."""
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def sql_command(name: str, **parameters: object) -> str:

@@ -84,10 +84,12 @@ def comparison_table(
         )  # fmt: skip
     rows += [
         (baseline.name, baseline.test_rmse, baseline.test_mae, None, _BASELINE, "", None)
-        for baseline in comparison.baselines
+        for baseline in sorted(comparison.baselines, key=lambda baseline: baseline.test_rmse)
     ]
+    protocol = comparison.protocol
     caption = (
-        f"{comparison.protocol}. Errors over {comparison.runs[0].n_test:,} test ratings, in stars, "
+        f"{protocol[:1].upper()}{protocol[1:]}. Errors over "
+        f"{comparison.runs[0].n_test:,} test ratings, in stars, "
         "scores clipped to the scale. Seconds: the whole training, tests included. Fallback: test "
         "ratings of users or movies without a train rating, scored by the bias model."
     )
@@ -272,9 +274,15 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
 
 def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, words: str) -> Figure:
     selected = legend_filter("model")
+    # The train error of a wild first epoch would press all other lines flat.
+    highest = max(row["rmse"] for row in rows if row["side"] == "test")
+    domain = [min(row["rmse"] for row in rows), highest]
+    n_above = sum(row["rmse"] > highest for row in rows)
     encodings: dict[str, Any] = {
-        "x": alt.X(f"{column}:Q", title=words, axis=alt.Axis(tickMinStep=1)),
-        "y": alt.Y("rmse:Q", title="RMSE, stars", scale=alt.Scale(zero=False)),
+        "x": alt.X(f"{column}:Q", title=words, axis=alt.Axis(tickMinStep=1, tickCount=10)),
+        "y": alt.Y(
+            "rmse:Q", title="RMSE, stars", scale=alt.Scale(domain=domain, nice=True, zero=False)
+        ),
         "detail": "line:N",
         "opacity": alt.condition(selected, alt.value(1), alt.value(0.06)),
         "tooltip": tooltips(
@@ -286,7 +294,7 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
     legend = alt.Legend(symbolType="stroke", symbolStrokeColor=MUTED)
     lines = (
         new_chart(HEIGHT + 60)
-        .mark_line(strokeWidth=2)
+        .mark_line(strokeWidth=2, clip=True)
         .encode(strokeDash=alt.StrokeDash("side:N", scale=dashes, legend=legend), **encodings)
         .add_params(selected)
     )
@@ -295,14 +303,21 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
     told = alt.Legend(symbolFillColor=MUTED) if len(presets) > 1 else None
     shape = alt.Shape("preset:N", scale=scale, legend=told)
     points = (
-        new_chart(HEIGHT + 60).mark_point(filled=True, size=36).encode(shape=shape, **encodings)
+        new_chart(HEIGHT + 60)
+        .mark_point(filled=True, size=36, clip=True)
+        .encode(shape=shape, **encodings)
     )
     best = min((row for row in rows if row["side"] == "test"), key=lambda row: row["rmse"])
     return Figure(
         name=f"error-by-{column}",
         title=f"Error by {words}",
         caption="Solid: the test side. Dashed: the train side, as it was while the weights still "
-        "moved. Models fitted in one piece have no curve. Point at a line for its run.",
+        "moved. Models fitted in one piece have no curve. Point at a line for its run."
+        + (
+            f" Train errors above the highest test error, outside the picture: {n_above}."
+            if n_above
+            else ""
+        ),
         alt=f"Lines of train and test RMSE by {words}; the lowest test RMSE is {best['rmse']:.4f}, "
         f"of {best['run']} at {column} {best[column]:g}.",
         rows=rows,

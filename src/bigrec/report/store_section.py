@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import statistics
+from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -11,13 +13,16 @@ import altair as alt
 from bigrec.query.session import Session
 from bigrec.report.figures import (
     Figure,
+    Row,
     Section,
     ask,
+    ask_exactly,
     cursor,
     diagonal,
     legend_filter,
     level,
     new_chart,
+    plain,
     share,
     sql_command,
     tooltips,
@@ -42,6 +47,7 @@ def describe_store(session: Session) -> Section:
     """
     manifest = session.manifest
     density = ask(session, "density")[0]
+    daily = ask_exactly(session, "ratings_over_time", days=1)
     return Section(
         name="data",
         title="The data",
@@ -49,8 +55,8 @@ def describe_store(session: Session) -> Section:
         "SQL query over the whole store; the command below it prints its numbers.",
         blocks=[
             _rating_distribution(session),
-            _ratings_per_day(session),
-            _mean_over_time(session),
+            _ratings_per_day(session, daily),
+            _mean_over_time(session, daily),
             _movies_by_year(session),
             _ratings_per_movie(session),
             _ratings_per_user(session),
@@ -97,15 +103,13 @@ def _rating_distribution(session: Session) -> Figure:
     )
 
 
-def _ratings_per_day(session: Session) -> Figure:
+def _ratings_per_day(session: Session, daily: Sequence[Row]) -> Figure:
     step, every = _time_step(session, 1)
+    rows, column = _in_steps(daily, step), "from_date"
+    command = sql_command("ratings_over_time", days=step)
     if step == 1:
-        name: str = "ratings_per_day"
-        rows, column = ask(session, name), "date"
-        command = sql_command(name)
-    else:
-        rows, column = ask(session, "ratings_over_time", days=step), "from_date"
-        command = sql_command("ratings_over_time", days=step)
+        column, command = "date", sql_command("ratings_per_day")
+        rows = [{"date": row["from_date"], "n_ratings": row["n_ratings"]} for row in rows]
     busiest = max(rows, key=lambda row: row["n_ratings"])
     half = max(1, _SMOOTHED_DAYS // step) // 2
     x = alt.X(f"{column}:T", title=None, timeUnit="utcyearmonthdate", axis=_date_axis())
@@ -134,9 +138,9 @@ def _ratings_per_day(session: Session) -> Figure:
     )
 
 
-def _mean_over_time(session: Session) -> Figure:
+def _mean_over_time(session: Session, daily: Sequence[Row]) -> Figure:
     step, every = _time_step(session, 7)
-    rows = ask(session, "ratings_over_time", days=step)
+    rows = _in_steps(daily, step)
     x = alt.X("from_date:T", title=None, timeUnit="utcyearmonthdate", axis=_date_axis())
     usual = statistics.median(row["n_ratings"] for row in rows)
     shown = [row for row in rows if row["n_ratings"] >= _FEW * usual]
@@ -326,6 +330,30 @@ def _time_step(session: Session, days: int) -> tuple[int, str]:
     span = dt.date.fromisoformat(manifest.last_date) - dt.date.fromisoformat(manifest.first_date)
     step = max(days, -(-(span.days + 1) // _MOST_STEPS))
     return step, {1: "per day", 7: "per week"}.get(step, f"per {step} days")
+
+
+def _in_steps(daily: Sequence[Row], days: int) -> list[dict[str, Any]]:
+    """What `ratings_over_time` gives for longer steps, out of its answer for single days.
+
+    One scan of the store serves all figures over time.
+
+    Args:
+        daily: exact rows of single days, in order.
+        days: length of a step.
+    """
+
+    def place(row: Row) -> int:
+        return int((row["from_date"] - daily[0]["from_date"]).days // days)
+
+    rows = []
+    for number, grouped in itertools.groupby(daily, place):
+        inside = list(grouped)
+        n_ratings = total(inside, "n_ratings")
+        rating_sum = sum(row["n_ratings"] * row["mean_rating"] for row in inside)
+        start = daily[0]["from_date"] + dt.timedelta(days=number * days)
+        mean_rating = rating_sum / n_ratings
+        rows.append(plain({"from_date": start, "n_ratings": n_ratings, "mean_rating": mean_rating}))
+    return rows
 
 
 def _date_axis() -> alt.Axis:

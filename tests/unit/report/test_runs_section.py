@@ -86,6 +86,19 @@ def test_curves_have_both_sides_of_runs_trained_by_steps(runs: list[RunDirectory
     assert "0.9000, of mf at epoch 3" in by_epoch.alt
 
 
+def test_a_wild_train_error_does_not_stretch_the_scale(tmp_path: Path) -> None:
+    run = write(tmp_path, "wild", "dnn", [0.95, 0.92])
+    lines = [
+        epoch | {"train_mse": mse} for epoch, mse in zip(run.history, (9.0, 0.81), strict=True)
+    ]
+    (run.folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    figure = loss_figures([RunDirectory(run.folder)])[0]
+    scales = [layer["encoding"]["y"]["scale"] for layer in figure.spec()["layer"]]
+    assert [scale["domain"] for scale in scales] == [[0.9, 0.95]] * 2
+    assert "outside the picture: 1." in figure.caption
+    assert any(row["rmse"] == 3 for row in figure.rows)
+
+
 def test_runs_fitted_in_one_piece_have_no_curves(runs: list[RunDirectory]) -> None:
     assert loss_figures(runs[1:2]) == []
 
@@ -100,7 +113,8 @@ def test_the_comparison_is_ordered_and_holds_baselines(
     assert table.best_row == 0
     assert table.rows[0][:4] == ("mf", 0.9, 0.7, 9.5)
     assert {len(row) for row in table.rows} == {len(table.columns)}
-    assert comparison.protocol in table.caption
+    assert [row[0] for row in table.rows[3:]] == ["bias", "global-mean"]
+    assert table.caption.startswith("All ratings; random 80/20, seed 0. ")
 
 
 def test_published_figures_come_with_their_source(
