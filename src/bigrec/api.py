@@ -78,6 +78,9 @@ def train(
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
+    resume: bool = False,
+    checkpoint_steps: int | None = None,
+    checkpoint_minutes: float | None = 10.0,
     options: Mapping[str, object] | None = None,
     progress: Progress = SILENT,
 ) -> Run:
@@ -92,12 +95,20 @@ def train(
         seed: of every random choice.
         device: auto, cpu or gpu.
         overwrite: whether a run of that name is replaced.
+        resume: whether to go on with the unfinished run of that name.
+        checkpoint_steps: save what `resume` needs every so many steps; None: never for steps.
+        checkpoint_minutes: the same every so many minutes; None: never for time.
         options: hyper-parameters that differ from the preset's, by name.
         progress: told of finished train ratings.
+
+    Raises:
+        BigrecError: see bigrec.train.train.train_model.
+        TrainingInterrupted: a KeyboardInterrupt, after what `resume` needs was saved.
     """
     from bigrec.models.options import override
     from bigrec.models.registry import find_model, find_preset
     from bigrec.runs import open_run
+    from bigrec.train.checkpoints import CheckpointOptions
     from bigrec.train.train import train_model
 
     definition = find_model(model)
@@ -107,7 +118,8 @@ def train(
     name = run or f"{model}-{split.name}-{preset}"
     train_model(
         split.training_data, model, chosen, preset=preset, runs=Path(runs), run=name, seed=seed,
-        device=device, overwrite=overwrite, progress=progress,
+        device=device, overwrite=overwrite, resume=resume,
+        checkpoints=CheckpointOptions(checkpoint_steps, checkpoint_minutes), progress=progress,
     )  # fmt: skip
     return Run(open_run(Path(runs), name), split)
 
@@ -176,6 +188,11 @@ class Split:
     def train(self) -> pl.LazyFrame:
         """The train side, lazily read from the store."""
         return self.saved.train
+
+    @property
+    def validation(self) -> pl.LazyFrame:
+        """The validation side, likewise; without rows if the split has none."""
+        return self.saved.validation
 
     @property
     def test(self) -> pl.LazyFrame:

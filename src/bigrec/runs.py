@@ -1,14 +1,16 @@
 """The run directory: everything that one training leaves behind, readable a year later.
 
-    runs/NAME/config.json        model, preset, options, seed, split with digest, versions, device
+    runs/NAME/config.json        model, preset, options, seed, split with spec, versions, device
     runs/NAME/history.jsonl      one line an epoch
-    runs/NAME/metrics.json       errors on the test side
+    runs/NAME/tensorboard/       the same as curves
+    runs/NAME/metrics.json       errors on the test side, times, memory
     runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
     runs/NAME/model.keras        the model, loaded without executing code; a blend has none, but
                                  weights and components in its config
     runs/NAME/representation/    arrays of it that are read without Keras (see ModelDefinition)
 
-A run appears when it is complete, by one rename.
+While it is trained, a run is the hidden folder runs/.NAME.unfinished, with the history so far and
+perhaps a checkpoint.npz to go on from. A run appears when it is complete, by one rename.
 """
 
 from __future__ import annotations
@@ -17,13 +19,17 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -42,12 +48,17 @@ from bigrec.models.similarity import (
     RatingSimilarity,
     VectorSimilarity,
 )
+from bigrec.store.writer import publish_folder, telling_of_a_full_disk, writer_lock
 from bigrec.version import __version__
 
 if TYPE_CHECKING:
     import keras
 
 Array = np.ndarray[Any, Any]
+
+CHECKPOINT: Final = "checkpoint.npz"
+HISTORY: Final = "history.jsonl"
+TENSORBOARD: Final = "tensorboard"
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "polars", "pyarrow", "duckdb")
 
@@ -76,13 +87,21 @@ class RunDirectory:
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """One object an epoch: epoch, train_mse, test_rmse, seconds, rows_per_second."""
-        text = (self.folder / "history.jsonl").read_text()
+        text = (self.folder / HISTORY).read_text()
         return [json.loads(line) for line in text.splitlines()]
 
     def biases(self) -> Biases:
-        """The bias model of the split's train side."""
-        with np.load(self.folder / "biases.npz") as arrays:
-            return Biases(float(arrays["mean"]), *(arrays[name] for name in _BIAS_ARRAYS))
+        """The bias model of the split's train side.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        path = self.folder / "biases.npz"
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return Biases(float(arrays["mean"]), *(arrays[name] for name in _BIAS_ARRAYS))
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
 
     @cached_property
     def representation(self) -> dict[str, Array]:
@@ -139,8 +158,10 @@ class RunDirectory:
         from bigrec.models.registry import MODELS
 
         try:
-            model = keras.models.load_model(self.folder / "model.keras", compile=False)
-        except (OSError, ValueError) as error:
+            model = keras.models.load_model(
+                self.folder / "model.keras", compile=False, safe_mode=True
+            )
+        except (OSError, EOFError, ValueError, TypeError, BadZipFile) as error:
             raise RunError(f"the model of run {self.name!r} cannot be read: {error}") from error
         fold_in = MODELS[self.config["model"]].fold_in
         return Recommender(model, data.train, data.spec, self.biases(), fold_in)
@@ -203,7 +224,7 @@ _BIAS_ARRAYS = ("user", "movie", "movie_mean", "user_count", "movie_count")
 
 def list_runs(runs: Path) -> list[RunDirectory]:
     """All complete runs of a folder, by name."""
-    return [RunDirectory(path.parent) for path in sorted(runs.glob("*/metrics.json"))]
+    return [RunDirectory(path.parent) for path in sorted(runs.glob("[!.]*/metrics.json"))]
 
 
 def open_run(runs: Path, name: str) -> RunDirectory:
@@ -230,6 +251,85 @@ def check_run_name(name: str) -> None:
         )
 
 
+def has_checkpoint(runs: Path, name: str) -> bool:
+    """Whether there is an unfinished run of this name that can be resumed."""
+    return (_unfinished(runs, name) / CHECKPOINT).exists()
+
+
+@contextmanager
+def writing_run(
+    runs: Path, name: str, config: dict[str, Any], *, overwrite: bool, resume: bool
+) -> Iterator[Path]:
+    """Give the folder of an unfinished run, which becomes the run if the block ends well.
+
+    If the block fails, or its process dies, the folder stays where it holds a checkpoint.
+
+    Args:
+        runs: the folder of runs.
+        name: of the run.
+        config: what config.json shall hold.
+        overwrite: whether a complete run of this name is replaced.
+        resume: whether to go on with the unfinished run of this name, instead of discarding it.
+
+    Raises:
+        SettingsError: the name cannot be a folder's.
+        RunError: the run exists already; there is nothing to resume, or it has another config.
+        StoreError: another process is training a run of this name.
+        ResourceError: the disk is full.
+    """
+    check_run_name(name)
+    target = runs / name
+    if target.exists() and not overwrite:
+        raise RunError(
+            f"the run {name!r} exists already",
+            hint="name another with --run, or replace it with --overwrite",
+        )
+    folder = _unfinished(runs, name)
+    with writer_lock(target), telling_of_a_full_disk(runs):
+        if resume:
+            _check_resumable(folder, name, config)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            _write_json(folder / "config.json", config)
+        try:
+            yield folder
+            publish_folder(folder, target)
+            (target / CHECKPOINT).unlink(missing_ok=True)
+        finally:
+            if not (folder / CHECKPOINT).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unfinished(runs: Path, name: str) -> Path:
+    return runs / f".{name}.unfinished"
+
+
+def _check_resumable(folder: Path, name: str, config: dict[str, Any]) -> None:
+    anew = "leave out --resume to train from the start"
+    if not (folder / CHECKPOINT).exists():
+        raise RunError(f"there is no checkpoint of an unfinished run {name!r}", hint=anew)
+    begun, now = RunDirectory(folder).config, json.loads(json.dumps(config))
+    # Elsewhere, say on another machine, a training may go on, if not to the same bits.
+    differences = _differences(begun, {**now, "environment": begun["environment"]})
+    if differences:
+        raise RunError(
+            f"the unfinished run {name!r} was begun otherwise: {'; '.join(differences)}",
+            hint=f"give what it was begun with, or {anew}",
+        )
+
+
+def _differences(begun: Any, now: Any, path: str = "") -> list[str]:
+    """The leaves in which two JSON values differ, in words."""
+    if isinstance(begun, dict) and isinstance(now, dict):
+        found = []
+        for key in {**begun, **now}:
+            below = f"{path}.{key}" if path else key
+            found += _differences(begun.get(key), now.get(key), below)
+        return found
+    return [] if begun == now else [f"{path} was {begun}, is now {now}"]
+
+
 def write_run(
     folder: Path,
     *,
@@ -243,18 +343,37 @@ def write_run(
     """Fill a run's folder; without a model for a blend."""
     if model is not None:
         model.save(folder / "model.keras")
-    (folder / "representation").mkdir()
+    (folder / "representation").mkdir(exist_ok=True)
     for name, values in (representation or {}).items():
         np.save(folder / "representation" / f"{name}.npy", values)
     arrays = dataclasses.asdict(biases)
     np.savez(folder / "biases.npz", **arrays)
     lines = "".join(json.dumps(line) + "\n" for line in history)
-    (folder / "history.jsonl").write_text(lines)
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    (folder / HISTORY).write_text(lines)
+    _write_json(folder / "config.json", config)
+    _write_json(folder / "metrics.json", metrics)
 
 
-def describe_environment() -> dict[str, str]:
-    """Versions of bigrec, Python and the packages that results depend on."""
+def describe_environment() -> dict[str, Any]:
+    """What results and times depend on: the versions of packages, and the machine."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"bigrec": __version__, "python": platform.python_version(), **versions}
+    return {
+        "bigrec": __version__,
+        "python": platform.python_version(),
+        **versions,
+        "system": platform.platform(),
+        "cpu": _cpu_name(),
+        "n_cpus": len(os.sched_getaffinity(0)),
+    }
+
+
+def _cpu_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")

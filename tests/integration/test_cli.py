@@ -55,10 +55,15 @@ def test_train_reports_epochs_and_errors(home: Path, capsys: Capture) -> None:
     argv = ["train", "matrix-factorization", "--split", "s", "--run", "json", "--epochs", "3"]
     done = json_of(capsys, *argv, *places(home))
     assert set(done) == {
-        "run", "model", "split", "epochs", "test_rmse", "test_mae", "n_test", "n_fallback"
+        "run", "model", "split", "epochs", "kept_epoch", "validation_rmse", "test_rmse",
+        "test_mae", "n_test", "n_fallback",
     }  # fmt: skip
     assert [epoch["epoch"] for epoch in done["epochs"]] == [1, 2, 3]
-    assert {"train_mse", "test_rmse", "seconds", "rows_per_second"} < set(done["epochs"][0])
+    assert set(done["epochs"][0]) == {
+        "epoch", "train_mse", "validation_rmse", "test_rmse", "seconds", "rows_per_second",
+        "input_wait_seconds",
+    }  # fmt: skip
+    assert done["validation_rmse"] is None
     assert done["test_rmse"] == done["epochs"][-1]["test_rmse"]
     assert main([*argv, *places(home)]) == 6
     assert "exists already" in capsys.readouterr().err
@@ -69,6 +74,7 @@ def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capt
     at = places(home)
     for argv, code, words in (
         (["train", "magic", "--split", "s", *at], 2, "unknown model"),
+        (["train", "dnn", *at], 2, "expected --split"),
         (["train", "dnn", "--split", "x", *at], 3, "no split 'x'"),
         (["train", "dnn", "--split", "s", "--set", "epocs=3", *at], 2, "epochs"),
         (["train", "dnn", "--split", "s", "--set", "epochs", *at], 2, "KEY=VALUE"),
@@ -85,6 +91,16 @@ def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capt
         capsys.readouterr()
         assert main(argv) == code, argv
         assert words in capsys.readouterr().err
+
+
+def test_help_settings_lists_what_can_be_set(capsys: Capture) -> None:
+    listed = json_of(capsys, "train", "dnn", "--help-settings")
+    settings = {setting["name"]: setting for setting in listed["settings"]}
+    assert settings["dropout"]["presets"] == {"notebook": 0.5, "tuned": 0.1}
+    assert main(["train", "dnn", "--help-settings"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in settings)
+    assert main(["train", "dn", "--help-settings"]) == 2
 
 
 def test_a_diverging_run_stops_with_advice(home: Path, capsys: Capture) -> None:
@@ -216,6 +232,13 @@ def test_the_python_api_does_the_same(raw_small: Path, tmp_path: Path) -> None:
     assert split.train.select(pl.len()).collect().item() == split.saved.summary.n_train
     batch = next(iter(split.train_batches(batch_size=32)))
     assert batch["rating"].shape == (32,)
+    assert split.validation.collect().is_empty()
+    three = store.split("three", min_movie_ratings=20, validation_fraction=0.1)
+    sides = [side.collect() for side in (three.train, three.validation, three.test)]
+    assert [len(side) for side in sides] == [
+        three.saved.summary.n_train, three.saved.summary.n_validation, three.saved.summary.n_test,
+    ]  # fmt: skip
+    assert pl.concat(sides).select("user_id", "movie_id").is_unique().all()
     run = bigrec.train(split, "matrix-factorization", runs=tmp_path / "runs", options={"epochs": 1})
     assert 0.5 < run.test_rmse < 1.5
     user = int(split.train.select("user_id").first().collect().item())

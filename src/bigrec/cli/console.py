@@ -46,8 +46,9 @@ def print_line(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print words for people on stderr."""
-    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+    """Print words for people on stderr; above the bars, if there are any."""
+    console = _with_bars or Console(stderr=True)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_warning(text: str) -> None:
@@ -122,24 +123,37 @@ def write_bytes(data: bytes) -> None:
 class TerminalProgress:
     """A Progress drawn with rich: done, rows a second, time left."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Progress, *, keep: bool) -> None:
         self._bars = bars
+        self._keep = keep
         self._task: TaskID | None = None
+        self._rows = 0
 
     def start(self, task: str, total: int, unit: str) -> None:
-        """Open a bar; the one before stays as it is."""
+        """Open a bar; the one before stays as it is, or goes."""
+        if self._task is not None and not self._keep:
+            self._bars.remove_task(self._task)
         self._task = self._bars.add_task(task, total=total, unit=unit, rows=0)
+        self._rows = 0
 
     def advance(self, n_done: int, n_rows: int = 0) -> None:
         """Move the bar on."""
         if self._task is not None:
-            rows = self._bars.tasks[self._task].fields["rows"]
-            self._bars.update(self._task, advance=n_done, rows=rows + n_rows)
+            self._rows += n_rows
+            self._bars.update(self._task, advance=n_done, rows=self._rows)
+
+
+_with_bars: Console | None = None
 
 
 @contextmanager
-def progress_bars() -> Iterator[TerminalProgress]:
-    """A progress display on stderr for the length of a block."""
+def progress_bars(*, keep: bool = True) -> Iterator[TerminalProgress]:
+    """A progress display on stderr for the length of a block.
+
+    Args:
+        keep: whether finished bars stay on the screen.
+    """
+    global _with_bars
     console = Console(stderr=True)
     bars = Progress(
         TextColumn("{task.description:<18}"),
@@ -150,18 +164,23 @@ def progress_bars() -> Iterator[TerminalProgress]:
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
+        transient=not keep,
     )
     with bars:
-        yield TerminalProgress(bars)
+        _with_bars = console
+        try:
+            yield TerminalProgress(bars, keep=keep)
+        finally:
+            _with_bars = None
 
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         rows = task.fields.get("rows", 0)
-        elapsed = task.elapsed or 0
+        elapsed = task.finished_time or task.elapsed or 0
         if not rows or not elapsed:
             return Text("")
-        return Text(f"{rows:>13,} rows {rows / elapsed / 1e6:6.2f} M rows/s")
+        return Text(f"{rows:>13,} rows {rows / elapsed / 1e6:6.2f} M rows/s", no_wrap=True)
 
 
 def _format_cell(value: object) -> str:

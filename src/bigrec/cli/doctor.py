@@ -39,7 +39,7 @@ def doctor(store: StoreOption = None, runs: RunsOption = None, as_json: JsonOpti
         "disk_free_bytes": shutil.disk_usage(existing).free,
         "gpus": gpus,
         "store": _store_state(settings.store),
-        "runs": sorted(path.parent.name for path in settings.runs.glob("*/metrics.json")),
+        "runs": sorted(path.parent.name for path in settings.runs.glob("[!.]*/metrics.json")),
     }
     if as_json:
         console.print_json(report)

@@ -46,7 +46,7 @@ def report(
     settings = resolve_settings(
         {"store": store, "runs": runs, "memory": memory, "threads": threads}
     )
-    if any(settings.runs.glob("*/metrics.json")):
+    if any(settings.runs.glob("[!.]*/metrics.json")):
         load_tensorflow()
     with console.progress_bars() as progress:
         summary = write_report(

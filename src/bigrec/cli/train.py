@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,11 +19,11 @@ from bigrec.cli.options import (
     ThreadsOption,
     load_tensorflow,
 )
-from bigrec.errors import SettingsError
+from bigrec.errors import BigrecError, SettingsError
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
-    from bigrec.train.train import EpochSummary
+    from bigrec.train.history import EpochSummary
 
 
 def train(
@@ -28,7 +31,9 @@ def train(
         str,
         typer.Argument(help="cosine-knn, autorec, matrix-factorization, dnn or residual."),
     ],
-    split: Annotated[str, typer.Option("--split", help="Name of the split to train on.")],
+    split: Annotated[
+        str | None, typer.Option("--split", help="Name of the split to train on; required.")
+    ] = None,
     preset: Annotated[
         str, typer.Option("--preset", help="Hyper-parameters to start from: notebook or tuned.")
     ] = "tuned",
@@ -42,12 +47,29 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one hyper-parameter; repeatable."),
     ] = None,
+    help_settings: Annotated[
+        bool,
+        typer.Option("--help-settings", help="List what --set can change in this model, and stop."),
+    ] = False,
     run: Annotated[
         str | None, typer.Option("--run", help="Name of the run. Default: MODEL-SPLIT-PRESET.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run of that name.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the unfinished run of that name.")
+    ] = False,
+    checkpoint_steps: Annotated[
+        int | None,
+        typer.Option("--checkpoint-steps", min=1, help="Save what --resume needs every N steps."),
+    ] = None,
+    checkpoint_minutes: Annotated[
+        float,
+        typer.Option(
+            "--checkpoint-minutes", min=0, help="The same every N minutes; 0: each block."
+        ),
+    ] = 10.0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     seed: SeedOption = 0,
     store: StoreOption = None,
@@ -58,13 +80,23 @@ def train(
 ) -> None:
     """Train a model on a split and save the run."""
     load_tensorflow()
+    if help_settings:
+        _print_settings(model, as_json=as_json)
+        return
+    if split is None:
+        raise SettingsError(
+            "expected --split NAME, found none", hint="bigrec split list shows the splits"
+        )
     from bigrec.datasets.training_data import open_training_data
     from bigrec.models.options import override
     from bigrec.models.registry import find_model, find_preset
+    from bigrec.runs import has_checkpoint
     from bigrec.splits.materialize import materialize_split
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
+    from bigrec.train.checkpoints import CheckpointOptions
     from bigrec.train.device import limit_threads
+    from bigrec.train.interrupts import TrainingInterrupted
     from bigrec.train.train import train_model
 
     settings = resolve_settings(
@@ -79,29 +111,34 @@ def train(
     options = override(find_preset(find_model(model), preset), changes)
     saved = open_split(open_catalog(settings.store), split)
 
-    def report(epoch: EpochSummary) -> None:
-        mse = "" if epoch.train_mse is None else f"train MSE {epoch.train_mse:.4f}  "
-        console.print_note(
-            f"epoch {epoch.epoch:>3}  {mse}test RMSE {epoch.test_rmse:.4f}  "
-            f"{epoch.seconds:.1f} s  {epoch.rows_per_second:,.0f} rows/s"
-        )
-
-    with console.progress_bars() as progress:
+    name = run or f"{model}-{split}-{preset}"
+    if has_checkpoint(settings.runs, name) and not resume:
+        console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
+    table = _EpochTable(getattr(options, "epochs", 1))
+    checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
+    with console.progress_bars(keep=False) as progress:
         shards = materialize_split(saved, budget=settings.budget, progress=progress)
-        summary = train_model(
-            open_training_data(shards),
-            model,
-            options,
-            preset=preset,
-            runs=settings.runs,
-            run=run or f"{model}-{split}-{preset}",
-            seed=seed,
-            device=device,
-            overwrite=overwrite,
-            budget=settings.budget,
-            progress=progress,
-            on_epoch=report,
-        )
+        try:
+            summary = train_model(
+                open_training_data(shards),
+                model,
+                options,
+                preset=preset,
+                runs=settings.runs,
+                run=name,
+                seed=seed,
+                device=device,
+                overwrite=overwrite,
+                resume=resume,
+                checkpoints=checkpoints,
+                budget=settings.budget,
+                progress=progress,
+                on_epoch=table.add,
+            )
+        except TrainingInterrupted as stop:
+            raise _InterruptedError(
+                f"interrupted: {stop}", hint="go on from there with the same command and --resume"
+            ) from None
     if as_json:
         console.print_json(summary)
         return
@@ -109,12 +146,70 @@ def train(
         {
             "run": summary.run,
             "protocol": saved.spec.protocol(),
+            **(
+                {"validation RMSE": summary.validation_rmse}
+                if summary.validation_rmse is not None
+                else {}
+            ),
             "test RMSE": summary.test_rmse,
             "test MAE": summary.test_mae,
             "test ratings": summary.n_test,
             "by fallback": summary.n_fallback,
         }
     )
+
+
+class _InterruptedError(BigrecError):
+    """Ctrl-C, after the state of the training was saved."""
+
+    exit_code = 130
+
+
+class _EpochTable:
+    """Prints a line an epoch, under a header that comes with the first."""
+
+    def __init__(self, n_epochs: int) -> None:
+        self._n_epochs = n_epochs
+        self._has_header = False
+
+    def add(self, epoch: EpochSummary) -> None:
+        number = f"{epoch.epoch}/{self._n_epochs}"
+        cells = {"epoch": f"{number:>7}"}
+        if epoch.train_mse is not None:
+            cells["train RMSE"] = f"{math.sqrt(epoch.train_mse):.4f}"
+        if epoch.validation_rmse is not None:
+            cells["validation RMSE"] = f"{epoch.validation_rmse:.4f}"
+        cells["test RMSE"] = f"{epoch.test_rmse:.4f}"
+        cells["    rows/s"] = f"{epoch.rows_per_second:,.0f}"
+        if epoch.train_mse is not None:
+            cells["input wait"] = f"{epoch.input_wait_seconds / epoch.seconds:.1%}"
+        cells["  seconds"] = f"{epoch.seconds:,.1f}"
+        if not self._has_header:
+            console.print_note("  ".join(f"{name:>7}" for name in cells))
+            self._has_header = True
+        console.print_note(
+            "  ".join(f"{text:>{max(len(name), 7)}}" for name, text in cells.items())
+        )
+
+
+def _print_settings(model: str, *, as_json: bool) -> None:
+    from bigrec.models.options import describe_options
+    from bigrec.models.registry import find_model
+
+    presets = find_model(model).presets
+    options = describe_options(presets)
+    if as_json:
+        console.print_json(
+            {"model": model, "settings": [dataclasses.asdict(option) for option in options]}
+        )
+        return
+    console.print_line(f"What --set can change in {model}, and its value in each preset:")
+    for option in options:
+        values = ", ".join(f"{preset} {value}" for preset, value in option.presets.items())
+        kind = ", ".join(filter(None, (option.type, option.bounds)))
+        console.print_line(f"\n{option.name}  ({kind}; {values})")
+        for line in textwrap.wrap(option.meaning, 92):
+            console.print_line(f"    {line}")
 
 
 def _parse_assignment(text: str) -> tuple[str, str]:

@@ -35,6 +35,12 @@ class TrainingData:
     """Sizes and scale."""
 
     @cached_property
+    def split_spec(self) -> dict[str, Any]:
+        """The fields of the split's SplitSpec, as saved beside the shards."""
+        fields: dict[str, Any] = json.loads((self.folder.parent / "split.json").read_text())
+        return dict(fields["spec"])
+
+    @cached_property
     def user_ids(self) -> Array:
         """(n_users,) int32, ascending: the id of each user_index."""
         return np.asarray(np.load(self.folder / "users.npy"))

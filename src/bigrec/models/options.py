@@ -1,8 +1,16 @@
-"""Hyper-parameters: a frozen dataclass a model, with bounds, presets and `key=value` overrides."""
+"""Hyper-parameters: a frozen dataclass a model, with bounds, presets and `key=value` overrides.
+
+The string under a field says what it means; `describe_options` reads it from there.
+"""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import math
+import textwrap
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -33,9 +41,14 @@ class ModelOptions:
             values = spec.metadata.get("values")
             if values and value not in values:
                 raise SettingsError.unknown_name(f"value of {spec.name}", str(value), values)
-            if (low is not None and value < low) or (high is not None and value > high):
-                bounds = f"{'-∞' if low is None else low} to {'∞' if high is None else high}"
-                raise SettingsError(f"expected {spec.name} from {bounds}, found {value}")
+            is_number = isinstance(value, int | float)
+            if (
+                (is_number and not math.isfinite(value))
+                or (low is not None and value < low)
+                or (high is not None and value > high)
+            ):
+                limits = _bounds(low, high) or "finite"
+                raise SettingsError(f"expected {spec.name} to be {limits}, found {value}")
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,10 @@ class GradientOptions(ModelOptions):
     """Hyper-parameters of any model that is fitted by gradient steps."""
 
     epochs: int = bounded(5, 1)
-    """Passes over the train side."""
+    """Passes over the train side, at most."""
+    patience: int = bounded(0, 0)
+    """Stop after this many epochs in a row without a better validation RMSE, and keep the weights
+    of the best epoch. 0: never stop, keep the last. The split must have a validation side."""
     batch_size: int = bounded(1024, 1)
     """Rows of a step (users of a step for AutoRec)."""
     optimizer: str = choice("sgd", "sgd", "adaptive")
@@ -54,6 +70,52 @@ class GradientOptions(ModelOptions):
     """Momentum of sgd."""
     dense_learning_rate: float = bounded(0.001, 0)
     """Step size of Adam with the adaptive optimizer."""
+    schedule: str = choice("constant", "constant", "exponential", "cosine")
+    """How step sizes change from epoch to epoch. exponential: times `decay` each. cosine: half a
+    cosine wave down, nearly to 0 in the last of `epochs`."""
+    decay: float = bounded(0.9, 0.01, 1)
+    """Factor on step sizes from one epoch to the next, with the exponential schedule."""
+    warmup: int = bounded(0, 0)
+    """First epochs, whose step sizes rise in equal steps to the full one; 0: none."""
+
+
+@dataclass(frozen=True)
+class OptionDescription:
+    """What there is to know of one hyper-parameter."""
+
+    name: str
+    type: str
+    """int, float, bool or str."""
+    presets: dict[str, Any]
+    """Its value in each preset."""
+    bounds: str
+    """What it may be, in words; empty if anything of its type."""
+    meaning: str
+
+
+def describe_options(presets: Mapping[str, ModelOptions]) -> list[OptionDescription]:
+    """Describe every hyper-parameter of a model.
+
+    Args:
+        presets: the model's options by preset name, all of one class.
+    """
+    cls = type(next(iter(presets.values())))
+    meanings = _field_docstrings(cls)
+    types = typing.get_type_hints(cls)
+    described = []
+    for spec in dataclasses.fields(cls):
+        values = spec.metadata.get("values")
+        low, high = spec.metadata.get("low"), spec.metadata.get("high")
+        described.append(
+            OptionDescription(
+                spec.name,
+                types[spec.name].__name__,
+                {name: getattr(options, spec.name) for name, options in presets.items()},
+                f"one of {', '.join(values)}" if values else _bounds(low, high),
+                meanings.get(spec.name, ""),
+            )
+        )
+    return described
 
 
 def override(options: Options, settings: Mapping[str, str]) -> Options:
@@ -66,12 +128,16 @@ def override(options: Options, settings: Mapping[str, str]) -> Options:
     Raises:
         SettingsError: no such field, not of its type, or out of bounds.
     """
-    fields = {spec.name: spec for spec in dataclasses.fields(options)}
+    types = {
+        name: kind
+        for name, kind in typing.get_type_hints(type(options)).items()
+        if name in {spec.name for spec in dataclasses.fields(options)}
+    }
     values: dict[str, Any] = {}
     for name, text in settings.items():
-        if name not in fields:
-            raise SettingsError.unknown_name("hyper-parameter", name, fields)
-        kind = type(getattr(options, name))
+        if name not in types:
+            raise SettingsError.unknown_name("hyper-parameter", name, types)
+        kind = types[name]
         try:
             values[name] = _parse(kind, text)
         except ValueError:
@@ -86,3 +152,29 @@ def _parse(kind: type, text: str) -> Any:
             raise ValueError
         return values[text.lower()]
     return kind(text)
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"between {low} and {high}"
+    if low is not None:
+        return f"at least {low}"
+    return "" if high is None else f"at most {high}"
+
+
+def _field_docstrings(cls: type) -> dict[str, str]:
+    """The string that stands under each field in the source of a class and its bases."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        definition = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(definition, ast.ClassDef)  # noqa: S101 - the source of a class
+        for statement, below in zip(definition.body, definition.body[1:], strict=False):
+            match statement, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found[name] = " ".join(text.split())
+    return found

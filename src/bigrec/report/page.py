@@ -130,7 +130,7 @@ def _choose_split(catalog: Catalog, runs_folder: Path | None, name: str | None) 
 
 def _runs(runs_folder: Path, split: Split) -> list[Path]:
     """The folders of the runs that were trained on a split as it is now."""
-    folders = sorted(path.parent for path in runs_folder.glob("*/metrics.json"))
+    folders = sorted(path.parent for path in runs_folder.glob("[!.]*/metrics.json"))
     return [folder for folder in folders if _split_digest(folder) == split.digest]
 
 

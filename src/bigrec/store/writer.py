@@ -56,23 +56,36 @@ def publishing(target: Path) -> Iterator[Path]:
         StoreError: another process is writing `target`.
         ResourceError: the disk is full.
     """
-    with writer_lock(target):
+    with writer_lock(target), telling_of_a_full_disk(target.parent):
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
             yield partial
-            _sync_folder(partial)
-            _replace_folder(partial, target)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise ResourceError(
-                f"the disk of {target.absolute().parent} is full",
-                hint="free some space or choose another folder; nothing was changed",
-            ) from error
+            publish_folder(partial, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def publish_folder(partial: Path, target: Path) -> None:
+    """Put a finished folder where `target` is, all at once; what was there before is removed."""
+    _sync_folder(partial)
+    _replace_folder(partial, target)
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def telling_of_a_full_disk(folder: Path) -> Iterator[None]:
+    """Turn the system's word for a full disk into a ResourceError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise ResourceError(
+            f"the disk of {folder.absolute()} is full",
+            hint="free some space or choose another folder; nothing was changed",
+        ) from error
 
 
 def folder_bytes(folder: Path) -> int:

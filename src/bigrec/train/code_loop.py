@@ -54,9 +54,10 @@ class CodeLoop:
         penalty = options.row_l2 * np.maximum(by_column.counts, 1) ** -options.row_l2_power
         self._penalty = tf.constant(penalty, tf.float32)
         self._prior = PriorMeans(by_column, size, penalty=penalty, l2=options.implicit_l2)
+        self._dropout_seed = keras.random.SeedGenerator()
         self.variables = [
             *self._trained, self._codes, *self._slots, *self._prior.variables,
-            self.learning_rate_factor,
+            self._dropout_seed.state.value, self.learning_rate_factor,
         ]  # fmt: skip
         self._train_batch = tf.function(self._step, reduce_retracing=True)
         self._encode_batch = tf.function(self._encode, reduce_retracing=True)
@@ -112,7 +113,7 @@ class CodeLoop:
             sources = [by_residual, by_presence, decoder, bias]
             tape.watch(sources)
             codes = self._hidden(place, lengths, residual, by_residual, by_presence)
-            codes = tf.nn.dropout(codes, options.hidden_dropout)
+            codes = keras.random.dropout(codes, options.hidden_dropout, seed=self._dropout_seed)
             scores = tf.reduce_sum(tf.gather(codes, place) * decoder, axis=1) + bias[:, 0]
             squares = tf.reduce_sum(tf.square(scores - residual))
             distance = decoder - self._prior.means.sparse_read(column)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import tensorflow as tf
 from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.training_data import TrainingData
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.errors import RunError
+from bigrec.errors import SettingsError
 from bigrec.models import matrix_factorization
 from bigrec.models.autorec import AutoRecOptions
 from bigrec.models.bias import Biases
@@ -26,32 +24,16 @@ from bigrec.models.matrix_factorization import FactorOptions, start_from_factori
 from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.recommender import Recommender, takes_rows
 from bigrec.models.registry import ModelDefinition, find_model
-from bigrec.models.scoring import Errors
-from bigrec.resources import SILENT, Budget, Progress
-from bigrec.runs import check_run_name, describe_environment, write_run
-from bigrec.store.writer import publishing
+from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
+from bigrec.runs import CHECKPOINT, describe_environment, write_run, writing_run
+from bigrec.train.checkpoints import CheckpointOptions, Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
 from bigrec.train.device import choose_device
-from bigrec.train.loop import Block, Loop, PairLoop, RowLoop
+from bigrec.train.epochs import EpochFit, Measured, OnEpoch
+from bigrec.train.history import EpochSummary, HistoryWriter
+from bigrec.train.loop import Loop, PairLoop, RowLoop
 from bigrec.train.priors import FactorPenalty
-
-
-@dataclass(frozen=True)
-class EpochSummary:
-    """What one pass over the train side gave."""
-
-    epoch: int
-    """From 1."""
-    train_mse: float | None
-    """Mean squared error while training; None for a model without gradient steps."""
-    test_rmse: float
-    """RMSE on the test side after the epoch, in stars."""
-    seconds: float
-    """Wall time of the pass, without the test."""
-    input_wait_seconds: float
-    """The part of it that was spent waiting for input."""
-    rows_per_second: float
-    """Train ratings a second."""
+from bigrec.train.schedule import learning_rate_factor
 
 
 @dataclass(frozen=True)
@@ -62,6 +44,10 @@ class TrainSummary:
     model: str
     split: str
     epochs: tuple[EpochSummary, ...]
+    kept_epoch: int
+    """The epoch whose weights the run holds: the last, or with early stopping the best."""
+    validation_rmse: float | None
+    """RMSE on the validation side, as below; None for a split without one."""
     test_rmse: float
     """RMSE on the test side, scores clipped to the scale, in stars."""
     test_mae: float
@@ -70,9 +56,6 @@ class TrainSummary:
     """Test pairs."""
     n_fallback: int
     """Test pairs whose user or movie has no train row, scored by the bias model."""
-
-
-OnEpoch = Callable[[EpochSummary], None]
 
 
 def train_model(
@@ -86,6 +69,8 @@ def train_model(
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
+    resume: bool = False,
+    checkpoints: CheckpointOptions | None = None,
     budget: Budget | None = None,
     progress: Progress = SILENT,
     on_epoch: OnEpoch = lambda _: None,
@@ -101,144 +86,189 @@ def train_model(
         run: name of the run to make.
         seed: of initial weights, dropout and the order of batches.
         device: auto, cpu or gpu.
-        overwrite: whether a run of this name is replaced.
+        overwrite: whether a complete run of this name is replaced.
+        resume: whether to go on from the checkpoint of an unfinished run of this name. On a CPU
+            the result is bit for bit that of a training which never stopped.
+        checkpoints: when to save what is needed to go on; every ten minutes if None.
         budget: threads and memory of a model that is fitted at once.
         progress: told of train ratings done.
-        on_epoch: called after each epoch.
+        on_epoch: called after each epoch that this call trains.
 
     Raises:
-        SettingsError: no such model or device, or a name that cannot be a folder's.
-        RunError: the run exists already, or the loss is no longer a number.
-        ResourceError: there is no such device.
+        SettingsError: no such model or device, a name that cannot be a folder's, or early stopping
+            on a split without a validation side.
+        RunError: the run exists already, there is none to resume or it was begun otherwise, or the
+            training has diverged.
+        ResourceError: there is no such device, or the disk is full.
+        TrainingInterrupted: Ctrl-C; what is needed to go on is saved.
     """
-    check_run_name(run)
-    model = find_model(model_name)
-    target = runs / run
-    if target.exists() and not overwrite:
-        raise RunError(f"the run {run!r} exists already", hint="name another with --run")
     started = time.perf_counter()
-    keras.utils.set_random_seed(seed)
-    with publishing(target) as partial, tf.device(choose_device(device)):
+    model = find_model(model_name)
+    if isinstance(options, GradientOptions) and options.patience and data.validation is None:
+        raise SettingsError(
+            f"patience={options.patience} stops by the error on a validation side, and the split "
+            f"{data.split!r} has none",
+            hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
+        )
+    place = choose_device(device)
+    config = {
+        "run": run,
+        "model": model.name,
+        "preset": preset,
+        "options": dataclasses.asdict(options),
+        "seed": seed,
+        "device": {"asked": device, "used": place},
+        "split": {
+            "name": data.split,
+            "digest": data.split_digest,
+            "protocol": data.protocol,
+            "spec": data.split_spec,
+        },
+        "spec": dataclasses.asdict(data.spec),
+        "environment": describe_environment(),
+    }
+    with (
+        writing_run(runs, run, config, overwrite=overwrite, resume=resume) as folder,
+        tf.device(place),
+    ):
+        keras.utils.set_random_seed(seed)
         biases = fit_biases(data.train, data.spec)
-        fitting = _Fitting(data, model, options, biases, seed, budget, progress, on_epoch)
-        trained, epochs, errors = fitting.run()
-        config = {
-            "run": run,
-            "model": model.name,
-            "preset": preset,
-            "options": dataclasses.asdict(options),
-            "seed": seed,
-            "device": device,
-            "split": {
-                "name": data.split, "digest": data.split_digest, "protocol": data.protocol
-            },
-            "spec": dataclasses.asdict(data.spec),
-            "environment": describe_environment(),
-        }  # fmt: skip
+        fitting = _Fitting(
+            data, model, options, biases, seed, folder, started,
+            checkpoints or CheckpointOptions(), resume, budget, progress, on_epoch,
+        )  # fmt: skip
+        fitted = fitting.run()
+        test = fitted.measured.test
+        summary = TrainSummary(
+            run, model.name, data.split, tuple(fitted.epochs), fitted.kept_epoch,
+            fitted.measured.validation_rmse, test.rmse, test.mae, test.n, test.n_fallback,
+        )  # fmt: skip
         metrics = {
-            **errors.test_metrics(),
-            "seconds": time.perf_counter() - started,
-            "train_seconds": sum(epoch.seconds for epoch in epochs),
+            **test.test_metrics(),
+            "validation_rmse": summary.validation_rmse,
+            "kept_epoch": fitted.kept_epoch,
+            "seconds": fitted.seconds,
+            "train_seconds": sum(epoch.seconds for epoch in fitted.epochs),
+            "peak_rss_bytes": peak_rss_bytes(),
         }
         write_run(
-            partial, config=config, history=[dataclasses.asdict(epoch) for epoch in epochs],
-            metrics=metrics, biases=biases, model=trained, representation=model.represent(trained),
+            folder, config=config, history=[dataclasses.asdict(epoch) for epoch in fitted.epochs],
+            metrics=metrics, biases=biases, model=fitted.model,
+            representation=model.represent(fitted.model),
         )  # fmt: skip
-    return TrainSummary(
-        run, model.name, data.split, tuple(epochs),
-        errors.rmse, errors.mae, errors.n, errors.n_fallback,
-    )  # fmt: skip
+    return summary
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    model: keras.Model
+    epochs: list[EpochSummary]
+    kept_epoch: int
+    measured: Measured
+    seconds: float
+    """Wall time since the training began, without pauses."""
 
 
 @dataclass(frozen=True)
 class _Fitting:
     data: TrainingData
-    model: ModelDefinition
+    definition: ModelDefinition
     options: Any
     biases: Biases
     seed: int
+    folder: Path
+    started: float
+    checkpoints: CheckpointOptions
+    resume: bool
     budget: Budget | None
     progress: Progress
     on_epoch: OnEpoch
 
-    def run(self) -> tuple[keras.Model, list[EpochSummary], Errors]:
-        if self.model.fit is not None:
+    def run(self) -> _Fitted:
+        if self.definition.fit is not None:
             return self._fit_at_once()
         return self._fit_by_epochs(self.options)
 
-    def _fit_at_once(self) -> tuple[keras.Model, list[EpochSummary], Errors]:
+    def _fit_at_once(self) -> _Fitted:
         data = self.data
-        self.progress.start(f"fitting {self.model.name}", data.spec.n_users, "users")
+        self.progress.start(f"fitting {self.definition.name}", data.spec.n_users, "users")
         started = time.perf_counter()
-        assert self.model.fit is not None  # noqa: S101 - the caller looked
-        trained = self.model.fit(
+        assert self.definition.fit is not None  # noqa: S101 - the caller looked
+        model = self.definition.fit(
             data.train, data.spec, self.options, self.biases, self.progress.advance,
             budget=self.budget,
         )  # fmt: skip
         seconds = time.perf_counter() - started
-        errors = self._recommender(trained).errors_on(data.test)
-        epoch = EpochSummary(1, None, errors.rmse, seconds, 0.0, data.train.n_rows / seconds)
+        measured = self._measure(self._recommender(model))
+        epoch = EpochSummary(
+            epoch=1,
+            train_mse=None,
+            validation_rmse=measured.validation_rmse,
+            test_rmse=measured.test.rmse,
+            seconds=seconds,
+            rows_per_second=data.train.n_rows / seconds,
+            input_wait_seconds=0.0,
+        )
+        with HistoryWriter(self.folder) as history:
+            history.append(epoch)
         self.on_epoch(epoch)
-        return trained, [epoch], errors
+        return _Fitted(model, [epoch], 1, measured, time.perf_counter() - self.started)
 
-    def _fit_by_epochs(
-        self, options: GradientOptions
-    ) -> tuple[keras.Model, list[EpochSummary], Errors]:
+    def _fit_by_epochs(self, options: GradientOptions) -> _Fitted:
         data = self.data
-        assert self.model.build is not None  # noqa: S101 - a model has build or fit
-        trained = self.model.build(data.spec, options, self.biases)
+        assert self.definition.build is not None  # noqa: S101 - a model has build or fit
+        model = self.definition.build(data.spec, options, self.biases)
         loop: Loop
         feed: PairFeed | RowFeed
-        order = {"batch_size": options.batch_size, "seed": self.seed}
         if isinstance(options, AutoRecOptions) and options.form == "codes":
             rows = data.train
             if options.basis == "item":
                 rows = rows.transposed(data.spec.n_movies)
-            loop = CodeLoop(trained, options, rows, self.biases)
-            feed = RowFeed(rows, **order)
-        elif takes_rows(trained):
-            loop = RowLoop(trained, options, data.spec.n_movies)
-            feed = RowFeed(data.train, **order)
+            loop = CodeLoop(model, options, rows, self.biases)
+            feed = RowFeed(rows, batch_size=options.batch_size, seed=self.seed)
+        elif takes_rows(model):
+            loop = RowLoop(model, options, data.spec.n_movies)
+            feed = RowFeed(data.train, batch_size=options.batch_size, seed=self.seed)
         else:
-            if isinstance(options, DnnOptions) and options.start_from_factors:
-                start_from_factorization(trained, self._train_factorization(options))
-            loop = self._pair_loop(trained, options)
-            feed = PairFeed(data.shards(), **order)
-        recommender = self._recommender(trained)
-        epochs = []
-        for number in range(1, options.epochs + 1):
-            self.progress.start(f"epoch {number}/{options.epochs}", feed.n_rows, "ratings")
-            started = time.perf_counter()
-            mse, waited = self._train_epoch(loop, feed.blocks(number))
-            loop.end_epoch()
-            seconds = time.perf_counter() - started
-            if not math.isfinite(mse):
-                raise RunError(
-                    f"the loss of epoch {number} is not a number: training diverged",
-                    hint=f"lower the learning rate, now {options.learning_rate:g}, with "
-                    f"--set learning_rate={options.learning_rate / 4:g}",
-                )
-            errors = recommender.errors_on(data.test)
-            epochs.append(
-                EpochSummary(number, mse, errors.rmse, seconds, waited, feed.n_rows / seconds)
-            )
-            self.on_epoch(epochs[-1])
-        return trained, epochs, errors
+            # A checkpoint holds what the start has become.
+            if isinstance(options, DnnOptions) and options.start_from_factors and not self.resume:
+                start_from_factorization(model, self._train_factorization(options))
+            loop = self._pair_loop(model, options)
+            feed = PairFeed(data.shards(), batch_size=options.batch_size, seed=self.seed)
+        checkpoints = Checkpoints(self.folder / CHECKPOINT, loop.variables, self.checkpoints)
+        state = checkpoints.restore() if self.resume else TrainingState()
+        state.started = self.started
+        recommender = self._recommender(model)
+        with HistoryWriter(self.folder, state.history) as history:
+
+            def end_epoch(epoch: EpochSummary) -> None:
+                history.append(epoch)
+                self.on_epoch(epoch)
+
+            fit = EpochFit(
+                model, loop, feed, data.spec, options, lambda: self._measure(recommender), state,
+                checkpoints, self.progress, end_epoch,
+            )  # fmt: skip
+            measured = fit.run()
+        return _Fitted(model, state.history, fit.kept_epoch, measured, state.elapsed_seconds)
 
     def _train_factorization(self, options: DnnOptions) -> keras.Model:
         """A tuned factorisation with factors of the size of a network's embeddings."""
         data = self.data
         preset = matrix_factorization.PRESETS["tuned"]
         factor_options = dataclasses.replace(preset, embedding_size=options.embedding_size)
-        trained = matrix_factorization.build(data.spec, factor_options, self.biases)
-        loop = self._pair_loop(trained, factor_options)
+        model = matrix_factorization.build(data.spec, factor_options, self.biases)
+        loop = self._pair_loop(model, factor_options)
         feed = PairFeed(data.shards(), batch_size=factor_options.batch_size, seed=self.seed)
-        for number in range(1, factor_options.epochs + 1):
-            task = f"factorisation {number}/{factor_options.epochs}"
+        for epoch in range(1, factor_options.epochs + 1):
+            loop.learning_rate_factor.assign(learning_rate_factor(factor_options, epoch))
+            task = f"factorisation {epoch}/{factor_options.epochs}"
             self.progress.start(task, feed.n_rows, "ratings")
-            self._train_epoch(loop, feed.blocks(number))
+            for block in feed.blocks(epoch):
+                _, n_rows = loop.train_block(block)
+                self.progress.advance(n_rows, n_rows)
             loop.end_epoch()
-        return trained
+        return model
 
     def _pair_loop(self, model: keras.Model, options: GradientOptions) -> PairLoop:
         penalty = None
@@ -246,20 +276,13 @@ class _Fitting:
             penalty = FactorPenalty(self.data.train, self.biases, options)
         return PairLoop(model, options, penalty)
 
-    def _train_epoch(self, loop: Loop, blocks: Iterable[Block]) -> tuple[float, float]:
-        """Train on every block: mean squared error, and the seconds spent waiting for blocks."""
-        squares, n_rows, waited = 0.0, 0, 0.0
-        remaining = iter(blocks)
-        while True:
-            started = time.perf_counter()
-            block = next(remaining, None)
-            waited += time.perf_counter() - started
-            if block is None:
-                return squares / n_rows, waited
-            block_squares, n_block = loop.train_block(block)
-            squares, n_rows = squares + block_squares, n_rows + n_block
-            self.progress.advance(n_block, n_block)
-
-    def _recommender(self, trained: keras.Model) -> Recommender:
+    def _recommender(self, model: keras.Model) -> Recommender:
         data = self.data
-        return Recommender(trained, data.train, data.spec, self.biases)
+        return Recommender(model, data.train, data.spec, self.biases)
+
+    def _measure(self, recommender: Recommender) -> Measured:
+        validation = self.data.validation
+        return Measured(
+            None if validation is None else recommender.errors_on(validation),
+            recommender.errors_on(self.data.test),
+        )

@@ -14,7 +14,7 @@ from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.bias_fit import fit_biases
-from bigrec.models.options import override
+from bigrec.models.options import describe_options, override
 from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS, find_model, find_preset
 from tests.unit.models.test_cosine_knn import make_rows
@@ -112,7 +112,11 @@ def test_options_are_typed_bounded_and_named() -> None:
     changed = override(options, {"embedding_size": "3", "start_from_biases": "false"})
     assert dataclasses.asdict(changed)["embedding_size"] == 3
     assert dataclasses.asdict(changed)["start_from_biases"] is False
-    for bad in ({"embedding_size": "many"}, {"dropout": "2"}, {"optimizer": "magic"}):
+    for bad in (
+        {"embedding_size": "many"}, {"embedding_size": "3.5"}, {"dropout": "2"},
+        {"optimizer": "magic"}, {"learning_rate": "nan"}, {"learning_rate": "inf"},
+        {"start_from_biases": "perhaps"}, {"epochs": ""},
+    ):  # fmt: skip
         with pytest.raises(SettingsError):
             override(options, bad)
     with pytest.raises(SettingsError) as error:
@@ -123,3 +127,26 @@ def test_options_are_typed_bounded_and_named() -> None:
     assert "residual" in error.value.hint
     with pytest.raises(SettingsError, match="unknown preset"):
         find_preset(find_model("dnn"), "best")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_option_is_described_by_its_source(name: str) -> None:
+    presets = MODELS[name].presets
+    described = {option.name: option for option in describe_options(presets)}
+    cls = type(presets["tuned"])
+    assert list(described) == [field.name for field in dataclasses.fields(cls)]
+    for option in described.values():
+        assert option.meaning.endswith("."), option
+        assert option.type in ("int", "float", "bool", "str")
+        for preset, value in option.presets.items():
+            # What is shown can be given back.
+            again = override(presets[preset], {option.name: str(value)})
+            assert again == presets[preset]
+
+
+def test_descriptions_agree_with_a_class_known_by_heart() -> None:
+    described = {option.name: option for option in describe_options(MODELS["residual"].presets)}
+    assert described["dropout"].bounds == "between 0 and 0.95"
+    assert described["optimizer"].bounds == "one of sgd, adaptive"
+    assert described["epochs"].type == "int"
+    assert described["bias_l2"].meaning == "L2 penalty on the trained biases of a batch."

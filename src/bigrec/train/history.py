@@ -1,0 +1,95 @@
+"""What each epoch gave, written down as training goes: history.jsonl and TensorBoard scalars."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import tensorflow as tf
+
+from bigrec.runs import HISTORY, TENSORBOARD
+
+
+@dataclass(frozen=True)
+class EpochSummary:
+    """What one pass over the train side gave."""
+
+    epoch: int
+    """From 1."""
+    train_mse: float | None
+    """Mean squared error while training; None for a model without gradient steps."""
+    validation_rmse: float | None
+    """RMSE on the validation side after the epoch, in stars; None for a split without one."""
+    test_rmse: float
+    """RMSE on the test side after the epoch, in stars."""
+    seconds: float
+    """Wall time of the pass, without validation and test."""
+    rows_per_second: float
+    """Train ratings a second."""
+    input_wait_seconds: float
+    """Time of `seconds` in which training waited for input."""
+
+
+class HistoryWriter:
+    """Writes a line and a point a curve for each epoch, readable as soon as the epoch has ended."""
+
+    def __init__(self, folder: Path, past: Iterable[EpochSummary] = ()) -> None:
+        """Begin, or begin again after the epochs of the past.
+
+        Args:
+            folder: of the run.
+            past: epochs that a resumed training has behind it.
+        """
+        shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+        self._lines = (folder / HISTORY).open("w", encoding="utf-8")
+        self._curves = tf.summary.create_file_writer(str(folder / TENSORBOARD))
+        for epoch in past:
+            self.append(epoch)
+
+    def append(self, epoch: EpochSummary) -> None:
+        """Write down one more epoch."""
+        self._lines.write(json.dumps(dataclasses.asdict(epoch)) + "\n")
+        self._lines.flush()
+        train_rmse = None if epoch.train_mse is None else math.sqrt(epoch.train_mse)
+        points = {
+            "rmse/train": train_rmse,
+            "rmse/validation": epoch.validation_rmse,
+            "rmse/test": epoch.test_rmse,
+            "rows_per_second": epoch.rows_per_second,
+            "input_wait_seconds": epoch.input_wait_seconds,
+        }
+        with self._curves.as_default(step=epoch.epoch), tf.device("/CPU:0"):
+            for name, value in points.items():
+                if value is not None:
+                    tf.summary.write(name, tf.constant(value), metadata=_scalar())
+        self._curves.flush()
+
+    def __enter__(self) -> HistoryWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lines.close()
+        self._curves.close()
+
+
+def _scalar() -> tf.compat.v1.SummaryMetadata:
+    """Marks a value for TensorBoard's scalars page, as its tf.summary.scalar does.
+
+    That function is TensorBoard's own; the files can be written without it.
+    """
+    metadata = tf.compat.v1.SummaryMetadata
+    return metadata(
+        plugin_data=metadata.PluginData(plugin_name="scalars"),
+        data_class="DATA_CLASS_SCALAR",
+    )

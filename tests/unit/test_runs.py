@@ -1,0 +1,221 @@
+"""Run directories: unfinished ones stay apart, and nothing in one is ever executed."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.errors import RunError, SettingsError, StoreError
+from bigrec.features import BatchSpec
+from bigrec.models.bias import Biases
+from bigrec.runs import CHECKPOINT, RunDirectory, list_runs, open_run, write_run, writing_run
+
+CONFIG: dict[str, Any] = {
+    "model": "dnn",
+    "options": {"epochs": 3, "learning_rate": 0.1, "units": (1, 2)},
+    "split": {"name": "s", "digest": "aa"},
+    "environment": {"bigrec": "1"},
+}
+
+
+class Stopped(Exception):  # noqa: N818
+    """What ends a training in these tests."""
+
+
+def begin(runs: Path, config: dict[str, Any], *, resume: bool, checkpoint: bool = True) -> None:
+    """Train up to a checkpoint and then fail."""
+    with writing_run(runs, "r", config, overwrite=True, resume=resume) as folder:
+        if checkpoint:
+            (folder / CHECKPOINT).write_bytes(b"state")
+        (folder / "metrics.json").write_text("{}")
+        raise Stopped
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_dir()}
+
+
+def test_an_unfinished_run_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        begin(tmp_path, CONFIG, resume=False)
+    assert names(tmp_path) == {".r.unfinished"}
+    assert list_runs(tmp_path) == []
+    with pytest.raises(RunError, match="no run"):
+        open_run(tmp_path, "r")
+
+
+def test_a_failure_without_a_checkpoint_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        begin(tmp_path, CONFIG, resume=False, checkpoint=False)
+    assert names(tmp_path) == set()
+
+
+def test_a_resumed_run_goes_on_in_its_folder_and_appears_without_the_checkpoint(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Stopped):
+        begin(tmp_path, CONFIG, resume=False)
+    # Another environment, say another machine, is no hindrance.
+    config = {**CONFIG, "environment": {"bigrec": "2"}}
+    with writing_run(tmp_path, "r", config, overwrite=False, resume=True) as folder:
+        assert (folder / CHECKPOINT).read_bytes() == b"state"
+    assert names(tmp_path) == {"r"}
+    assert [run.name for run in list_runs(tmp_path)] == ["r"]
+    assert not (tmp_path / "r" / CHECKPOINT).exists()
+    assert open_run(tmp_path, "r").config["environment"] == {"bigrec": "1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"options": {**CONFIG["options"], "epochs": 4}}, "options.epochs was 3, is now 4"),
+        ({"split": {"name": "s", "digest": "bb"}}, "split.digest was aa, is now bb"),
+        ({"seed": 1}, "seed was None, is now 1"),
+    ],
+)
+def test_a_resume_with_other_settings_is_refused(
+    change: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        begin(tmp_path, CONFIG, resume=False)
+    with pytest.raises(RunError) as error:
+        begin(tmp_path, {**CONFIG, **change}, resume=True)
+    assert error.value.message.endswith(f"otherwise: {words}")
+    # It is still there to be resumed as it was begun.
+    with pytest.raises(Stopped):
+        begin(tmp_path, CONFIG, resume=True)
+
+
+def test_starting_anew_discards_the_unfinished_run(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        begin(tmp_path, CONFIG, resume=False)
+    with writing_run(tmp_path, "r", CONFIG, overwrite=False, resume=False) as folder:
+        assert [path.name for path in folder.iterdir()] == ["config.json"]
+    assert names(tmp_path) == {"r"}
+
+
+def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no checkpoint of an unfinished run 'r'"):
+        begin(tmp_path, CONFIG, resume=True)
+    assert names(tmp_path) == set()
+
+
+def test_a_complete_run_stays_until_another_is_complete(tmp_path: Path) -> None:
+    with writing_run(tmp_path, "r", CONFIG, overwrite=False, resume=False) as folder:
+        (folder / "first").touch()
+    with (
+        pytest.raises(RunError, match="exists already"),
+        writing_run(tmp_path, "r", CONFIG, overwrite=False, resume=False),
+    ):
+        pass
+    with pytest.raises(Stopped):
+        begin(tmp_path, CONFIG, resume=False)
+    assert (tmp_path / "r" / "first").exists()
+    with writing_run(tmp_path, "r", CONFIG, overwrite=True, resume=True):
+        pass
+    assert not (tmp_path / "r" / "first").exists()
+
+
+def test_two_trainings_of_one_run_are_kept_apart(tmp_path: Path) -> None:
+    with writing_run(tmp_path, "r", CONFIG, overwrite=False, resume=False):  # noqa: SIM117
+        with (
+            pytest.raises(StoreError, match="another process"),
+            writing_run(tmp_path, "r", CONFIG, overwrite=False, resume=False),
+        ):
+            pass
+    with (
+        pytest.raises(SettingsError, match="cannot name a run"),
+        writing_run(tmp_path, ".r", CONFIG, overwrite=False, resume=False),
+    ):
+        pass
+
+
+# Loading
+
+SPEC = BatchSpec(3, 2, 3.5, 1.0, 5.0)
+
+
+def make_run(folder: Path, model: keras.Model) -> RunDirectory:
+    folder.mkdir()
+    counts = np.ones(3, np.int32), np.ones(2, np.int32)
+    users, movies = np.zeros(3, np.float32), np.zeros(2, np.float32)
+    write_run(
+        folder, config={"model": "dnn", "split": {"name": "s", "digest": "aa"}}, history=[],
+        metrics={}, biases=Biases(3.5, users, movies, movies, *counts), model=model,
+        representation={},
+    )  # fmt: skip
+    return RunDirectory(folder)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> TrainingData:
+    """A split of three users and two movies, one rating each."""
+    shards = tmp_path / "shards"
+    (shards / "train").mkdir(parents=True)
+    np.save(shards / "train" / "indptr.npy", np.arange(4))
+    np.save(shards / "train" / "movie_index.npy", np.zeros(3, np.int32))
+    np.save(shards / "train" / "rating.npy", np.ones(3, np.float32))
+    return TrainingData(shards, "s", "aa", "a protocol", SPEC)
+
+
+def pair_model(layer: Any) -> keras.Model:
+    inputs = [keras.Input((), dtype="int32"), keras.Input((), dtype="int32")]
+    return keras.Model(inputs, layer(keras.layers.Concatenate()([i[:, None] for i in inputs])))
+
+
+def test_a_model_that_holds_code_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    trap = tmp_path / "trapped"
+
+    def spring(x: Any, path: str = str(trap)) -> Any:
+        Path(path).touch()
+        return x
+
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Lambda(spring)))
+    trap.unlink()  # building the model has sprung it
+    with pytest.raises(RunError, match="model of run 'r' cannot be read"):
+        run.recommender(data)
+    assert not trap.exists()
+
+
+def test_a_model_of_unknown_or_foreign_classes_is_refused(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    path = tmp_path / "r" / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    for module, name in (("os", "system"), ("subprocess", "Popen"), ("nowhere", "Layer")):
+        changed = {**config, "module": module, "class_name": name, "registered_name": name}
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, content in members.items():
+                archive.writestr(
+                    member, json.dumps(changed) if member == "config.json" else content
+                )
+        with pytest.raises(RunError, match="cannot be read"):
+            run.recommender(data)
+    path.write_bytes(b"no archive")
+    with pytest.raises(RunError, match="cannot be read"):
+        run.recommender(data)
+
+
+def test_biases_are_never_unpickled(data: TrainingData, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    assert run.recommender(data).biases.mean == 3.5
+    np.savez(tmp_path / "r" / "biases.npz", mean=np.array([object()], dtype=object))
+    with pytest.raises(RunError, match="cannot be read"):
+        run.biases()
+
+
+def test_another_state_of_the_split_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    changed = TrainingData(data.folder, "s", "bb", "a protocol", SPEC)
+    with pytest.raises(RunError, match="another state of split 's'"):
+        run.recommender(changed)
