@@ -123,6 +123,8 @@ def test_compare_puts_all_runs_and_baselines_in_one_table(home: Path, capsys: Ca
     text = capsys.readouterr().out
     assert "random 80/20, seed 0" in text
     assert "autorec" not in text
+    shown = [line.rstrip() for line in text.splitlines() if "seconds" in line or "dnn" in line]
+    assert len(shown[0]) == len(shown[1])  # numbers end where their heading does
 
 
 def test_compare_colours_the_best_of_each_column_in_a_terminal(

@@ -58,7 +58,7 @@ def compare(
         *_lowest(5, [row.seconds for row in comparison.runs]),
     ]
     rows: list[tuple[object, ...]] = [
-        (row.run, row.model, row.test_rmse, row.test_mae, row.n_test, f"{row.seconds:.1f}")
+        (row.run, row.model, row.test_rmse, row.test_mae, row.n_test, row.seconds)
         for row in comparison.runs
     ]
     rows += [
@@ -69,6 +69,7 @@ def compare(
         ("run", "model", "test RMSE", "test MAE", "test ratings", "seconds"),
         rows,
         title=f"{data.split}: {comparison.protocol}",
+        formats={"seconds": ",.1f"},
         highlight_cells=best_cells,
     )
 

@@ -9,7 +9,7 @@ import dataclasses
 import datetime as dt
 import json
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +70,7 @@ def print_table(
     rows: Sequence[Sequence[object]],
     *,
     title: str = "",
+    formats: Mapping[str, str] = {},
     highlight_cells: Collection[tuple[int, int]] = (),
 ) -> None:
     """Print a table on stdout; numbers are right-aligned.
@@ -78,6 +79,7 @@ def print_table(
         columns: headings.
         rows: a value for each column; None leaves a cell empty.
         title: a line above the table.
+        formats: how the numbers of a column are written, by its heading, where not as usual.
         highlight_cells: row and column of each cell that a terminal shows in colour.
     """
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
@@ -87,7 +89,10 @@ def print_table(
     for number, row in enumerate(rows):
         table.add_row(
             *(
-                Text(_format_cell(cell), _HIGHLIGHT if (number, index) in highlight_cells else "")
+                Text(
+                    _format_cell(cell, formats.get(columns[index], "")),
+                    _HIGHLIGHT if (number, index) in highlight_cells else "",
+                )
                 for index, cell in enumerate(row)
             )
         )
@@ -183,9 +188,11 @@ class _RateColumn(ProgressColumn):
         return Text(f"{rows:>13,} rows {rows / elapsed / 1e6:6.2f} M rows/s", no_wrap=True)
 
 
-def _format_cell(value: object) -> str:
+def _format_cell(value: object, number_format: str = "") -> str:
     if value is None:
         return ""
+    if number_format:
+        return format(value, number_format)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
