@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -38,16 +39,19 @@ DATA_FIGURES = 11
 
 @pytest.fixture(scope="module")
 def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store, a split, three runs, and a page about all of it."""
+    """A folder with a store, a split, three runs and a blend, and a page about all of it."""
     folder = tmp_path_factory.mktemp("report")
     shutil.copytree(store_small, folder / "store")
     store = ["--store", str(folder / "store")]
     runs = ["--runs", str(folder / "runs")]
     flags = ["--min-movie-ratings", "20", "--min-user-ratings", "5"]
+    flags += ["--validation-fraction", "0.2"]
     assert main(["split", "create", "s", *flags, *store]) == 0
     for model in ("matrix-factorization", "autorec", "cosine-knn"):
         epochs = [] if model == "cosine-knn" else ["--epochs", "2"]
         assert main(["train", model, "--split", "s", "--run", model, *epochs, *store, *runs]) == 0
+    blended = ["autorec", "cosine-knn", "--run", "a-blend"]
+    assert main(["blend", *blended, *store, *runs]) == 0
     page = str(folder / "page.html")
     assert main(["report", "--output", page, *store, *runs]) == 0
     return folder
@@ -215,6 +219,36 @@ def test_the_page_holds_its_parts_and_no_address(home: Path) -> None:
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
     assert "bigrec train matrix-factorization --split s" in text
     assert open_catalog(home / "store").manifest.fingerprint in text
+
+
+def test_a_blend_is_made_again_after_its_components(home: Path) -> None:
+    text = (home / "page.html").read_text(encoding="utf-8")
+    assert 'id="weights-of-a-blend"' in text
+    made = re.findall(r"^bigrec (?:train|blend) .*$", text, re.MULTILINE)
+    assert len(made) == 4
+    assert made[-1] == (
+        "bigrec blend autorec cosine-knn --run a-blend --seed 0 --store store --runs runs"
+    )
+
+
+def test_films_like_one_are_those_of_the_command(home: Path, capsys: Capture) -> None:
+    text = html.unescape((home / "page.html").read_text(encoding="utf-8"))
+    block = text[text.index("<h3>Films like ") :].split("</figure>", 1)[0]
+    films = re.search(r"bigrec similar RUN (\d+)", block)
+    assert films is not None
+    places = ["--store", str(home / "store"), "--runs", str(home / "runs")]
+    for title, run in (
+        ("Matrix factorisation", "matrix-factorization"), ("AutoRec", "autorec"),
+        ("User-cosine neighbours", "cosine-knn"), ("Blend", "a-blend"),
+    ):  # fmt: skip
+        listed = block[block.index(f"<h4>{title}</h4>") :].split("</ol>", 1)[0]
+        capsys.readouterr()
+        assert main(["similar", run, films[1], "--top", "8", "--json", *places]) == 0
+        items = json.loads(capsys.readouterr().out)["items"]
+        assert re.findall(r"<li><span>(.*?)</span> <b>(.*?)</b></li>", listed) == [
+            (f"{item['title']} ({item['year']})", f"{item['similarity']:.2f}") for item in items
+        ]
+        assert len(items) == 8
 
 
 def test_a_store_alone_needs_no_tensorflow(home: Path, tmp_path: Path) -> None:

@@ -10,18 +10,20 @@ import numpy as np
 from bigrec.datasets.training_data import TrainingData
 from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
+from bigrec.recommend.movies import read_movies
 from bigrec.recommend.recommend import recommend_movies
+from bigrec.recommend.similar import similar_movies
 from bigrec.report.figures import Lists, ask
 from bigrec.report.runs_section import model_title
+from bigrec.runs import RunDirectory
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
 
 _TOP: Final = 8
 _QUANTILES: Final = {"occasional": 0.25, "typical": 0.5, "keen": 0.95}
-_FEWEST_RATINGS: Final = 5
-_PROBE_USERS: Final = 64
-_PROBE_MOVIES: Final = 300
+_FEWEST_USER_RATINGS: Final = 5
+_FEWEST_MOVIE_RATINGS: Final = 20
 
 
 def pick_users(user_count: Array) -> dict[str, int]:
@@ -30,7 +32,7 @@ def pick_users(user_count: Array) -> dict[str, int]:
     Args:
         user_count: train ratings of each user: (n_users,).
     """
-    known = np.flatnonzero(user_count >= min(_FEWEST_RATINGS, user_count.max()))
+    known = np.flatnonzero(user_count >= min(_FEWEST_USER_RATINGS, user_count.max()))
     ordered = known[np.argsort(user_count[known], kind="stable")]
     return {
         word: int(ordered[int(quantile * (len(ordered) - 1))])
@@ -81,59 +83,34 @@ def list_for_user(
     )
 
 
-def list_for_movie(
-    recommenders: Mapping[str, Scorer], data: TrainingData, session: Session
-) -> Lists:
-    """The films that each model scores most like the most rated one.
-
-    Two films are near when their scores, less what the user and the film get on average, rise and
-    fall together over the same users: the cosine of the two rows of deviations. It needs nothing
-    but scores, so it means the same for every model.
+def list_for_movie(runs: Sequence[RunDirectory], data: TrainingData, catalog: Catalog) -> Lists:
+    """The films that each model sees nearest to the most rated one.
 
     Args:
-        recommenders: by model name.
-        data: the split.
-        session: the store under SQL.
+        runs: one of each model, at least one.
+        data: their split.
+        catalog: the store.
     """
-    biases = next(iter(recommenders.values())).biases
-    movies = np.argsort(-biases.movie_count, kind="stable")[:_PROBE_MOVIES].astype(np.int32)
-    users = np.sort(np.argsort(-biases.user_count, kind="stable")[:_PROBE_USERS]).astype(np.int32)
-    names = _movie_names(session, data.movie_ids[movies].tolist())
-    film = names[int(data.movie_ids[movies[0]])]
+    biases = runs[0].biases()
+    movies = read_movies(catalog, data)
+    film = int(np.argmax(biases.movie_count))
     lists: dict[str, Sequence[tuple[str, str]]] = {}
-    for model, recommender in recommenders.items():
-        scores, _ = recommender.score_pairs(
-            np.repeat(users, len(movies)), np.tile(movies, len(users))
+    for run in runs:
+        nearest = similar_movies(
+            run.similarity(data), movies, biases, film, top=_TOP, min_ratings=_FEWEST_MOVIE_RATINGS
         )
-        likeness = _likeness(scores.reshape(len(users), len(movies)).astype(np.float64))
-        nearest = np.argsort(-likeness[1:], kind="stable")[:_TOP] + 1
-        lists[model_title(model)] = [
-            (names[int(data.movie_ids[movies[place]])], f"{likeness[place]:.2f}")
-            for place in nearest
+        lists[model_title(run.config["model"])] = [
+            (_film(movie.title, movie.year, movie.movie_id), f"{movie.similarity:.2f}")
+            for movie in nearest
         ]
     return Lists(
-        title=f"Films like “{film}”",
+        title=f"Films like “{movies.name(film)}”",
         lists=lists,
-        caption=f"The most rated film, and those of the {len(movies):,} most rated whose scores "
-        f"rise and fall with its own over the {len(users):,} most active users (cosine of the "
-        "deviations; 1 is alike).",
+        caption="The most rated film, and the nearest to it by each model's own picture of movies: "
+        "factors, embeddings, weights, or the ratings themselves (1 is alike). Only films with at "
+        f"least {_FEWEST_MOVIE_RATINGS} train ratings. The same list in a terminal: "
+        f"bigrec similar RUN {movies.ids[film]}",
     )
-
-
-def _likeness(scores: Array) -> Array:
-    """Cosine of the first column with every column, after both means are taken out: (n_movies,)."""
-    deviations = scores - scores.mean(axis=1, keepdims=True)
-    deviations -= deviations.mean(axis=0, keepdims=True)
-    norms = np.linalg.norm(deviations, axis=0)
-    return np.asarray(deviations[:, 0] @ deviations / np.maximum(norms[0] * norms, 1e-12))
-
-
-def _movie_names(session: Session, movie_ids: Sequence[int]) -> dict[int, str]:
-    rows = session.run(
-        "SELECT movie_id, title, year FROM movies WHERE list_contains($ids, movie_id)",
-        {"ids": list(movie_ids)},
-    ).fetchall()
-    return {movie_id: _film(title, year, movie_id) for movie_id, title, year in rows}
 
 
 def _film(title: str | None, year: int | None, movie_id: int) -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.evaluate.compare import Comparison, compare_runs
+from bigrec.models.blend import BLEND
 from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
+from bigrec.report.blend_section import blend_figures
 from bigrec.report.figures import Section
 from bigrec.report.lists_section import list_for_movie, list_for_user, pick_users
 from bigrec.report.published import find_published
@@ -76,10 +78,14 @@ def describe_models(
             comparison_table(comparison, runs, published),
             *loss_figures(runs),
             cost_figure(runs),
+            *blend_figures(runs),
             *decile_figures(metrics),
             *score_figures(scores, pairs),
         ],
-        commands=[train_command(run) for run in runs],
+        # A blend is made when its components are there.
+        commands=[
+            train_command(run) for run in sorted(runs, key=lambda run: run.config["model"] == BLEND)
+        ],
     )
     return [models, _recommendations(catalog, session, data, recommenders, best)]
 
@@ -102,7 +108,7 @@ def _recommendations(
         text="Three users and one film, by the best run of each model: "
         + ", ".join(run.name for run in best)
         + ". Only movies that the user has not rated.",
-        blocks=[*users, list_for_movie(recommenders, data, session)],
+        blocks=[*users, list_for_movie(best, data, catalog)],
         commands=[],
     )
 

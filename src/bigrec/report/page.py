@@ -34,7 +34,7 @@ from bigrec.store.writer import publishing_file
 from bigrec.version import __version__
 
 _FILES_SHOWN: Final = 8
-_RUN_COMMANDS: Final = ("train", "report")
+_RUN_COMMANDS: Final = ("train", "blend", "report")
 _ASSETS: Final = resources.files("bigrec.report") / "assets"
 
 

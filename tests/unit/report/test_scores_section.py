@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bigrec.report.lists_section import _likeness, pick_users
+from bigrec.report.lists_section import pick_users
 from bigrec.report.scores_section import SampledPairs, decile_figures, score_figures
 
 
@@ -57,11 +57,3 @@ def test_users_are_picked_by_how_much_they_rated() -> None:
     picked = pick_users(counts)
     assert [counts[user] for user in picked.values()] == [7, 10, 20]
     assert pick_users(np.array([1, 0, 1])) == {"occasional": 0, "typical": 0, "keen": 0}
-
-
-def test_likeness_is_one_for_films_scored_alike() -> None:
-    taste = np.random.default_rng(3).normal(size=30)
-    scores = np.stack([taste, 2 * taste + 1, -taste], axis=1)
-    likeness = _likeness(scores)
-    assert likeness[0] == pytest.approx(1)
-    assert likeness[2] == pytest.approx(-1)
