@@ -76,20 +76,11 @@ class _SmallFiles:
     bad_lines: list[BadLine]
 
 
-class _Worker(threading.local):
-    """What each thread has of its own."""
+class _Writers(threading.local):
+    """A RatingsWriter for each thread."""
 
-    def __init__(self, tables: list[UserTable]) -> None:
+    def __init__(self) -> None:
         self.writer = RatingsWriter()
-        self._tables = tables
-        self._users: UserTable | None = None
-
-    def count_users(self, user_id: Array, payload: Array) -> None:
-        """Count rows in the thread's table, which is one of `tables`."""
-        if self._users is None:
-            self._users = UserTable()
-            self._tables.append(self._users)
-        self._users.add(user_id, payload)
 
 
 class StoreBuilder:
@@ -129,9 +120,10 @@ class StoreBuilder:
         self._unit_bytes = min(spare // _UNIT_COPIES, _MAX_UNIT_BYTES)
         self._bucket_rows = min(spare // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
         self._by_user = by_user
-        self._user_tables: list[UserTable] = []  # where no order by user gives the statistics
+        # Where no order by user gives the statistics.
+        self._users = None if by_user else UserTable()
         self._workspace = Workspace()
-        self._worker = _Worker(self._user_tables)
+        self._writers = _Writers()
 
     def build(self, raw: Path, entries: list[SourceEntry]) -> Manifest:
         """Write everything; return the manifest, written last."""
@@ -172,11 +164,10 @@ class StoreBuilder:
                 hint="this is a fault of the disk or of bigrec; please report it",
             )
         movies = GroupStats.concatenate([part.stats for part in movie_parts])
-        if self._by_user:
-            users = GroupStats.concatenate([part.stats for part in user_parts])
+        if self._users:
+            users = self._users.stats()
         else:
-            tables = map_in_order(UserTable.stats, self._user_tables, self._budget.threads)
-            users = GroupStats.merge(list(tables))
+            users = GroupStats.concatenate([part.stats for part in user_parts])
         write_user_table(layout.users, users)
         n_movies = write_movie_table(layout.movies, small.titles, movies)
         if self._rejects is not None:
@@ -271,9 +262,9 @@ class StoreBuilder:
             pair = int(rows.movie_id[repeated]), int(rows.user_id[repeated])
             raise next(self._reader.repeated_lines(unit, {pair})).error()
         path = self._layout.ratings / part_name(number)
-        self._worker.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
-        if not self._by_user:
-            self._worker.count_users(rows.user_id, rows.payload)
+        self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
+        if self._users:
+            self._users.add(rows.user_id, rows.payload)
         return _Part(stats, digest, len(rows.payload), [])
 
     def _reject_lines(self, parsed: _ParsedUnit, n_lines: dict[RawFile, int]) -> None:
@@ -331,11 +322,11 @@ class StoreBuilder:
                 records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary
             )
         movie_id, user_id = records[:, order[0]], records[:, order[1]]
-        self._worker.writer.write(
+        self._writers.writer.write(
             path, movie_id, user_id, records[:, 2], by_user=not movie_is_primary
         )
-        if not self._by_user:
-            self._worker.count_users(user_id, records[:, 2])
+        if self._users:
+            self._users.add(user_id, records[:, 2])
         return _Part(stats, digest, len(records), pairs)
 
     def _summarise(

@@ -67,23 +67,6 @@ class GroupStats:
     last_days: Array  # (n,) int32
 
     @classmethod
-    def merge(cls, groups: list[GroupStats]) -> GroupStats:
-        """Add up statistics that may speak of the same ids."""
-        joined = cls.concatenate(groups)
-        order = np.argsort(joined.ids, kind="stable")
-        ids = joined.ids[order]
-        starts = np.flatnonzero(np.diff(ids, prepend=-1))
-        if not len(starts):
-            return joined
-        return cls(
-            ids[starts],
-            np.add.reduceat(joined.counts[order], starts),
-            np.add.reduceat(joined.sums[order], starts),
-            np.minimum.reduceat(joined.first_days[order], starts),
-            np.maximum.reduceat(joined.last_days[order], starts),
-        )
-
-    @classmethod
     def concatenate(cls, groups: list[GroupStats]) -> GroupStats:
         """Join statistics of ascending ranges of ids."""
         kinds = (np.int32, np.int32, np.int64, np.int32, np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _MASK16, _MASK32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 
 
 class UserTable:
-    """A hash table from user ids to statistics, at most half full; for one thread.
+    """A hash table from user ids to statistics, at most half full; any thread may add.
 
     A slot is two words: user_id << 32 | last day << 16 | first day, zero if the slot is free, and
     count << 32 | sum of half stars. Rows wait by region of the table until a region has many: a
@@ -29,6 +30,7 @@ class UserTable:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._n_users = 0
         self._slots = np.zeros((_FIRST_CAPACITY, 2), np.uint64)
         self._waiting = np.empty((1 << _REGION_BITS, _WAITING_ROWS), np.uint64)
@@ -41,12 +43,14 @@ class UserTable:
             user_id, payload: (n,) int32.
         """
         row = 0
-        while row < len(user_id):
-            row, self._n_users, full = _add_rows(
-                user_id, payload, row, self._waiting, self._n_waiting, self._slots, self._n_users
-            )
-            if full >= 0:
-                self._count_waiting(full)
+        with self._lock:
+            while row < len(user_id):
+                row, self._n_users, full = _add_rows(
+                    user_id, payload, row,
+                    self._waiting, self._n_waiting, self._slots, self._n_users,
+                )  # fmt: skip
+                if full >= 0:
+                    self._count_waiting(full)
 
     def stats(self) -> GroupStats:
         """The statistics of all users, ascending by id."""
