@@ -18,6 +18,7 @@ import pytest
 from tests.integration.trained import Capture, json_of, places
 
 from bigrec.cli.app import main
+from bigrec.models.dnn import PRESETS as DNN_PRESETS
 from bigrec.models.registry import MODELS
 
 
@@ -96,7 +97,8 @@ def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capt
 def test_help_settings_lists_what_can_be_set(capsys: Capture) -> None:
     listed = json_of(capsys, "train", "dnn", "--help-settings")
     settings = {setting["name"]: setting for setting in listed["settings"]}
-    assert settings["dropout"]["presets"] == {"notebook": 0.5, "tuned": 0.1}
+    presets = {name: options.dropout for name, options in DNN_PRESETS.items()}
+    assert settings["dropout"]["presets"] == presets
     assert main(["train", "dnn", "--help-settings"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in settings)

@@ -207,6 +207,20 @@ def test_check_passes_and_fails(store_small: Path, tmp_path: Path, capsys: Captu
     assert "checks failed" in printed.err
 
 
+def test_check_finds_a_damaged_shard(store_small: Path, tmp_path: Path, capsys: Capture) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(store_small, store)
+    where = ["--store", str(store)]
+    assert main(["split", "create", "s", "--materialize", *where]) == 0
+    assert main(["check", *where]) == 0
+    (store / "splits" / "s" / "shards" / "movies.npy").unlink()
+    capsys.readouterr()
+    assert main(["check", *where]) == 3
+    printed = capsys.readouterr()
+    assert "s: shards_are_whole" in printed.err
+    assert "movies.npy" in printed.out
+
+
 def test_a_catalog_opens_anywhere(store_small: Path, tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "ratings.duckdb"
     ask = ["catalog", "--store", str(store_small), "--output", str(output)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import typer
 
 from bigrec.cli import console
@@ -19,9 +21,10 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check the store and its splits; exit with 3 and the offending rows if a check fails."""
-    from bigrec.query.checks import check_store, unreadable_split
+    from bigrec.query.checks import check_store, materialized_form, unreadable_split
     from bigrec.query.output import format_table
     from bigrec.query.session import open_session
+    from bigrec.splits.shards import damaged_files
     from bigrec.splits.views import list_splits, split_view_queries
     from bigrec.store.layout import StoreLayout
 
@@ -37,6 +40,12 @@ def check(
                 continue
             with open_session(settings.store, budget=settings.budget, views=views) as session:
                 results += check_store(session, split=split, progress=progress)
+            shards = layout.split(split) / "shards"
+            if split and shards.is_dir():
+                started = time.perf_counter()
+                damaged = damaged_files(shards)
+                seconds = time.perf_counter() - started
+                results.append(materialized_form(split, damaged, seconds))
     failed = [result for result in results if not result.passed]
     if as_json:
         checks = [

@@ -71,6 +71,18 @@ def unreadable_split(split: str, error: SplitError) -> CheckResult:
     )
 
 
+def materialized_form(split: str, damaged: list[tuple[str, str]], seconds: float) -> CheckResult:
+    """The check of a split's shards, given the damaged files and how long it took to find them."""
+    return CheckResult(
+        name=f"{split}: shards_are_whole",
+        title="The materialized files are as they were written",
+        columns=("file", "wrong"),
+        bad_rows=tuple(damaged),
+        more_rows=False,
+        seconds=seconds,
+    )
+
+
 def _run_check(session: Session, check: NamedQuery, split: str) -> CheckResult:
     start = time.perf_counter()
     try:

@@ -16,7 +16,6 @@ all, in memory for one bucket a thread.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +35,7 @@ from bigrec.splits.kernels import (
     shuffle_rows,
 )  # fmt: skip
 from bigrec.splits.selection import SelectedRows, scan_selected
-from bigrec.splits.shards import FORMAT_VERSION, are_current
+from bigrec.splits.shards import FORMAT_VERSION, are_current, file_digest
 from bigrec.splits.splits import Split
 from bigrec.store.writer import publishing
 
@@ -194,7 +193,7 @@ def _shuffle_buckets(
 
 def _write_manifest(partial: Path, split: Split, rating_sum: float, budget: Budget) -> None:
     paths = list(_files(partial))
-    digests = map_in_order(_file_digest, paths, budget.threads)
+    digests = map_in_order(file_digest, paths, budget.threads)
     fields = {
         "format_version": FORMAT_VERSION,
         "split": split.name,
@@ -218,8 +217,3 @@ def _write_manifest(partial: Path, split: Split, rating_sum: float, budget: Budg
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,8 @@
-"""Whether a split's materialized form is there and current, told without loading what makes it."""
+"""Whether a split's materialized form is there, current and undamaged, told without its maker."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Final
@@ -33,3 +34,26 @@ def are_current(shards: Path, digest: str) -> bool:
         return False
     fields = json.loads(path.read_text())
     return bool(fields["split_digest"] == digest and fields["format_version"] == FORMAT_VERSION)
+
+
+def damaged_files(shards: Path) -> list[tuple[str, str]]:
+    """The files of a materialized split that are not as they were written: (name, what is wrong).
+
+    Empty where all is well, and where the split is not materialized.
+    """
+    path = shards / "manifest.json"
+    if not path.exists():
+        return []
+    damaged = []
+    for name, digest in json.loads(path.read_text())["files"].items():
+        if not (shards / name).is_file():
+            damaged.append((name, "it is missing"))
+        elif file_digest(shards / name) != digest:
+            damaged.append((name, "its digest differs from the manifest's"))
+    return damaged
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from scipy import stats
 from bigrec.errors import SettingsError, SplitError
 from bigrec.splits import materialize
 from bigrec.splits.materialize import materialize_split
+from bigrec.splits.shards import damaged_files
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split, create_split, open_split
 from bigrec.store.catalog import open_catalog
@@ -81,6 +82,20 @@ def test_digests_name_every_file(split: Split) -> None:
     assert {split.shards / name for name in fields["files"]} == files
     for name, digest in fields["files"].items():
         assert hashlib.sha256((split.shards / name).read_bytes()).hexdigest() == digest
+
+
+def test_damaged_and_missing_files_are_named(split: Split) -> None:
+    materialize_split(split)
+    assert damaged_files(split.shards) == []
+    shard = next((split.shards / "shuffled").iterdir())
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    (split.shards / "users.npy").unlink()
+    assert dict(damaged_files(split.shards)) == {
+        f"shuffled/{shard.name}": "its digest differs from the manifest's",
+        "users.npy": "it is missing",
+    }
 
 
 def test_a_second_time_changes_nothing(split: Split) -> None:
