@@ -81,7 +81,11 @@ class RunDirectory:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """Errors on the test side (see Errors.test_metrics), seconds."""
+        """Errors on the test side (see Errors.test_metrics), seconds, peak_rss_bytes.
+
+        The peak is that of the process that trained; None where something else that the process
+        did before took more.
+        """
         return self._read("metrics.json")
 
     @cached_property

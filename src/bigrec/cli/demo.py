@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -59,11 +61,14 @@ def demo(
 
 
 def _step(*arguments: str) -> None:
-    """Print a command as a user would type it, and run it."""
-    from bigrec.cli.app import main
+    """Print a command as a user would type it, and run it as the shell would.
 
+    In a process of its own, as the peak memory that some steps report is that of their process.
+    """
     console.print_line(f"\n$ bigrec {shlex.join(arguments)}")
-    code = main(arguments)
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "bigrec", *arguments]
+    code = subprocess.run(command, check=False).returncode  # noqa: S603 - this very program
     if code:
         raise _StepFailedError(f"the step 'bigrec {arguments[0]}' ended with exit code {code}")
 

@@ -78,29 +78,31 @@ def comparison_table(
         run = by_name[row.run]
         rows.append(
             (
-                row.run, row.test_rmse, row.test_mae, row.seconds, model_title(row.model),
-                run.config["preset"], run.metrics["n_fallback"],
+                row.run, row.test_rmse, row.test_mae, row.seconds, _peak_mib(run),
+                model_title(row.model), run.config["preset"], run.metrics["n_fallback"],
             )
         )  # fmt: skip
     rows += [
-        (baseline.name, baseline.test_rmse, baseline.test_mae, None, _BASELINE, "", None)
+        (baseline.name, baseline.test_rmse, baseline.test_mae, None, None, _BASELINE, "", None)
         for baseline in sorted(comparison.baselines, key=lambda baseline: baseline.test_rmse)
     ]
     protocol = comparison.protocol
     caption = (
         f"{protocol[:1].upper()}{protocol[1:]}. Errors over "
         f"{comparison.runs[0].n_test:,} test ratings, in stars, "
-        "scores clipped to the scale. Seconds: the whole training, tests included. Fallback: test "
-        "ratings of users or movies without a train rating, scored by the bias model."
+        "scores clipped to the scale. Seconds: the whole training, tests included. Peak: the most "
+        "memory that the process of the training held at once. Fallback: test ratings of users or "
+        "movies without a train rating, scored by the bias model."
     )
     if published is not None:
         rows += [
-            (name, rmse, None, None, _PUBLISHED, "", None) for name, rmse in published.rmse.items()
+            (name, rmse, None, None, None, _PUBLISHED, "", None)
+            for name, rmse in published.rmse.items()
         ]
         caption += f" Published: {published.source}, {published.note}."
     columns = {
-        "run": "", "test RMSE": ".4f", "test MAE": ".4f", "seconds": ",.1f", "model": "",
-        "preset": "", "fallback": ",",
+        "run": "", "test RMSE": ".4f", "test MAE": ".4f", "seconds": ",.1f", "peak MiB": ",",
+        "model": "", "preset": "", "fallback": ",",
     }  # fmt: skip
     return Table(title="Comparison", columns=columns, rows=rows, caption=caption, best_row=0)
 
@@ -211,8 +213,8 @@ def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
             "seconds": round(run.metrics["seconds"], 2),
             "test_rmse": round(run.metrics["test_rmse"], 5),
         }
-        if (peak := run.metrics.get("peak_rss_bytes")) is not None:
-            row["peak_mib"] = round(peak / (1 << 20))
+        if (peak := _peak_mib(run)) is not None:
+            row["peak_mib"] = peak
         rows.append(row)
     fields = tooltips(
         run="run|text", model="model|text", seconds="seconds|,.1f", test_rmse="test RMSE|.4f",
@@ -246,6 +248,12 @@ def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
         chart=chart,
         log_axes=["x"],
     )
+
+
+def _peak_mib(run: RunDirectory) -> int | None:
+    """Peak memory of a training; None for a blend, or where it is not known."""
+    peak = run.metrics.get("peak_rss_bytes")
+    return None if peak is None else round(peak / (1 << 20))
 
 
 def _history(run: RunDirectory) -> list[dict[str, Any]]:

@@ -103,6 +103,7 @@ def train_model(
         TrainingInterrupted: Ctrl-C; what is needed to go on is saved.
     """
     started = time.perf_counter()
+    peak_before = peak_rss_bytes()
     model = find_model(model_name)
     if isinstance(options, GradientOptions) and options.patience and data.validation is None:
         raise SettingsError(
@@ -143,13 +144,15 @@ def train_model(
             run, model.name, data.split, tuple(fitted.epochs), fitted.kept_epoch,
             fitted.measured.validation_rmse, test.rmse, test.mae, test.n, test.n_fallback,
         )  # fmt: skip
+        peak = peak_rss_bytes()
         metrics = {
             **test.test_metrics(),
             "validation_rmse": summary.validation_rmse,
             "kept_epoch": fitted.kept_epoch,
             "seconds": fitted.seconds,
             "train_seconds": sum(epoch.seconds for epoch in fitted.epochs),
-            "peak_rss_bytes": peak_rss_bytes(),
+            # What the process had reached before says nothing about this training.
+            "peak_rss_bytes": peak if peak > peak_before else None,
         }
         write_run(
             folder, config=config, history=[dataclasses.asdict(epoch) for epoch in fitted.epochs],

@@ -111,7 +111,7 @@ def test_the_comparison_is_ordered_and_holds_baselines(
     assert [row["run"] for row in figure.rows] == ["mf", "bias", "dnn-a", "knn", "global-mean"]
     table = comparison_table(comparison, runs, None)
     assert table.best_row == 0
-    assert table.rows[0][:4] == ("mf", 0.9, 0.7, 9.5)
+    assert table.rows[0][:5] == ("mf", 0.9, 0.7, 9.5, None)
     assert {len(row) for row in table.rows} == {len(table.columns)}
     assert [row[0] for row in table.rows[3:]] == ["bias", "global-mean"]
     assert table.caption.startswith("All ratings; random 80/20, seed 0. ")
@@ -130,15 +130,20 @@ def test_published_figures_come_with_their_source(
     assert len(table.rows) == 5 + len(published.rmse)
 
 
-def test_cost_shows_memory_where_it_was_recorded(runs: list[RunDirectory]) -> None:
+def test_cost_shows_memory_where_it_was_recorded(
+    runs: list[RunDirectory], comparison: Comparison
+) -> None:
     figure = cost_figure(runs)
     assert [(row["run"], row["seconds"]) for row in figure.rows] == [
         ("dnn-a", 9.5), ("knn", 9.5), ("mf", 9.5)
     ]  # fmt: skip
     path = runs[0].folder / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"peak_rss_bytes": 2 << 30}))
-    again = cost_figure([RunDirectory(runs[0].folder)])
-    assert again.rows[0]["peak_mib"] == 2048
+    again = RunDirectory(runs[0].folder)
+    assert cost_figure([again]).rows[0]["peak_mib"] == 2048
+    table = comparison_table(comparison, [again, *runs[1:]], None)
+    peak = list(table.columns).index("peak MiB")
+    assert {row[0]: row[peak] for row in table.rows[:3]} == {"mf": None, "dnn-a": 2048, "knn": None}
 
 
 def test_a_model_has_one_colour_everywhere() -> None:
