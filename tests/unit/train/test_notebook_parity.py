@@ -1,0 +1,143 @@
+"""The preset notebook trains as the notebook's own Keras cells do.
+
+Both sides start from the same weights and see the same batches; their dropout layers draw the same
+masks. Errors are compared step by step, and on a test side after every epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from bigrec.datasets.user_rows import RowFeed
+from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
+from bigrec.models.layers import Dropout
+from bigrec.models.options import override
+from bigrec.models.registry import MODELS
+from bigrec.train.loop import PairLoop, RowLoop
+from tests import notebook_cells
+from tests.unit.models.test_cosine_knn import make_rows
+
+N_USERS, N_MOVIES, BATCH, EPOCHS = 60, 25, 32, 3
+Array = np.ndarray[Any, Any]
+Curve = list[float]
+
+CELLS: dict[str, Callable[[], keras.Model]] = {
+    "matrix-factorization": lambda: notebook_cells.matrix_factorization(N_USERS, N_MOVIES),
+    "dnn": lambda: notebook_cells.deep_network(N_USERS, N_MOVIES, Dropout),
+    "residual": lambda: notebook_cells.residual(N_USERS, N_MOVIES, Dropout, with_slip=False),
+}
+
+
+def make_pairs() -> tuple[tuple[Array, ...], tuple[Array, ...], BatchSpec]:
+    """Train and test pairs (user, movie, rating); the train side ends in an unfilled batch."""
+    rows, spec = make_rows(2, N_USERS, N_MOVIES, density=0.5)
+    user, movie, rating = next(rows.pair_chunks(rows.n_rows))
+    rating = np.clip(rating + movie % 3 - 1, 1, 5).astype(np.float32)  # something to learn
+    order = np.random.default_rng(0).permutation(len(user))
+    train, test = order[: BATCH * 16 + 5], order[BATCH * 16 + 5 :]
+    spec = dataclasses.replace(spec, mean_rating=float(rating[train].mean()))
+    pairs = user, movie, rating
+    return tuple(a[train] for a in pairs), tuple(a[test] for a in pairs), spec
+
+
+def batches(epoch: int, n_rows: int) -> Iterator[Array]:
+    order = np.random.default_rng(epoch).permutation(n_rows)
+    for start in range(0, n_rows, BATCH):
+        yield order[start : start + BATCH]
+
+
+def make_model(name: str, spec: BatchSpec) -> tuple[keras.Model, Any]:
+    definition = MODELS[name]
+    options: Any = override(definition.presets["notebook"], {"batch_size": str(BATCH)})
+    assert definition.build is not None
+    return definition.build(spec, options, None), options
+
+
+def copy_weights(ours: keras.Model, cell: keras.Model) -> None:
+    """Start the cell as our model stands; `base` is the mean, which the cells leave to the data.
+
+    Variables of one shape stand in one order in both.
+    """
+    left = [variable for variable in ours.variables if not variable.path.startswith("base/")]
+    for variable in cell.variables:
+        shapes = [other.shape for other in left]
+        variable.assign(left.pop(shapes.index(variable.shape)))
+    assert not left
+
+
+def train_cell_on(cell: keras.Model, inputs: Any, target: Array) -> float:
+    """One step; the mean squared error before it, without penalties."""
+    cell.reset_metrics()
+    logs = cell.train_on_batch(inputs, target, return_dict=True)
+    return float(logs["error"])
+
+
+def make_cell(build: Callable[[], keras.Model], ours: keras.Model) -> keras.Model:
+    cell = build()
+    copy_weights(ours, cell)
+    loss = keras.losses.get(cell.loss)
+    error = keras.metrics.MeanMetricWrapper(loss, name="error")
+    # Tracing a graph would take longer than the few steps.
+    cell.compile(loss=cell.loss, optimizer=cell.optimizer, metrics=[error], run_eagerly=True)
+    return cell
+
+
+def assert_curves_agree(ours: Curve, cells: Curve) -> None:
+    np.testing.assert_allclose(ours, cells, atol=1e-4)
+    assert ours[-1] < 0.95 * ours[0]  # they have learned something to disagree about
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_models_of_pairs_train_as_the_cells(name: str) -> None:
+    (user, movie, rating), (test_user, test_movie, test_rating), spec = make_pairs()
+    keras.utils.set_random_seed(0)
+    model, options = make_model(name, spec)
+    cell, loop = make_cell(CELLS[name], model), PairLoop(model, options)
+    steps: tuple[Curve, Curve] = ([], [])
+    tests: tuple[Curve, Curve] = ([], [])
+    for epoch in range(EPOCHS):
+        for part in batches(epoch, len(user)):
+            block = {
+                USER_INDEX: user[None, part],
+                MOVIE_INDEX: movie[None, part],
+                RATING: rating[None, part],
+            }
+            squares, n_rows = loop.train_block(block)
+            steps[0].append(squares / n_rows)
+            inputs = [user[part], movie[part]]
+            steps[1].append(train_cell_on(cell, inputs, rating[part] - spec.mean_rating))
+        scores = model([test_user, test_movie]).numpy()[:, 0]
+        tests[0].append(float(np.square(scores - test_rating).mean()))
+        scores = spec.mean_rating + cell.predict([test_user, test_movie], verbose=0)[:, 0]
+        tests[1].append(float(np.square(scores - test_rating).mean()))
+    assert_curves_agree(*steps)
+    np.testing.assert_allclose(*tests, rtol=1e-4)
+
+
+def test_autorec_trains_as_the_cell() -> None:
+    rows, spec = make_rows(3, N_USERS, N_MOVIES, density=0.4)
+    keras.utils.set_random_seed(0)
+    model, options = make_model("autorec", spec)
+    cell = make_cell(lambda: notebook_cells.autorec(N_MOVIES, Dropout), model)
+    loop = RowLoop(model, options, N_MOVIES)
+    dense = np.zeros((N_USERS, N_MOVIES), np.float32)
+    dense[np.repeat(np.arange(N_USERS), rows.lengths()), rows.movie_index] = rows.rating
+    centred = np.where(dense > 0, dense - np.float32(spec.mean_rating), 0)
+    steps: tuple[Curve, Curve] = ([], [])
+    for epoch in range(1, 5 * EPOCHS + 1):
+        feed = RowFeed(rows, batch_size=BATCH, seed=0)
+        for block in feed.arrays(epoch):
+            assert block[ROW_LENGTHS].sum() == len(block[RATING])
+            squares, n_ratings = loop.train_block(block)
+            steps[0].append(squares / n_ratings)
+            batch = centred[block[USER_INDEX]]
+            steps[1].append(train_cell_on(cell, batch, batch))
+    assert_curves_agree(*steps)
+    completed = model([np.arange(N_USERS), dense]).numpy() - spec.mean_rating
+    np.testing.assert_allclose(completed, cell.predict(centred, verbose=0), atol=1e-3)
