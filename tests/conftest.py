@@ -27,3 +27,15 @@ def store_small(raw_small: Path) -> Path:
     store = raw_small.parent / "store"
     ingest_ratings(raw_small, store, budget=Budget(threads=2))
     return store
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where TensorFlow sees none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="TensorFlow sees no GPU"))

@@ -74,7 +74,7 @@ def _version(package: str) -> str | None:
 
 def _gpus() -> list[str]:
     load_tensorflow()
-    from bigrec.train.device import list_gpus
+    from bigrec.train.devices import list_gpus
 
     return list_gpus()
 

@@ -57,7 +57,7 @@ def load_tensorflow() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        from bigrec.train.device import list_gpus
+        from bigrec.train.devices import list_gpus
 
         list_gpus()
     finally:

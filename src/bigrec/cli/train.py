@@ -95,7 +95,7 @@ def train(
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
     from bigrec.train.checkpoints import CheckpointOptions
-    from bigrec.train.device import limit_threads
+    from bigrec.train.devices import limit_threads
     from bigrec.train.interrupts import TrainingInterrupted
     from bigrec.train.train import train_model
 

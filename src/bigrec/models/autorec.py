@@ -128,7 +128,7 @@ class RowBias(keras.layers.Layer):
 
     def call(self, user_index: Any) -> Any:
         """Spread the biases over rows."""
-        user = self.user.value.sparse_read(user_index)  # (batch,)
+        user = tf.gather(self.user.value, user_index)  # (batch,)
         return self.mean + user[:, None] + self.movie.value[None, :]
 
     def get_config(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class RowEmbedding(keras.layers.Embedding):
 
     def call(self, inputs: Any) -> Any:
         """Look up rows: (batch,) int32 to (batch, output_dim)."""
-        return self._embeddings.value.sparse_read(inputs)
+        return tf.gather(self._embeddings.value, inputs)
 
 
 @keras.saving.register_keras_serializable("bigrec")
@@ -70,8 +70,8 @@ class PairBias(keras.layers.Layer):
 
     def call(self, user_index: Any, movie_index: Any) -> Any:
         """Look up both biases."""
-        user = self.user.value.sparse_read(user_index)
-        return self.mean + user + self.movie.value.sparse_read(movie_index)
+        user = tf.gather(self.user.value, user_index)
+        return self.mean + user + tf.gather(self.movie.value, movie_index)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

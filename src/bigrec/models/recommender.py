@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -15,8 +15,10 @@ from bigrec.models.scoring import FoldIn, Scorer
 
 Array = np.ndarray[Any, Any]
 
-_PAIRS_AT_ONCE = 1 << 13
-_USERS_AT_ONCE = 512
+PAIRS_AT_ONCE: Final = 1 << 13
+"""Pairs that are scored in one call of a model of pairs."""
+USERS_AT_ONCE: Final = 512
+"""Rows that are completed in one call of a model of rows."""
 
 
 def takes_rows(model: keras.Model) -> bool:
@@ -73,8 +75,8 @@ class Recommender(Scorer):
         if self._neighbours is not None:
             return self._neighbours.score_pairs(user_index, movie_index)
         scores = np.empty(len(user_index), np.float32)
-        for start in range(0, len(scores), _PAIRS_AT_ONCE):
-            part = slice(start, start + _PAIRS_AT_ONCE)
+        for start in range(0, len(scores), PAIRS_AT_ONCE):
+            part = slice(start, start + PAIRS_AT_ONCE)
             batch = (tf.constant(user_index[part]), tf.constant(movie_index[part]))
             scores[part] = self._call(*batch).numpy()[:, 0]
         return scores
@@ -84,8 +86,8 @@ class Recommender(Scorer):
         users, place = np.unique(user_index, return_inverse=True)
         order = np.argsort(place, kind="stable")
         ends = np.searchsorted(place[order], np.arange(len(users) + 1))
-        for start in range(0, len(users), _USERS_AT_ONCE):
-            stop = min(start + _USERS_AT_ONCE, len(users))
+        for start in range(0, len(users), USERS_AT_ONCE):
+            stop = min(start + USERS_AT_ONCE, len(users))
             completed = self._complete_rows(users[start:stop])
             pairs = order[ends[start] : ends[stop]]
             scores[pairs] = completed[place[pairs] - start, movie_index[pairs]]

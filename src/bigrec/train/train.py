@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.training_data import TrainingData
@@ -28,10 +27,11 @@ from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.runs import CHECKPOINT, describe_environment, write_run, writing_run
 from bigrec.train.checkpoints import CheckpointOptions, Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
-from bigrec.train.device import choose_device
+from bigrec.train.devices import choose_devices
 from bigrec.train.epochs import EpochFit, Measured, OnEpoch
 from bigrec.train.history import EpochSummary, HistoryWriter
 from bigrec.train.loop import Loop, PairLoop, RowLoop
+from bigrec.train.memory import explaining_exhaustion
 from bigrec.train.priors import FactorPenalty
 from bigrec.train.schedule import learning_rate_factor
 
@@ -99,7 +99,7 @@ def train_model(
             on a split without a validation side.
         RunError: the run exists already, there is none to resume or it was begun otherwise, or the
             training has diverged.
-        ResourceError: there is no such device, or the disk is full.
+        ResourceError: there is no such device, its memory does not suffice, or the disk is full.
         TrainingInterrupted: Ctrl-C; what is needed to go on is saved.
     """
     started = time.perf_counter()
@@ -111,14 +111,14 @@ def train_model(
             f"{data.split!r} has none",
             hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
         )
-    place = choose_device(device)
+    devices = choose_devices(device)
     config = {
         "run": run,
         "model": model.name,
         "preset": preset,
         "options": dataclasses.asdict(options),
         "seed": seed,
-        "device": {"asked": device, "used": place},
+        "device": {"asked": device, "used": list(devices.names)},
         "split": {
             "name": data.split,
             "digest": data.split_digest,
@@ -130,7 +130,8 @@ def train_model(
     }
     with (
         writing_run(runs, run, config, overwrite=overwrite, resume=resume) as folder,
-        tf.device(place),
+        explaining_exhaustion(model, data.spec, options, devices, n_train=data.train.n_rows),
+        devices.scope(),
     ):
         keras.utils.set_random_seed(seed)
         biases = fit_biases(data.train, data.spec)

@@ -1,0 +1,103 @@
+"""Where to train: the one place that chooses devices.
+
+Several devices of a kind share every batch: each computes the gradient of its part, the parts are
+summed, and all update copies of the same variables (tf.distribute.MirroredStrategy; see replicas).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from bigrec.errors import ResourceError, SettingsError
+
+KINDS = ("auto", "cpu", "gpu")
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices of a training, all of one kind."""
+
+    kind: str
+    """cpu or gpu."""
+    names: tuple[str, ...]
+    """As TensorFlow names them: /GPU:0."""
+    memory_bytes: int | None
+    """Memory of each; of GPUs the smallest; None if unknown."""
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Variables that are made in this scope, and what is computed with them, are there."""
+        if len(self.names) == 1:
+            place = tf.device(self.names[0])
+        else:
+            place = tf.distribute.MirroredStrategy(list(self.names)).scope()
+        with place:
+            yield
+
+
+def choose_devices(kind: str = "auto", n_devices: int = 1) -> Devices:
+    """The devices to train on.
+
+    Args:
+        kind: cpu, gpu, or auto: a GPU where there is one.
+        n_devices: how many; 0: all of the kind. Logical devices count, so that a CPU can be split
+            into several by tf.config.set_logical_device_configuration.
+
+    Raises:
+        SettingsError: no such kind.
+        ResourceError: there are fewer.
+    """
+    if kind not in KINDS:
+        raise SettingsError.unknown_name("device", kind, KINDS)
+    has_gpu = bool(list_gpus())
+    if kind == "gpu" and not has_gpu:
+        raise ResourceError(
+            "TensorFlow sees no GPU", hint="pip install 'bigrec[gpu]', or use --device cpu"
+        )
+    kind = "gpu" if has_gpu and kind != "cpu" else "cpu"
+    there = [
+        f"/{kind.upper()}:{n}" for n in range(len(tf.config.list_logical_devices(kind.upper())))
+    ]
+    if n_devices > len(there):
+        raise ResourceError(
+            f"expected {n_devices} devices, TensorFlow sees {len(there)}: {', '.join(there)}",
+            hint="use --devices all" + ("" if kind == "gpu" else "; a CPU is one device"),
+        )
+    memory = _gpu_memory_bytes() if kind == "gpu" else _host_memory_bytes()
+    return Devices(kind, tuple(there[: n_devices or len(there)]), memory)
+
+
+def list_gpus() -> list[str]:
+    """The names of the GPUs that TensorFlow sees."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus
+    ]
+
+
+def limit_threads(n_threads: int) -> None:
+    """Let TensorFlow compute with this many threads; must come before it computes anything."""
+    tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(n_threads)
+
+
+def _host_memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _gpu_memory_bytes() -> int | None:
+    """Memory of the smallest GPU, as the driver's own tool says; TensorFlow does not tell."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = [tool, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    said = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603
+    sizes = [int(line) << 20 for line in said.stdout.split("\n") if line.strip().isdigit()]
+    return min(sizes, default=None)

@@ -1,0 +1,156 @@
+"""What a training needs of its device's memory, and the error when there is not enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from bigrec.errors import ResourceError
+from bigrec.features import BatchSpec
+from bigrec.models.autorec import AutoRecOptions
+from bigrec.models.bias import Biases
+from bigrec.models.options import GradientOptions
+from bigrec.models.recommender import PAIRS_AT_ONCE, USERS_AT_ONCE, takes_rows
+from bigrec.models.registry import ModelDefinition
+from bigrec.resources import format_bytes
+from bigrec.train.devices import Devices
+
+_FLOAT_BYTES: Final = 4
+_KEPT_PER_WEIGHT: Final = 2
+"""Values beside a trained weight: sgd has its velocity and gradient, adaptive two averages."""
+_KEPT_BY_PRIORS: Final = 2
+"""And with implicit terms: about a mean and a term."""
+_SIZES: Final = ("embedding_size", "first_units", "second_units")
+"""Hyper-parameters that the number of weights follows from."""
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """An estimate of what a training keeps on its device, in bytes; buffers of TensorFlow apart."""
+
+    parameters: int
+    """The weights of the model."""
+    optimizer: int
+    """What the optimizer and the implicit terms keep for each of them."""
+    activations: int
+    """Outputs of all layers for a step, with their gradients, or for a batch of evaluation."""
+    cache: int
+    """The train side, if it is kept there."""
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.optimizer + self.activations + self.cache
+
+
+def estimate_need(
+    definition: ModelDefinition,
+    spec: BatchSpec,
+    options: GradientOptions,
+    *,
+    n_train: int,
+    cache_bytes: int = 0,
+) -> MemoryNeed:
+    """Estimate what a training needs, from the shapes of the model; nothing large is made.
+
+    Args:
+        definition: a model that is fitted by gradient steps.
+        spec: sizes.
+        options: its hyper-parameters.
+        n_train: ratings of the train side.
+        cache_bytes: what of the train side is kept on the device.
+    """
+    assert definition.build is not None  # noqa: S101 - a model has build or fit
+    # In a graph of its own, which nobody runs, variables have shapes but no memory.
+    with tf.Graph().as_default():
+        model = definition.build(spec, options, _no_biases(spec))
+    n_weights = sum(math.prod(weight.shape) for weight in model.weights)
+    n_trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    width = sum(_width(layer.output) for layer in model.layers)
+    n_scored = USERS_AT_ONCE if takes_rows(model) else PAIRS_AT_ONCE
+    n_at_once = max(2 * _step_size(options, spec, n_train), n_scored)
+    n_kept = _KEPT_PER_WEIGHT + _KEPT_BY_PRIORS * bool(getattr(options, "implicit_l2", 0))
+    return MemoryNeed(
+        parameters=_FLOAT_BYTES * n_weights,
+        optimizer=_FLOAT_BYTES * n_trained * n_kept,
+        activations=_FLOAT_BYTES * n_at_once * width,
+        cache=cache_bytes,
+    )
+
+
+@contextmanager
+def explaining_exhaustion(
+    definition: ModelDefinition,
+    spec: BatchSpec,
+    options: Any,
+    devices: Devices,
+    *,
+    n_train: int,
+    cache_bytes: int = 0,
+) -> Iterator[None]:
+    """Turn an allocation that fails in the block into an error that says what was needed.
+
+    Args:
+        definition, spec, options, n_train, cache_bytes: see estimate_need.
+        devices: where the block computes.
+
+    Raises:
+        ResourceError: memory did not suffice.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        place = devices.names[0]
+        if not isinstance(options, GradientOptions):
+            raise ResourceError(
+                f"out of memory on {place} while fitting {definition.name}",
+                hint="train on fewer users or movies, or lower --memory",
+            ) from error
+        need = estimate_need(definition, spec, options, n_train=n_train, cache_bytes=cache_bytes)
+        has = devices.memory_bytes
+        raise ResourceError(
+            f"out of memory on {place}"
+            + (f", which has {format_bytes(has)}" if has else "")
+            + f": training {definition.name} needs about {format_bytes(need.total)} there "
+            f"(weights {format_bytes(need.parameters)}, optimizer {format_bytes(need.optimizer)}, "
+            f"activations {format_bytes(need.activations)}, "
+            f"cached ratings {format_bytes(need.cache)})",
+            hint=_advise(need, options, devices),
+        ) from error
+
+
+def _advise(need: MemoryNeed, options: GradientOptions, devices: Devices) -> str:
+    """What to lower: what takes most."""
+    largest = max(need.parameters + need.optimizer, need.activations, need.cache)
+    if largest == need.cache:
+        advice = "read the train side from disk with --cache off"
+    else:
+        names = [name for name in _SIZES if hasattr(options, name)]
+        names += ["batch_size"] if largest == need.activations else []
+        values = ", ".join(f"--set {name}={getattr(options, name)}" for name in names)
+        advice = f"lower {values}, or keep fewer users and movies in the split"
+    return advice + (", or train with --device cpu" if devices.kind == "gpu" else "")
+
+
+def _step_size(options: GradientOptions, spec: BatchSpec, n_train: int) -> int:
+    """How many times a step evaluates the model: its rows, or for AutoRec's codes its ratings."""
+    if isinstance(options, AutoRecOptions) and options.form == "codes":
+        n_rows = spec.n_movies if options.basis == "item" else spec.n_users
+        return options.batch_size * -(-n_train // n_rows)
+    return options.batch_size
+
+
+def _width(output: Any) -> int:
+    """Values of one example: of (batch, …) all but the first axis."""
+    return math.prod(output.shape[1:])
+
+
+def _no_biases(spec: BatchSpec) -> Biases:
+    user, movie = np.zeros(spec.n_users, np.float32), np.zeros(spec.n_movies, np.float32)
+    return Biases(spec.mean_rating, user, movie, movie, user, movie)

@@ -1,0 +1,117 @@
+"""The estimate of memory counts what there is, and a failed allocation is told with it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bigrec.errors import ResourceError
+from bigrec.features import BatchSpec
+from bigrec.models.bias import Biases
+from bigrec.models.dnn import DnnOptions
+from bigrec.models.matrix_factorization import MatrixFactorizationOptions
+from bigrec.models.options import GradientOptions, override
+from bigrec.models.registry import MODELS
+from bigrec.train.devices import Devices
+from bigrec.train.loop import PairLoop
+from bigrec.train.memory import estimate_need, explaining_exhaustion
+
+SPEC = BatchSpec(50, 20, 3.5, 1.0, 5.0)
+GPU = Devices("gpu", ("/GPU:0",), 8 << 30)
+
+GRADIENT_MODELS = [
+    (name, preset)
+    for name, model in MODELS.items()
+    if model.build is not None
+    for preset in model.presets
+]
+
+
+def make_biases() -> Biases:
+    user, movie = np.zeros(50, np.float32), np.zeros(20, np.float32)
+    return Biases(3.5, user, movie, movie, user, movie)
+
+
+@pytest.mark.parametrize(("name", "preset"), GRADIENT_MODELS)
+def test_weights_are_counted_as_the_built_model_has_them(name: str, preset: str) -> None:
+    definition = MODELS[name]
+    options: Any = definition.presets[preset]
+    need = estimate_need(definition, SPEC, options, n_train=400, cache_bytes=3)
+    assert definition.build is not None
+    model: keras.Model = definition.build(SPEC, options, make_biases())
+    assert need.parameters == 4 * model.count_params()
+    assert need.cache == 3
+    assert need.total == need.parameters + need.optimizer + need.activations + 3
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adaptive"])
+def test_the_optimizer_is_counted_as_it_is_made(optimizer: str) -> None:
+    options = DnnOptions(optimizer=optimizer, batch_size=8)
+    definition = MODELS["dnn"]
+    need = estimate_need(definition, SPEC, options, n_train=400)
+    assert definition.build is not None
+    loop = PairLoop(definition.build(SPEC, options, make_biases()), options)
+    # Everything is float32, but seeds, counters and the rate: a few numbers.
+    held = sum(4 * math.prod(variable.shape) for variable in loop.variables)
+    gradients = 4 * loop_weights(loop) if optimizer == "sgd" else 0
+    assert need.parameters + need.optimizer == pytest.approx(held + gradients, rel=1e-3)
+
+
+def loop_weights(loop: PairLoop) -> int:
+    return sum(math.prod(variable.shape) for variable in loop._trainable)
+
+
+def test_activations_follow_the_batch_or_the_evaluation() -> None:
+    def activations(batch_size: int) -> int:
+        options = MatrixFactorizationOptions(batch_size=batch_size)
+        return estimate_need(MODELS["matrix-factorization"], SPEC, options, n_train=1).activations
+
+    assert activations(1) == activations(4096)
+    assert activations(1 << 20) == 256 * activations(4096)
+
+
+@pytest.mark.parametrize(
+    ("options", "cache_bytes", "advice"),
+    [
+        (
+            MatrixFactorizationOptions(embedding_size=1000, batch_size=8),
+            0,
+            "lower --set embedding_size=1000, --set batch_size=8, or keep fewer users",
+        ),
+        (DnnOptions(batch_size=10**6), 0, "second_units=128, --set batch_size=1000000"),
+        (DnnOptions(), 5 << 30, "--cache off"),
+    ],
+)
+def test_a_failed_allocation_says_what_is_needed_and_what_to_lower(
+    options: GradientOptions, cache_bytes: int, advice: str
+) -> None:
+    told = explaining_exhaustion(
+        MODELS["dnn" if isinstance(options, DnnOptions) else "matrix-factorization"],
+        SPEC, options, GPU, n_train=400, cache_bytes=cache_bytes,
+    )  # fmt: skip
+    with pytest.raises(ResourceError) as caught, told:
+        tf.zeros((1 << 20, 1 << 30))  # 4 PiB, more than can be addressed
+    assert "out of memory on /GPU:0, which has 8.0 GiB" in caught.value.message
+    assert "needs about" in caught.value.message
+    assert advice in caught.value.hint
+    assert "--device cpu" in caught.value.hint
+    assert caught.value.exit_code == 5
+
+
+def test_sizes_in_the_message_are_those_of_the_model() -> None:
+    options = override(MODELS["dnn"].presets["notebook"], {"first_units": "100000000000"})
+    told = explaining_exhaustion(MODELS["dnn"], SPEC, options, GPU, n_train=400)
+    # The kernels of 20 and 128 columns, a bias and four vectors of batch normalisation.
+    with pytest.raises(ResourceError, match=r"weights 55\.7 TiB"), told:
+        tf.zeros((1 << 20, 1 << 30))
+
+
+def test_other_errors_pass() -> None:
+    told = explaining_exhaustion(MODELS["dnn"], SPEC, DnnOptions(), GPU, n_train=400)
+    with pytest.raises(ZeroDivisionError), told:
+        raise ZeroDivisionError
