@@ -210,10 +210,16 @@ class Split:
         self, *, batch_size: int = 1024, seed: int = 0, epoch: int = 1
     ) -> tf.data.Dataset:
         """One epoch of shuffled (user_index, movie_index, rating) batches for TensorFlow."""
-        from bigrec.datasets.pairs import PairFeed
+        from bigrec.datasets.pairs import PairFeed, unpack
+        from bigrec.features import MOVIE_INDEX, PAIRS, RATING, USER_INDEX
 
+        names = USER_INDEX, MOVIE_INDEX, RATING
         feed = PairFeed(self.training_data.shards(), batch_size=batch_size, seed=seed)
-        return feed.blocks(epoch).unbatch()
+        return (
+            feed.blocks(epoch)
+            .unbatch()
+            .map(lambda batch: dict(zip(names, unpack(batch[PAIRS]), strict=True)))
+        )
 
     def run(self, runs: str | Path, name: str) -> Run:
         """Open a run that was trained on this split."""

@@ -19,6 +19,8 @@ MOVIE_INDEX: Final = "movie_index"
 """int32, dense and zero-based, of one split."""
 RATING: Final = "rating"
 """float32, stars."""
+PAIRS: Final = "pairs"
+"""int64, a user_index, a movie_index and a rating in one; see bigrec.schema."""
 ROW_LENGTHS: Final = "row_lengths"
 """int32, ratings of each user of a batch of rows."""
 

@@ -32,3 +32,13 @@ LAST_DATE: Final = dt.date(2099, 12, 31)
 
 MIN_STARS: Final = 0.5
 MAX_STARS: Final = 5.0
+
+USER_SHIFT: Final = 32
+MOVIE_SHIFT: Final = 8
+"""A rating of a split travels as one 64-bit integer, a pair:
+user_index << USER_SHIFT | movie_index << MOVIE_SHIFT | half stars."""
+
+HALF_STARS_MASK: Final = (1 << MOVIE_SHIFT) - 1
+
+MAX_MOVIES: Final = 1 << (USER_SHIFT - MOVIE_SHIFT)
+"""Movies of one split, at most: their indices fit a pair."""

@@ -1,7 +1,8 @@
-"""Shuffled (user, movie, rating) batches for models that take pairs.
+"""Shuffled pairs for models that take a user, a movie and a rating.
 
 An epoch is a function of (seed, epoch): shards in a random order, each shuffled again. What travels
-to TensorFlow is a block of many batches, never a row.
+to TensorFlow is a block of many batches, never a row, and a rating travels in 8 bytes (see
+bigrec.schema), to be unpacked where it is used.
 """
 
 from __future__ import annotations
@@ -13,12 +14,22 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from bigrec.features import MOVIE_INDEX, RATING, USER_INDEX
+from bigrec.features import PAIRS
+from bigrec.schema import HALF_STARS_MASK, MAX_MOVIES, MOVIE_SHIFT, USER_SHIFT
+from bigrec.splits.shuffling import shuffle_pairs
 
 Array = np.ndarray[Any, Any]
 
 BLOCK_BATCHES: Final = 64
-_FIELDS: Final = {USER_INDEX: np.int32, MOVIE_INDEX: np.int32, RATING: np.float32}
+_ROWS_AHEAD: Final = 1 << 20
+
+
+def unpack(pairs: Any) -> tuple[Any, Any, Any]:
+    """Unpack a tensor of int64 pairs: user_index and movie_index, int32; rating, float32 stars."""
+    user = tf.bitwise.right_shift(pairs, tf.constant(USER_SHIFT, tf.int64))
+    movie = tf.bitwise.right_shift(pairs, tf.constant(MOVIE_SHIFT, tf.int64)) & (MAX_MOVIES - 1)
+    half_stars = tf.cast(pairs & HALF_STARS_MASK, tf.int32)
+    return tf.cast(user, tf.int32), tf.cast(movie, tf.int32), tf.cast(half_stars, tf.float32) / 2
 
 
 class PairFeed:
@@ -39,49 +50,43 @@ class PairFeed:
 
     def blocks(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
         """One epoch from a block on, as a tf.data pipeline that reads ahead; see `arrays`."""
-        signature = {
-            name: tf.TensorSpec((None, None), tf.as_dtype(dtype)) for name, dtype in _FIELDS.items()
-        }
         blocks = tf.data.Dataset.from_generator(
-            lambda: self.arrays(epoch, first_block), output_signature=signature
+            lambda: ({PAIRS: pairs} for pairs in self.arrays(epoch, first_block)),
+            output_signature={PAIRS: tf.TensorSpec((None, None), tf.int64)},
         )
-        return blocks.prefetch(2)
+        return blocks.prefetch(max(1, _ROWS_AHEAD // self._block_rows))
 
-    def arrays(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Array]]:
+    def arrays(self, epoch: int, first_block: int = 0) -> Iterator[Array]:
         """Yield one epoch's blocks from a block on; shards of blocks before it are not read.
 
-        Each array is (n_batches, batch_size); the rows that do not fill a batch come last, as
+        Each is (n_batches, batch_size) int64; the rows that do not fill a batch come last, as
         (1, n).
         """
-        block_rows = BLOCK_BATCHES * self._batch_size
-        n_whole_blocks = self.n_rows // block_rows
-        skipped = min(first_block, n_whole_blocks) * block_rows
+        n_whole_blocks = self.n_rows // self._block_rows
+        skipped = min(first_block, n_whole_blocks) * self._block_rows
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._shards))
-        rest: Array | None = None
+        rest = np.empty(0, np.int64)
         for number in order.tolist():
-            n_rows = self._lengths[number]
-            if skipped >= n_rows:
-                skipped -= n_rows
+            if skipped >= self._lengths[number]:
+                skipped -= self._lengths[number]
                 continue
-            permutation = np.random.default_rng([self._seed, epoch, number]).permutation(n_rows)
-            pairs = np.load(self._shards[number])[permutation[skipped:]]
+            pairs = np.load(self._shards[number])
+            shuffle_pairs(pairs, self._seed, epoch, number)
+            pairs = np.concatenate((rest, pairs[skipped:]))
             skipped = 0
-            if rest is not None:
-                pairs = np.concatenate((rest, pairs))
-            n_whole = len(pairs) // block_rows * block_rows
-            for start in range(0, n_whole, block_rows):
-                yield _block(pairs[start : start + block_rows], self._batch_size)
+            n_whole = len(pairs) // self._block_rows * self._block_rows
+            for start in range(0, n_whole, self._block_rows):
+                yield pairs[start : start + self._block_rows].reshape(-1, self._batch_size)
             rest = pairs[n_whole:]
-        if rest is not None:
-            yield from list(self._last_blocks(rest))[max(first_block - n_whole_blocks, 0) :]
+        yield from list(self._last_blocks(rest))[max(first_block - n_whole_blocks, 0) :]
 
-    def _last_blocks(self, pairs: Array) -> Iterator[dict[str, Array]]:
+    @property
+    def _block_rows(self) -> int:
+        return BLOCK_BATCHES * self._batch_size
+
+    def _last_blocks(self, pairs: Array) -> Iterator[Array]:
         n_whole = len(pairs) // self._batch_size * self._batch_size
         if n_whole:
-            yield _block(pairs[:n_whole], self._batch_size)
+            yield pairs[:n_whole].reshape(-1, self._batch_size)
         if n_whole < len(pairs):
-            yield _block(pairs[n_whole:], len(pairs) - n_whole)
-
-
-def _block(pairs: Array, batch_size: int) -> dict[str, Array]:
-    return {name: np.ascontiguousarray(pairs[name]).reshape(-1, batch_size) for name in _FIELDS}
+            yield pairs[n_whole:].reshape(1, -1)

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from bigrec.compiled import compiled
+from bigrec.schema import HALF_STARS_MASK, MAX_MOVIES, MOVIE_SHIFT, USER_SHIFT
 from bigrec.splits.random_key import PRIME, key_formula
 
 Array = np.ndarray[Any, Any]
@@ -28,10 +29,8 @@ BY_KEY: Final = 1
 BY_TIME: Final = 2
 BY_LIST: Final = 3
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_TWO = np.uint64(0x94D049BB133111EB)
-_HALF = np.uint64(32)
+_PRIME = np.uint64(PRIME)
+_LOW_BITS = np.uint64((1 << 32) - 1)
 
 
 class IdIndex(NamedTuple):
@@ -79,14 +78,24 @@ class Rule(NamedTuple):
 
 
 @numba.njit
-def _mersenne_remainder(value):  # type: ignore[no-untyped-def]
-    # 2^31 is 1 modulo the prime, so high bits are added to the low ones: no division.
-    value = (value & PRIME) + (value >> 31)
-    value = (value & PRIME) + (value >> 31)
-    return value - PRIME if value >= PRIME else value
+def _nearly_remainder(value):  # type: ignore[no-untyped-def]
+    # 2^31 is 1 modulo the prime, so high bits are added to the low ones: no division. The result is
+    # at most 2 too large for a remainder, which keeps the formula below 2^63. Told that it fits 32
+    # bits, the compiler multiplies four rows in one instruction.
+    value = np.uint64(value)
+    value = (value & _PRIME) + (value >> np.uint64(31))
+    value = (value & _PRIME) + (value >> np.uint64(31))
+    return np.int64(value & _LOW_BITS)
 
 
-compiled_key = numba.njit(key_formula(_mersenne_remainder))
+_nearly_key = numba.njit(key_formula(_nearly_remainder))
+
+
+@numba.njit
+def compiled_key(user_id, movie_id, seed):  # type: ignore[no-untyped-def]
+    """The random key of one row."""
+    key = _nearly_key(np.int64(user_id) & PRIME, np.int64(movie_id) & PRIME, seed)
+    return key - PRIME if key >= PRIME else key
 
 
 @compiled
@@ -96,135 +105,161 @@ def time_order(day, movie_id):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _find(ids, lookup, wanted):  # type: ignore[no-untyped-def]
-    if len(lookup):
-        return lookup[np.uint32(min(wanted, len(lookup) - 1))]  # unsigned: no test for negatives
+def user_of(pair):  # type: ignore[no-untyped-def]
+    """The user_index of a pair."""
+    return np.int32(pair >> USER_SHIFT)
+
+
+@compiled
+def movie_of(pair):  # type: ignore[no-untyped-def]
+    """The movie_index of a pair."""
+    return np.int32((pair >> MOVIE_SHIFT) & (MAX_MOVIES - 1))
+
+
+@compiled
+def stars_of(pair):  # type: ignore[no-untyped-def]
+    """The rating of a pair."""
+    return np.float32(pair & HALF_STARS_MASK) / np.float32(2)
+
+
+@compiled
+def _find(ids, wanted):  # type: ignore[no-untyped-def]
     place = np.searchsorted(ids, wanted)
     return place if place < len(ids) and ids[place] == wanted else ABSENT
 
 
 @compiled
-def _find_rows(user_id, movie_id, user_lookup, movie_lookup, rows, user_index, movie_index):  # type: ignore[no-untyped-def]
-    """Find the rows whose user and movie are in the tables, without branches: loads overlap."""
-    last_user, last_movie = np.int32(len(user_lookup) - 1), np.int32(len(movie_lookup) - 1)
+def _find_rows(runs, other_id, day, stars, others, first_day, last_day, out):  # type: ignore[no-untyped-def]
+    """Write the pairs, ids and days of rows that take part to the front of `out`; how many."""
+    run_index, run_id, run_end, run_shift, other_shift = runs
+    out_run_id, out_other_id, out_pair, out_day = out
+    ids, lookup = others.ids, others.lookup
+    last_place = np.int32(len(lookup) - 1)
+    has_lookup, has_days, has_stars = len(lookup) > 0, len(day) > 0, len(stars) > 0
     n_found = 0
-    for row in range(len(user_id)):
-        user = user_lookup[np.uint32(min(user_id[row], last_user))]  # unsigned: never from the end
-        movie = movie_lookup[np.uint32(min(movie_id[row], last_movie))]
-        rows[n_found] = row
-        user_index[n_found] = user
-        movie_index[n_found] = movie
-        n_found += int((user >= 0) & (movie >= 0))
+    end = 0
+    for run in range(len(run_end)):
+        start, end = end, run_end[run]
+        if run_index[run] < 0:
+            continue
+        run_bits = np.int64(run_index[run]) << run_shift
+        for row in range(start, end):
+            # Written before it is known whether the row counts: without branches, loads overlap.
+            wanted = other_id[row]
+            place = np.uint32(min(wanted, last_place))  # unsigned: never counted from the end
+            other = lookup[place] if has_lookup else _find(ids, wanted)
+            half_stars = np.int64(stars[row] * 2) if has_stars else 0
+            out_run_id[n_found] = run_id[run]
+            out_other_id[n_found] = wanted
+            out_pair[n_found] = run_bits | np.int64(other) << other_shift | half_stars
+            is_found = other >= 0
+            if has_days:
+                out_day[n_found] = day[row]
+                is_found &= (day[row] >= first_day) & (day[row] <= last_day)
+            n_found += int(is_found)
     return n_found
 
 
 @compiled
-def _find_sparse_rows(user_id, movie_id, users, movies, rows, user_index, movie_index):  # type: ignore[no-untyped-def]
-    """The same where ids are too large for a table."""
-    n_found = 0
-    for row in range(len(user_id)):
-        user = _find(users.ids, users.lookup, user_id[row])
-        movie = _find(movies.ids, movies.lookup, movie_id[row])
-        if user >= 0 and movie >= 0:
-            rows[n_found] = row
-            user_index[n_found] = user
-            movie_index[n_found] = movie
-            n_found += 1
-    return n_found
+def _mark_keys(user_id, movie_id, seed, low, high, side, mark):  # type: ignore[no-untyped-def]
+    """Put the rows of the train side whose keys are from low up to high, exclusive, on another."""
+    for row in range(len(side)):
+        key = compiled_key(user_id[row], movie_id[row], seed)
+        is_marked = (key >= low) & (key < high) & (side[row] == TRAIN)
+        side[row] = mark if is_marked else side[row]
 
 
 @compiled
-def _mark_keys(user_id, movie_id, rows, seed, low, high, marks):  # type: ignore[no-untyped-def]
-    """Set marks to whether the key of each row is from low up to high, exclusive."""
-    for place in range(len(rows)):
-        row = rows[place]
-        key = compiled_key(np.int64(user_id[row]), np.int64(movie_id[row]), seed)
-        marks[place] = (key >= low) & (key < high)
+def _mark_late(pair, day, movie_id, starts, side):  # type: ignore[no-untyped-def]
+    """Put rows that are not before their user's start in time order on the test side."""
+    for row in range(len(side)):
+        if time_order(day[row], movie_id[row]) >= starts[user_of(pair[row])]:
+            side[row] = TEST
 
 
 @compiled
-def select_rows(user_id, movie_id, day, stars, users, movies, rule, out):  # type: ignore[no-untyped-def]
-    """Take the rows of a split out of a row group, with dense indices and sides.
+def _mark_listed(pair, listed_ends, listed, side):  # type: ignore[no-untyped-def]
+    """Put the rows of listed pairs on the test side."""
+    for row in range(len(side)):
+        user, movie = user_of(pair[row]), movie_of(pair[row])
+        for place in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
+            if listed[place] == movie:
+                side[row] = TEST
+
+
+@compiled
+def _drop_cold(pair, day, side, warm_users, warm_movies):  # type: ignore[no-untyped-def]
+    """Move the rows that stay to the front; how many."""
+    has_days = len(day) > 0
+    n_kept = 0
+    for row in range(len(side)):
+        user, movie = user_of(pair[row]), movie_of(pair[row])
+        if side[row] == TRAIN or (warm_users[user] and warm_movies[movie]):
+            pair[n_kept], side[n_kept] = pair[row], side[row]
+            if has_days:
+                day[n_kept] = day[row]
+            n_kept += 1
+    return n_kept
+
+
+@compiled
+def select_rows(runs, other_id, day, stars, others, rule, by_user, out):  # type: ignore[no-untyped-def]
+    """Take the rows of a split out of a row group, as pairs with their sides.
 
     Args:
-        user_id, movie_id: (n,) int32.
+        runs: the rows of one user each where rows are sorted by user, else of one movie: dense
+            indices (ABSENT to skip), ids and ends, (n_runs,) each; the shifts of this and the other
+            index in a pair.
+        other_id: (n,) int32, the other id of each row.
         day: (n,) int32, days since 1970; empty where it does not matter.
-        stars: (n,) int32, the bits of the ratings; empty where they do not matter.
-        users, movies: IdIndex of those that take part.
+        stars: (n,) float32; empty where they do not matter.
+        others: IdIndex of the other ids that take part.
         rule: Rule.
-        out: user_index, movie_index, day, stars, side; like the inputs, side (n,) uint8.
+        by_user: whether the runs are of users.
+        out: (n,) each: ids of the runs and the others, int32, for use in between; pair, int64; day,
+            like the input; side, uint8.
 
     Returns:
         How many rows were written to the front of `out`, and how many were dropped as cold.
     """
-    out_user, out_movie, out_day, out_stars, out_side = out
-    # Fields are read once: each access to an array in a tuple counts a reference, atomically.
-    starts, listed_ends, listed = rule.starts, rule.listed_ends, rule.listed
-    warm_users, warm_movies = rule.warm_users, rule.warm_movies
-    way = rule.way
-    has_validation = rule.validation_bound > 0
-    first_day, last_day, drops_cold = rule.first_day, rule.last_day, rule.drops_cold
-    has_days, has_stars = len(day) > 0, len(stars) > 0
-    rows = np.empty(len(user_id), np.int32)
-    if len(users.lookup) and len(movies.lookup):
-        n_found = _find_rows(
-            user_id, movie_id, users.lookup, movies.lookup, rows, out_user, out_movie
-        )
-    else:
-        n_found = _find_sparse_rows(user_id, movie_id, users, movies, rows, out_user, out_movie)
-    rows = rows[:n_found]
-    if way == BY_KEY:
-        _mark_keys(user_id, movie_id, rows, rule.seed, rule.low, rule.high, out_side)
-    second = np.empty(n_found if has_validation else 0, np.uint8)
-    if has_validation:
-        bound = rule.validation_bound
-        _mark_keys(user_id, movie_id, rows, rule.validation_seed, 0, bound, second)
-    n_dropped = 0
-    n_taken = 0
-    for place in range(n_found):
-        row, user, movie = rows[place], out_user[place], out_movie[place]
-        if has_days and not first_day <= day[row] <= last_day:
-            continue
-        is_test = False
-        if way == BY_KEY:
-            is_test = out_side[place] != 0
-        elif way == BY_TIME:
-            is_test = time_order(day[row], movie_id[row]) >= starts[user]
-        elif way == BY_LIST:
-            for pair in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
-                is_test |= listed[pair] == movie
-        side = TEST if is_test else TRAIN
-        if has_validation and not is_test and second[place]:
-            side = VALIDATION
-        if drops_cold and side != TRAIN and not (warm_users[user] and warm_movies[movie]):
-            n_dropped += 1
-            continue
-        out_user[n_taken] = user
-        out_movie[n_taken] = movie
-        out_side[n_taken] = side
-        if has_days:
-            out_day[n_taken] = day[row]
-        if has_stars:
-            out_stars[n_taken] = stars[row]
-        n_taken += 1
-    return n_taken, n_dropped
+    run_id, other, pair, out_day, side = out
+    found = run_id, other, pair, out_day
+    n_found = _find_rows(runs, other_id, day, stars, others, rule.first_day, rule.last_day, found)
+    pair, side, out_day = pair[:n_found], side[:n_found], out_day[:n_found]
+    user_id, movie_id = run_id[:n_found], other[:n_found]
+    if not by_user:
+        user_id, movie_id = movie_id, user_id
+    side[:] = TRAIN
+    if rule.way == BY_KEY:
+        _mark_keys(user_id, movie_id, rule.seed, rule.low, rule.high, side, TEST)
+    elif rule.way == BY_TIME:
+        _mark_late(pair, out_day, movie_id, rule.starts, side)
+    elif rule.way == BY_LIST:
+        _mark_listed(pair, rule.listed_ends, rule.listed, side)
+    if rule.validation_bound:
+        seed, bound = rule.validation_seed, rule.validation_bound
+        _mark_keys(user_id, movie_id, seed, 0, bound, side, VALIDATION)
+    n_kept = n_found
+    if rule.drops_cold:
+        n_kept = _drop_cold(pair, out_day, side, rule.warm_users, rule.warm_movies)
+    return n_kept, n_found - n_kept
 
 
 @compiled
-def count_rows(by_user, by_movie, user_index, movie_index, side):  # type: ignore[no-untyped-def]
+def count_rows(by_user, by_movie, pair, side):  # type: ignore[no-untyped-def]
     """Add rows to (n_users, N_SIDES) and (n_movies, N_SIDES) counts."""
     for row in range(len(side)):
-        by_user[user_index[row], side[row]] += 1
-        by_movie[movie_index[row], side[row]] += 1
+        by_user[user_of(pair[row]), side[row]] += 1
+        by_movie[movie_of(pair[row]), side[row]] += 1
 
 
 @compiled
-def keep_latest(latest, user_index, day, movie_id):  # type: ignore[no-untyped-def]
+def keep_latest(latest, pair, day, movie_ids):  # type: ignore[no-untyped-def]
     """Keep each user's greatest time orders in (n_users, n) int64, ascending; -1 is none."""
     n_kept = latest.shape[1]
     for row in range(len(day)):
-        order = time_order(day[row], movie_id[row])
-        kept = latest[user_index[row]]
+        order = time_order(day[row], movie_ids[movie_of(pair[row])])
+        kept = latest[user_of(pair[row])]
         if order <= kept[0]:
             continue
         place = 0
@@ -232,81 +267,3 @@ def keep_latest(latest, user_index, day, movie_id):  # type: ignore[no-untyped-d
             kept[place] = kept[place + 1]
             place += 1
         kept[place] = order
-
-
-@compiled
-def group_by_side(movie_index, stars, side):  # type: ignore[no-untyped-def]
-    """Order rows by side, and keep their order within each.
-
-    Returns:
-        movie_index and stars in the new order, and (N_SIDES + 1,) int64 ends of the sides.
-    """
-    ends = np.zeros(N_SIDES + 1, np.int64)
-    for row in range(len(side)):
-        ends[side[row] + 1] += 1
-    ends = np.cumsum(ends)
-    places = ends.copy()
-    grouped_movies, grouped_stars = np.empty_like(movie_index), np.empty_like(stars)
-    for row in range(len(side)):
-        place = places[side[row]]
-        places[side[row]] += 1
-        grouped_movies[place] = movie_index[row]
-        grouped_stars[place] = stars[row]
-    return grouped_movies, grouped_stars, ends
-
-
-@compiled
-def _mix(state):  # type: ignore[no-untyped-def]
-    # The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
-    state = (state ^ (state >> np.uint64(30))) * _MIX_ONE
-    state = (state ^ (state >> np.uint64(27))) * _MIX_TWO
-    return state ^ (state >> np.uint64(31))
-
-
-@compiled
-def _below(bound, state):  # type: ignore[no-untyped-def]
-    """A number from 0 up to bound, exclusive, out of 64 random bits."""
-    return np.int64((_mix(state) >> _HALF) * np.uint64(bound) >> _HALF)
-
-
-@compiled
-def scatter_train(user_index, movie_index, stars, side, n_buckets, seed):  # type: ignore[no-untyped-def]
-    """Throw each train row into a bucket at random.
-
-    Returns:
-        (n_train, 3) int32 rows of user_index, movie_index and stars, ordered by bucket, and
-        (n_buckets + 1,) int64 ends of the buckets.
-    """
-    buckets = np.empty(len(side), np.uint16)
-    ends = np.zeros(n_buckets + 1, np.int64)
-    start = _mix(np.uint64(seed) + _GOLDEN)
-    for row in range(len(side)):
-        if side[row] == TRAIN:
-            pair = np.uint64(user_index[row]) << _HALF | np.uint64(movie_index[row])
-            bucket = _below(n_buckets, start ^ (pair * _GOLDEN))
-            buckets[row] = bucket
-            ends[bucket + 1] += 1
-    ends = np.cumsum(ends)
-    places = ends.copy()
-    pairs = np.empty((ends[n_buckets], 3), np.int32)
-    for row in range(len(side)):
-        if side[row] == TRAIN:
-            place = places[buckets[row]]
-            places[buckets[row]] += 1
-            pairs[place, 0] = user_index[row]
-            pairs[place, 1] = movie_index[row]
-            pairs[place, 2] = stars[row]
-    return pairs, ends
-
-
-@compiled
-def shuffle_rows(rows, seed, number):  # type: ignore[no-untyped-def]
-    """Shuffle (n, 3) rows in place, n below 2^32, by Fisher and Yates's method."""
-    state = _mix(_mix(np.uint64(seed) + _GOLDEN) + np.uint64(number))
-    for last in range(len(rows) - 1, 0, -1):
-        state += _GOLDEN
-        other = _below(last + 1, state)
-        for column in range(3):
-            kept = rows[last, column]
-            rows[last, column] = rows[other, column]
-            rows[other, column] = kept

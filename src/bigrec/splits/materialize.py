@@ -5,45 +5,38 @@
     shards/SIDE/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
     shards/SIDE/movie_index.npy           (n_rows,) int32, ascending for each user
     shards/SIDE/rating.npy                (n_rows,) float32, stars
-    shards/shuffled/00000.npy …           the train side again, (n,) PAIR_DTYPE, in random order
+    shards/shuffled/00000.npy …           the train side again, in random order: (n,) int64 pairs,
+                                          see bigrec.schema
 
 SIDE is train, test and, where the split has one, validation. One scan of ratings_by_user writes the
-rows by user and throws every train row into a random bucket; then each bucket is shuffled on its
-own. A random bucket for each row and a uniform shuffle inside each bucket make a uniform shuffle of
-all, in memory for one bucket a thread.
+rows by user and throws every train row into a shard at random; then each shard is shuffled on its
+own. A random shard for each row and a uniform shuffle inside each shard make a uniform shuffle of
+all, in memory for one shard a thread.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import os
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
 from bigrec.errors import StoreError
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.schema import RATING
-from bigrec.splits.kernels import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    group_by_side,
-    scatter_train,
-    shuffle_rows,
-)  # fmt: skip
+from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import SelectedRows, scan_selected
 from bigrec.splits.shards import FORMAT_VERSION, are_current, file_digest
+from bigrec.splits.shuffling import group_by_side, scatter_train, shuffle_pairs
 from bigrec.splits.splits import Split
-from bigrec.store.writer import publishing
+from bigrec.store.writer import publishing, start_writing
 
 Array = np.ndarray[Any, Any]
 
-PAIR_DTYPE: Final = np.dtype(
-    [("user_index", "<i4"), ("movie_index", "<i4"), ("rating", "<f4")], align=True
-)
+_PAIR: Final = np.dtype("<i8")
 _SHARD_ROWS = 1 << 20
 _SIDES: Final = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
@@ -58,9 +51,9 @@ class _Prepared(NamedTuple):
     side_ends: Array
     """(N_SIDES + 1,) int64."""
     pairs: Array
-    """(n_train, 3) int32, by bucket: the bytes of PAIR_DTYPE."""
-    bucket_ends: Array
-    """(n_buckets + 1,) int64."""
+    """(n_train,) int64, by shard."""
+    shard_ends: Array
+    """(n_shards + 1,) int64."""
     rating_sum: float
     """Stars of the train side."""
     n_read: int
@@ -87,8 +80,7 @@ def materialize_split(
         return split.shards
     budget = budget or Budget()
     layout = split.catalog.layout
-    parts = layout.parts(layout.ratings_by_user)
-    if not parts:
+    if not layout.parts(layout.ratings_by_user):
         raise StoreError(
             f"{layout.root} has no ratings by user", hint="ingest again without --no-by-user"
         )
@@ -98,15 +90,10 @@ def materialize_split(
     n_shards = max(1, -(-split.summary.n_train // _SHARD_ROWS))
 
     def prepare(rows: SelectedRows) -> _Prepared:
-        movie_index, stars, side_ends = group_by_side(rows.movie_index, rows.stars, rows.side)
-        pairs, bucket_ends = scatter_train(
-            rows.user_index, rows.movie_index, rows.stars, rows.side, n_shards, seed
-        )
-        rating = stars.view(np.float32)
+        movie_index, rating, side_ends = group_by_side(rows.pair, rows.side)
+        pairs, shard_ends = scatter_train(rows.pair, rows.side, n_shards, seed)
         rating_sum = float(rating[: side_ends[TRAIN + 1]].sum(dtype=np.float64))
-        return _Prepared(
-            movie_index, rating, side_ends, pairs, bucket_ends, rating_sum, rows.n_read
-        )
+        return _Prepared(movie_index, rating, side_ends, pairs, shard_ends, rating_sum, rows.n_read)
 
     with publishing(split.shards) as partial:
         np.save(partial / "users.npy", selection.users.ids)
@@ -119,81 +106,109 @@ def materialize_split(
                 for name, side in _SIDES.items()
                 if name != "validation" or split.spec.validation_fraction
             ]
-            buckets: list[BinaryIO] = [
-                files.enter_context(_bucket(partial, number).open("wb"))
+            (partial / "shuffled").mkdir()
+            shards = [
+                files.enter_context(_ArrayFile(_shard(partial, number), _PAIR))
                 for number in range(n_shards)
             ]
-            for rows in scan_selected(parts, selection, budget.threads, prepare, columns=[RATING]):
+            for rows in scan_selected(
+                split.catalog, selection, budget.threads, prepare, columns=[RATING]
+            ):
                 for writer in sides:
                     writer.append(rows)
-                _write_slices(buckets, rows.pairs, rows.bucket_ends)
+                edges = rows.shard_ends.tolist()
+                for shard, start, end in zip(shards, edges, edges[1:], strict=False):
+                    shard.append(rows.pairs[start:end])
                 rating_sum += rows.rating_sum
                 progress.advance(rows.n_read, rows.n_read)
-        _shuffle_buckets(partial, n_shards, seed, budget, progress)
-        _write_manifest(partial, split, rating_sum, budget)
+        digests = _shuffle_shards(partial, n_shards, seed, budget, progress)
+        _write_manifest(partial, split, rating_sum, digests, budget)
     return split.shards
 
 
+class _ArrayFile:
+    """A one-dimensional .npy file that grows."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        self._file = path.open("wb")
+        self._dtype = dtype
+        self._n_rows = 0
+        self._write_header()
+
+    def append(self, rows: Array) -> None:
+        """Add (n,) rows of the file's dtype."""
+        self._file.write(rows.data)
+        self._n_rows += len(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.seek(0)
+        self._write_header()
+        start_writing(self._file)
+        self._file.close()
+
+    def _write_header(self) -> None:
+        # NumPy leaves room in it for any length.
+        fields = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._n_rows,)}
+        np.lib.format.write_array_header_1_0(self._file, fields)
+
+
 class _SideWriter:
-    """Appends one side's rows to its .npy files, whose lengths are known beforehand."""
+    """Appends one side's rows to its files."""
 
     def __init__(
         self, files: contextlib.ExitStack, folder: Path, side: int, lengths: Array
     ) -> None:
         folder.mkdir()
-        indptr = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-        np.save(folder / "indptr.npy", indptr)
+        np.save(folder / "indptr.npy", np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
         self._side = side
-        self._movie_index = files.enter_context((folder / "movie_index.npy").open("wb"))
-        self._rating = files.enter_context((folder / "rating.npy").open("wb"))
-        for file, dtype in ((self._movie_index, "<i4"), (self._rating, "<f4")):
-            _write_npy_header(file, np.dtype(dtype), int(indptr[-1]))
+        self._movie_index, self._rating = (
+            files.enter_context(_ArrayFile(folder / name, np.dtype(dtype)))
+            for name, dtype in (("movie_index.npy", "<i4"), ("rating.npy", "<f4"))
+        )
 
     def append(self, rows: _Prepared) -> None:
         of_side = slice(rows.side_ends[self._side], rows.side_ends[self._side + 1])
-        self._movie_index.write(rows.movie_index[of_side].data)
-        self._rating.write(rows.rating[of_side].data)
+        self._movie_index.append(rows.movie_index[of_side])
+        self._rating.append(rows.rating[of_side])
 
 
-def _write_npy_header(file: BinaryIO, dtype: np.dtype[Any], n_rows: int) -> None:
-    description = np.lib.format.dtype_to_descr(dtype)
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": description, "fortran_order": False, "shape": (n_rows,)}
-    )
+def _shard(folder: Path, number: int) -> Path:
+    return folder / "shuffled" / f"{number:05d}.npy"
 
 
-def _bucket(folder: Path, number: int) -> Path:
-    return folder / f"bucket-{number:05d}"
-
-
-def _write_slices(files: list[BinaryIO], rows: Array, ends: Array) -> None:
-    edges = ends.tolist()
-    for file, start, end in zip(files, edges, edges[1:], strict=False):
-        file.write(rows[start:end].data)
-
-
-def _shuffle_buckets(
+def _shuffle_shards(
     partial: Path, n_shards: int, seed: int, budget: Budget, progress: Progress
-) -> None:
-    folder = partial / "shuffled"
-    folder.mkdir()
+) -> dict[Path, str]:
+    """Shuffle each shard where it is; the digests of the files."""
     progress.start("shuffling", n_shards, "shards")
 
-    def shuffle(number: int) -> int:
-        source = _bucket(partial, number)
-        rows = np.fromfile(source, np.int32).reshape(-1, 3)
-        source.unlink()
-        shuffle_rows(rows, seed, number)
-        np.save(folder / f"{number:05d}.npy", rows.view(PAIR_DTYPE).reshape(-1))
-        return len(rows)
+    def shuffle(number: int) -> tuple[Path, str, int]:
+        path = _shard(partial, number)
+        pairs = np.load(path)
+        shuffle_pairs(pairs, seed, 0, number)  # the epochs of trainings count from 1
+        with path.open("r+b") as file:
+            file.seek(-pairs.nbytes, os.SEEK_END)
+            file.write(pairs.data)
+            start_writing(file)
+        return path, file_digest(path), len(pairs)
 
-    for n_rows in map_in_order(shuffle, range(n_shards), budget.threads):
+    digests = {}
+    for path, digest, n_rows in map_in_order(shuffle, range(n_shards), budget.threads):
+        digests[path] = digest
         progress.advance(1, n_rows)
+    return digests
 
 
-def _write_manifest(partial: Path, split: Split, rating_sum: float, budget: Budget) -> None:
-    paths = list(_files(partial))
-    digests = map_in_order(file_digest, paths, budget.threads)
+def _write_manifest(
+    partial: Path, split: Split, rating_sum: float, digests: dict[Path, str], budget: Budget
+) -> None:
+    """Write the manifest; the files without a digest get theirs."""
+    files = {path for path in partial.rglob("*") if path.is_file()}
+    rest = sorted(files - digests.keys())
+    digests |= zip(rest, map_in_order(file_digest, rest, budget.threads), strict=True)
     fields = {
         "format_version": FORMAT_VERSION,
         "split": split.name,
@@ -207,13 +222,6 @@ def _write_manifest(partial: Path, split: Split, rating_sum: float, budget: Budg
         "mean_rating": rating_sum / split.summary.n_train,
         "min_rating": split.catalog.manifest.min_rating,
         "max_rating": split.catalog.manifest.max_rating,
-        "files": {
-            path.relative_to(partial).as_posix(): digest
-            for path, digest in zip(paths, digests, strict=True)
-        },
+        "files": {path.relative_to(partial).as_posix(): digests[path] for path in sorted(files)},
     }
     (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())

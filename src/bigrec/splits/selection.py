@@ -1,18 +1,24 @@
-"""Scanning a store for the rows of a split: dense indices, sides, counts; a row group at a time."""
+"""Scanning a store for the rows of a split: pairs, sides, counts; a row group at a time.
+
+Rows are sorted by user, or by movie where a store keeps that order alone. How many rows each user
+has is stored, so the column of the ids that rows are sorted by is never read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bigrec.errors import StoreError
 from bigrec.resources import Budget, Progress, map_in_order
-from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
+from bigrec.schema import DATE, MOVIE_ID, MOVIE_SHIFT, RATING, USER_ID, USER_SHIFT
 from bigrec.splits.kernels import ABSENT, N_SIDES, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
 
@@ -38,14 +44,10 @@ class Selection:
 class SelectedRows:
     """The rows of one row group that a split takes."""
 
-    user_index: Array
-    """(n,) int32."""
-    movie_index: Array
-    """(n,) int32."""
+    pair: Array
+    """(n,) int64, see bigrec.schema; without stars where no ratings were read."""
     day: Array
-    """(n,) int32, days since 1970; meaningless where no days were read."""
-    stars: Array
-    """(n,) int32, the bits of float32 ratings; meaningless where no ratings were read."""
+    """(n,) int32, days since 1970; empty where no days were read."""
     side: Array
     """(n,) uint8: TRAIN, VALIDATION or TEST."""
     n_read: int
@@ -78,7 +80,7 @@ def index_ids(ids: Array) -> IdIndex:
 
 
 def scan_selected(
-    parts: list[Path],
+    catalog: Catalog,
     selection: Selection,
     threads: int,
     then: Callable[[SelectedRows], Result],
@@ -88,36 +90,42 @@ def scan_selected(
     """Yield then(rows) for each row group, in order; select and `then` run in worker threads.
 
     Args:
-        parts: Parquet parts of a store, in sort order.
+        catalog: the store.
         selection: what to take.
         threads: row groups in work at a time.
         then: what to do with the selected rows of a row group.
         columns: which of RATING and DATE to read besides the ids and what the rule needs.
-    """
-    with_days = selection.rule.reads_days or DATE in columns
-    names = [USER_ID, MOVIE_ID, *([DATE] if with_days else []), *({RATING} & set(columns))]
 
-    def select(group: tuple[Path, int]) -> Result:
-        path, number = group
-        with pq.ParquetFile(path) as file:
-            table = file.read_row_group(number, columns=names, use_threads=False)
+    Raises:
+        StoreError: the store's counts do not add up to its rows.
+    """
+    order = _scan_order(catalog, selection)
+    others = selection.movies if order.by_user else selection.users
+    other_id = MOVIE_ID if order.by_user else USER_ID
+    with_days = selection.rule.reads_days or DATE in columns
+    with_stars = RATING in columns
+    names = [other_id, *([DATE] if with_days else []), *([RATING] if with_stars else [])]
+
+    def select(group: _RowGroup) -> Result:
+        with pq.ParquetFile(group.path) as file:
+            table = file.read_row_group(group.number, columns=names, use_threads=False)
         n = table.num_rows
         inputs = [
-            table[USER_ID].to_numpy(),
-            table[MOVIE_ID].to_numpy(),
+            table[other_id].to_numpy(),
             table[DATE].cast(pa.int32()).to_numpy() if with_days else np.empty(0, np.int32),
-            table[RATING].to_numpy().view(np.int32) if RATING in columns else np.empty(0, np.int32),
+            table[RATING].to_numpy() if with_stars else np.empty(0, np.float32),
         ]
         for column in inputs:
             column.setflags(write=False)  # always, so that the kernel is compiled for one type
-        out = (*(np.empty(len(column), np.int32) for column in inputs), np.empty(n, np.uint8))
-        n_taken, n_dropped = select_rows(
-            *inputs, selection.users, selection.movies, selection.rule, out
-        )
-        user_index, movie_index, day, stars, side = (column[:n_taken] for column in out)
-        return then(SelectedRows(user_index, movie_index, day, stars, side, n, n_dropped))
+        run_id, other, day = np.empty(n, np.int32), np.empty(n, np.int32), np.empty_like(inputs[1])
+        pair, side = np.empty(n, np.int64), np.empty(n, np.uint8)
+        n_kept, n_dropped = select_rows(
+            order.runs(group.start, group.start + n), *inputs, others, selection.rule,
+            order.by_user, (run_id, other, pair, day, side),
+        )  # fmt: skip
+        return then(SelectedRows(pair[:n_kept], day[:n_kept], side[:n_kept], n, n_dropped))
 
-    return map_in_order(select, _row_groups(parts), threads)
+    return map_in_order(select, order.row_groups(), threads)
 
 
 def count_sides(
@@ -128,7 +136,7 @@ def count_sides(
     by_movie = np.zeros((len(selection.movies.ids), N_SIDES), np.int32)
     n_dropped = 0
     for rows in scan_ratings(catalog, selection, budget, progress, task):
-        count_rows(by_user, by_movie, rows.user_index, rows.movie_index, rows.side)
+        count_rows(by_user, by_movie, rows.pair, rows.side)
         n_dropped += rows.n_dropped
     return Counts(by_user, by_movie, n_dropped)
 
@@ -142,20 +150,76 @@ def scan_ratings(
     *,
     columns: Collection[str] = (),
 ) -> Iterator[SelectedRows]:
-    """Yield the selected rows of a store, a row group at a time, and report the progress.
-
-    The order by user is preferred: there the greater one of the two lookup tables is read in order.
-    """
+    """Yield the selected rows of a store, a row group at a time, and report the progress."""
     progress.start(task, catalog.manifest.n_ratings, "ratings")
-    layout = catalog.layout
-    parts = layout.parts(layout.ratings_by_user) or layout.parts(layout.ratings)
-    for rows in scan_selected(parts, selection, budget.threads, lambda rows: rows, columns=columns):
+    threads = budget.threads
+    for rows in scan_selected(catalog, selection, threads, lambda rows: rows, columns=columns):
         yield rows
         progress.advance(rows.n_read, rows.n_read)
 
 
-def _row_groups(parts: list[Path]) -> Iterator[tuple[Path, int]]:
-    for path in parts:
-        with pq.ParquetFile(path) as file:
-            n_groups = file.num_row_groups
-        yield from ((path, number) for number in range(n_groups))
+class _RowGroup(NamedTuple):
+    """One row group of a store's ratings in one sort order."""
+
+    path: Path
+    number: int
+    """In its file."""
+    start: int
+    """Rows before it."""
+
+
+class _ScanOrder(NamedTuple):
+    """The ratings of a store, sorted by user or by movie, and where the rows of each are."""
+
+    parts: list[Path]
+    by_user: bool
+    ids: Array
+    """(n,) int32, ascending: all users, or all movies."""
+    indices: Array
+    """(n,) int32: their dense indices, ABSENT for those that do not take part."""
+    ends: Array
+    """(n,) int64: where their rows end."""
+    shifts: tuple[int, int]
+    """Where in a pair the indices of these and of the other ids are."""
+
+    def runs(self, start: int, stop: int) -> tuple[Array, Array, Array, int, int]:
+        """The runs of the rows from `start` to `stop`, exclusive, as select_rows takes them."""
+        first = np.searchsorted(self.ends, start, side="right")
+        last = np.searchsorted(self.ends, stop, side="left") + 1
+        some = slice(first, last)
+        ends = np.minimum(self.ends[some], stop) - start
+        return self.indices[some], self.ids[some], ends, *self.shifts
+
+    def row_groups(self) -> Iterator[_RowGroup]:
+        """All row groups, in order."""
+        start = 0
+        for path in self.parts:
+            with pq.ParquetFile(path) as file:
+                metadata = file.metadata
+            for number in range(metadata.num_row_groups):
+                yield _RowGroup(path, number, start)
+                start += metadata.row_group(number).num_rows
+        if start != self.ends[-1]:
+            raise StoreError(
+                f"{self.parts[0].parent} holds {start:,} rows where the counts of "
+                f"{'users' if self.by_user else 'movies'} add up to {self.ends[-1]:,}",
+                hint="the store is damaged: ingest the raw files again with --overwrite",
+            )
+
+
+def _scan_order(catalog: Catalog, selection: Selection) -> _ScanOrder:
+    layout = catalog.layout
+    parts = layout.parts(layout.ratings_by_user)
+    by_user = bool(parts)
+    if by_user:
+        frame, name, chosen = catalog.users(), USER_ID, selection.users
+        shifts = USER_SHIFT, MOVIE_SHIFT
+    else:
+        parts = layout.parts(layout.ratings)
+        frame, name, chosen = catalog.movies(), MOVIE_ID, selection.movies
+        shifts = MOVIE_SHIFT, USER_SHIFT
+    table = frame.select(name, pl.col("n_ratings").cast(pl.Int64)).sort(name).collect()
+    ids = table[name].to_numpy()
+    index = np.full(len(ids), ABSENT, np.int32)
+    index[np.searchsorted(ids, chosen.ids)] = np.arange(len(chosen.ids), dtype=np.int32)
+    return _ScanOrder(parts, by_user, ids, index, np.cumsum(table["n_ratings"].to_numpy()), shifts)

@@ -11,7 +11,7 @@ from bigrec.errors import SettingsError
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 """Of the files that `materialize` writes."""
 
 

@@ -22,7 +22,7 @@ import polars as pl
 
 from bigrec.errors import SettingsError, SplitError
 from bigrec.resources import SILENT, Budget, Progress
-from bigrec.schema import MOVIE_ID, USER_ID
+from bigrec.schema import MAX_MOVIES, MOVIE_ID, USER_ID
 from bigrec.splits.filters import candidates, find_k_core
 from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import Counts, Selection, count_sides, index_ids
@@ -165,7 +165,8 @@ def create_split(
 
     Raises:
         SettingsError: the name cannot be a folder's name.
-        SplitError: the name is taken by another split, or a side would be empty.
+        SplitError: the name is taken by another split, a side would be empty, or there are more
+            movies than MAX_MOVIES.
     """
     started = time.perf_counter()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
@@ -288,6 +289,12 @@ def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progre
     """Settle all that depends on more than one row, then count."""
     probe = catalog.probe() if spec.method == "probe" else None
     users, movies = candidates(catalog, spec)
+    if len(movies.ids) > MAX_MOVIES:
+        raise SplitError(
+            f"this split would have {len(movies.ids):,} movies, more than the {MAX_MOVIES:,} that "
+            "bigrec can tell apart",
+            hint="keep fewer with --min-movie-ratings or --movies-from",
+        )
     rounds = 0
     if spec.k_core:
         users, movies, rounds = find_k_core(catalog, users, movies, spec, budget, progress)

@@ -18,6 +18,7 @@ import pyarrow as pa
 from bigrec.schema import DATE, MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
 from bigrec.store import encodings
 from bigrec.store.thrift import I32, Value, encode_struct
+from bigrec.store.writer import start_writing
 from bigrec.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -85,8 +86,7 @@ class RatingsWriter:
                 }
             )
             _write_all(file.fileno(), [footer, struct.pack("<I", len(footer)), _MAGIC])
-            # Linux begins to write to the disk here, so that the sync before publishing is short.
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            start_writing(file)
 
     def _ids(self, name: str, values: Array, *, compress: bool) -> _Chunk:
         page = self._pages[name]

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import keras
 
-from bigrec.features import USER_INDEX, BatchSpec
+from bigrec.features import PAIRS, BatchSpec
 from bigrec.models.options import GradientOptions
 from bigrec.models.scoring import Errors
 from bigrec.resources import Progress
@@ -140,8 +140,7 @@ class EpochFit:
         state.input_wait_seconds += received - asked
         self.progress.advance(n_rows, n_rows)
         # A block of pairs has an axis of batches; a block of rows is one batch of users.
-        users = block[USER_INDEX].shape
-        self.checkpoints.count(users[0] if len(users) > 1 else 1, state)
+        self.checkpoints.count(block[PAIRS].shape[0] if PAIRS in block else 1, state)
 
     def _end_epoch(self, measured: Measured) -> None:
         state = self.state

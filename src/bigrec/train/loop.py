@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from bigrec.datasets.pairs import BLOCK_BATCHES
-from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.datasets.pairs import BLOCK_BATCHES, unpack
+from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
 from bigrec.train.optimizers import make_optimizer
@@ -65,27 +65,25 @@ class PairLoop:
         self._train_rest = tf.function(self._block, reduce_retracing=True)
 
     def train_block(self, block: Block) -> tuple[float, int]:
-        """Train on (n_batches, batch_size) arrays; see Loop."""
-        arrays = block[USER_INDEX], block[MOVIE_INDEX], block[RATING]
-        n_batches, batch_size = block[RATING].shape
+        """Train on (n_batches, batch_size) pairs; see Loop."""
+        pairs = block[PAIRS]
+        n_batches, batch_size = pairs.shape
+        train = self._train_rest
         if batch_size == self._batch_size:
             # Fill up to the one shape that is compiled.
-            padding = [[0, BLOCK_BATCHES - n_batches], [0, 0]]
-            arrays = tuple(tf.pad(array, padding) for array in arrays)
-            squares = self._train_block(*arrays, tf.constant(n_batches))
-        else:
-            squares = self._train_rest(*arrays, tf.constant(n_batches))
-        return float(squares), n_batches * batch_size
+            pairs = tf.pad(pairs, [[0, BLOCK_BATCHES - n_batches], [0, 0]])
+            train = self._train_block
+        return float(train(pairs, tf.constant(n_batches))), n_batches * batch_size
 
     def end_epoch(self) -> None:
         """Refit the means that rows are drawn towards."""
         if self._penalty is not None:
             self._penalty.end_epoch(*self._tables)
 
-    def _block(self, user: Any, movie: Any, rating: Any, n_batches: Any) -> Any:
+    def _block(self, pairs: Any, n_batches: Any) -> Any:
         total = tf.constant(0.0)
         for batch in tf.range(n_batches):
-            total += self._step(user[batch], movie[batch], rating[batch])
+            total += self._step(*unpack(pairs[batch]))
         return total
 
     def _step(self, user: Any, movie: Any, rating: Any) -> Any:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tests.packed_pairs import pack
 from tests.unit.models.test_cosine_knn import make_rows
 
-from bigrec.datasets.pairs import PairFeed
+from bigrec.datasets.pairs import PairFeed, unpack
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX
-from bigrec.splits.materialize import PAIR_DTYPE
+from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.schema import MAX_MOVIES
 
 
 @pytest.fixture
@@ -20,36 +23,30 @@ def shards(tmp_path: Path) -> list[Path]:
     rng = np.random.default_rng(0)
     paths = []
     for number, n in enumerate((1000, 37, 2500)):
-        pairs = np.zeros(n, PAIR_DTYPE)
-        pairs["user_index"] = rng.permutation(n) + 10_000 * number
-        pairs["movie_index"] = pairs["user_index"] % 97
-        pairs["rating"] = 1 + pairs["user_index"] % 5
+        user = rng.permutation(n) + 10_000 * number
         paths.append(tmp_path / f"{number:05d}.npy")
-        np.save(paths[-1], pairs)
+        np.save(paths[-1], pack(user, user % 97, 1 + user % 9 / 2))
     return paths
 
 
-def flat(blocks: list[dict[str, Any]], name: str) -> np.ndarray[Any, Any]:
-    return np.concatenate([np.asarray(block[name]).ravel() for block in blocks])
+def flat(blocks: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    return np.concatenate([block.ravel() for block in blocks])
 
 
 @pytest.mark.parametrize("batch_size", [1, 16, 50, 5000])
 def test_every_row_comes_once_in_whole_batches(shards: list[Path], batch_size: int) -> None:
     blocks = list(PairFeed(shards, batch_size=batch_size, seed=1).arrays(1))
-    users = flat(blocks, USER_INDEX)
-    expected = np.concatenate([np.load(path)["user_index"] for path in shards])
-    np.testing.assert_array_equal(np.sort(users), np.sort(expected))
-    np.testing.assert_array_equal(flat(blocks, MOVIE_INDEX), users % 97)
-    np.testing.assert_array_equal(flat(blocks, RATING), 1 + users % 5)
-    widths = [block[USER_INDEX].shape[1] for block in blocks]
+    expected = np.concatenate([np.load(path) for path in shards])
+    np.testing.assert_array_equal(np.sort(flat(blocks)), np.sort(expected))
+    widths = [block.shape[1] for block in blocks]
     assert all(width == batch_size for width in widths[:-1])
 
 
 def test_order_is_a_function_of_seed_and_epoch(shards: list[Path]) -> None:
     def order(seed: int, epoch: int) -> list[int]:
         blocks = PairFeed(shards, batch_size=8, seed=seed).arrays(epoch)
-        users: list[int] = flat(list(blocks), USER_INDEX).tolist()
-        return users
+        pairs: list[int] = flat(blocks).tolist()
+        return pairs
 
     assert order(1, 1) == order(1, 1)
     assert order(1, 1) != order(1, 2)
@@ -63,8 +60,7 @@ def test_tensorflow_gets_the_same_blocks(shards: list[Path]) -> None:
     given = list(feed.blocks(3).as_numpy_iterator())
     assert len(given) == len(expected)
     for one, two in zip(given, expected, strict=True):
-        for name, values in two.items():
-            np.testing.assert_array_equal(one[name], values)
+        np.testing.assert_array_equal(one[PAIRS], two)
 
 
 @pytest.mark.parametrize("batch_size", [1, 16, 50, 5000])
@@ -75,7 +71,17 @@ def test_an_epoch_goes_on_from_any_block(shards: list[Path], batch_size: int) ->
         part = list(feed.arrays(2, first))
         assert len(part) == len(whole) - first
         for one, two in zip(part, whole[first:], strict=True):
-            np.testing.assert_array_equal(one[USER_INDEX], two[USER_INDEX])
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("user", [0, 1, 2**31 - 1])
+@pytest.mark.parametrize("movie", [0, 1, MAX_MOVIES - 1])
+@pytest.mark.parametrize("rating", [0.5, 3.0, 5.0])
+def test_unpacking_gives_back_what_was_packed(user: int, movie: int, rating: float) -> None:
+    pairs = pack(np.array([[user]]), np.array([[movie]]), np.array([[rating]]))
+    unpacked = unpack(tf.constant(pairs))
+    assert [tensor.numpy().tolist() for tensor in unpacked] == [[[user]], [[movie]], [[rating]]]
+    assert [tensor.dtype for tensor in unpacked] == [tf.int32, tf.int32, tf.float32]
 
 
 def test_user_rows_travel_whole() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from tests.packed_pairs import unpack
 
 from bigrec.errors import SettingsError, SplitError
-from bigrec.splits import materialize
+from bigrec.splits import materialize, splits
 from bigrec.splits.materialize import materialize_split
 from bigrec.splits.shards import damaged_files
 from bigrec.splits.spec import SplitSpec
@@ -47,10 +49,10 @@ def test_both_forms_hold_the_rows_of_the_lazy_frames(split: Split) -> None:
         np.testing.assert_array_equal(rating, expected["rating"])
     pairs = load_pairs(split)
     expected = split.train.sort("user_id", "movie_id").collect()
-    order = np.lexsort((pairs["movie_index"], pairs["user_index"]))
-    np.testing.assert_array_equal(users[pairs["user_index"][order]], expected["user_id"])
-    np.testing.assert_array_equal(movies[pairs["movie_index"][order]], expected["movie_id"])
-    np.testing.assert_array_equal(pairs["rating"][order], expected["rating"])
+    user_index, movie_index, rating = unpack(np.sort(pairs))
+    np.testing.assert_array_equal(users[user_index], expected["user_id"])
+    np.testing.assert_array_equal(movies[movie_index], expected["movie_id"])
+    np.testing.assert_array_equal(rating, expected["rating"])
 
 
 def test_the_mean_is_of_the_train_side(split: Split) -> None:
@@ -66,7 +68,7 @@ def test_the_shuffle_is_uniform(split: Split, monkeypatch: pytest.MonkeyPatch) -
     assert len(list((split.shards / "shuffled").iterdir())) > 5
     # Where each row of the sorted order ended up: ten origins by ten destinations.
     rank = np.empty(len(pairs), np.int64)
-    rank[np.lexsort((pairs["movie_index"], pairs["user_index"]))] = np.arange(len(pairs))
+    rank[np.argsort(pairs)] = np.arange(len(pairs))
     n = len(pairs)
     table = np.zeros((10, 10))
     np.add.at(table, (rank * 10 // n, np.arange(n) * 10 // n), 1)
@@ -109,6 +111,28 @@ def test_the_same_name_with_another_spec_is_refused(split: Split) -> None:
     assert create_split(split.catalog, "s", split.spec).digest == split.digest
     with pytest.raises(SplitError, match="exists"):
         create_split(split.catalog, "s", SplitSpec(seed=4))
+
+
+def test_more_movies_than_fit_a_pair_are_refused(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splits, "MAX_MOVIES", split.summary.n_movies)
+    create_split(split.catalog, "fits", dataclasses.replace(split.spec, seed=1))
+    monkeypatch.setattr(splits, "MAX_MOVIES", split.summary.n_movies - 1)
+    with pytest.raises(SplitError, match="movies, more than the"):
+        create_split(split.catalog, "too-many", dataclasses.replace(split.spec, seed=2))
+
+
+def test_shards_of_another_format_are_written_again(split: Split) -> None:
+    materialize_split(split)
+    manifest = split.shards / "manifest.json"
+    fields = json.loads(manifest.read_text())
+    before = load_pairs(split)
+    manifest.write_text(json.dumps(fields | {"format_version": fields["format_version"] - 1}))
+    (split.shards / "shuffled" / "00000.npy").unlink()
+    materialize_split(split)
+    assert json.loads(manifest.read_text()) == fields
+    np.testing.assert_array_equal(load_pairs(split), before)
 
 
 def test_bad_names_and_values_are_refused(split: Split) -> None:

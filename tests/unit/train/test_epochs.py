@@ -14,7 +14,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigrec.features import RATING, USER_INDEX, BatchSpec
+from bigrec.features import PAIRS, BatchSpec
 from bigrec.models.options import GradientOptions
 from bigrec.models.scoring import Errors
 from bigrec.resources import SILENT
@@ -34,12 +34,11 @@ class CountingFeed:
 
     def blocks(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Any]]:
         for number in range(first_block, N_BLOCKS):
-            value = tf.fill((2, 4), float(10 * epoch + number))
-            yield {USER_INDEX: tf.zeros((2, 4), tf.int32), RATING: value}
+            yield {PAIRS: tf.fill((2, 4), 10 * epoch + number)}
 
 
 class AddingLoop:
-    """Adds 1 to the model's only weight with every block; its error is the block's rating."""
+    """Adds 1 to the model's only weight with every block; its error is the block's sum."""
 
     def __init__(self, model: keras.Model) -> None:
         self.weight = model.weights[0].value
@@ -51,7 +50,7 @@ class AddingLoop:
     def train_block(self, block: Mapping[str, Any]) -> tuple[float, int]:
         self.weight.assign_add(tf.ones_like(self.weight))
         self.factors.append(float(self.learning_rate_factor))
-        return float(tf.reduce_sum(block[RATING])), int(tf.size(block[RATING]))
+        return float(tf.reduce_sum(block[PAIRS])), int(tf.size(block[PAIRS]))
 
     def end_epoch(self) -> None:
         self.n_ended += 1
@@ -191,7 +190,7 @@ class LongFeed(CountingFeed):
     def blocks(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Any]]:
         alive: weakref.WeakSet[Block] = weakref.WeakSet()
         for _ in range(200):
-            block = Block({USER_INDEX: np.zeros((2, 4), np.int32), RATING: np.ones((2, 4))})
+            block = Block({PAIRS: np.ones((2, 4), np.int64)})
             alive.add(block)
             self.most_alive = max(self.most_alive, len(alive))
             yield block

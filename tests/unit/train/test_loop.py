@@ -16,8 +16,8 @@ from bigrec.models.dnn import DnnOptions
 from bigrec.models.matrix_factorization import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions
 from bigrec.models.registry import MODELS
-from bigrec.splits.materialize import PAIR_DTYPE
 from bigrec.train.loop import PairLoop
+from tests.packed_pairs import pack, unpack
 
 N_USERS, N_MOVIES = 40, 9
 SPEC = BatchSpec(N_USERS, N_MOVIES, 3.5, 1.0, 5.0)
@@ -29,12 +29,11 @@ Array = np.ndarray[Any, Any]
 def feed(tmp_path_factory: pytest.TempPathFactory) -> PairFeed:
     """70 whole batches of 8, so more than a block, and a rest of 5; rows repeat within batches."""
     rng = np.random.default_rng(0)
-    pairs = np.zeros(70 * 8 + 5, PAIR_DTYPE)
-    pairs["user_index"] = rng.integers(N_USERS, size=len(pairs))
-    pairs["movie_index"] = rng.integers(N_MOVIES, size=len(pairs))
-    pairs["rating"] = rng.integers(1, 6, size=len(pairs))
+    n = 70 * 8 + 5
+    bounds = (0, N_USERS), (0, N_MOVIES), (1, 6)
+    user, movie, rating = (rng.integers(low, high, n) for low, high in bounds)
     path: Path = tmp_path_factory.mktemp("feed") / "00000.npy"
-    np.save(path, pairs)
+    np.save(path, pack(user, movie, rating))
     return PairFeed([path], batch_size=8, seed=0)
 
 
@@ -74,7 +73,7 @@ def test_factorisation_agrees_with_a_numpy_loop(feed: PairFeed) -> None:
     slots = {id(table): np.zeros_like(table) for table in (p, q, b, c)}
     expected = 0.0
     for block in feed.arrays(1):
-        for users, movies, ratings in zip(*block.values(), strict=True):
+        for users, movies, ratings in map(unpack, block):
             error = (p[users] * q[movies]).sum(1) + (b[users] + c[movies])[:, 0] - ratings
             error += SPEC.mean_rating + (base_user[users] + base_movie[movies])[:, 0]
             expected += float(error @ error)
