@@ -2,11 +2,11 @@
 
     runs/NAME/config.json        model, preset, options, seed, split with spec, versions, device
     runs/NAME/history.jsonl      one line an epoch
-    runs/NAME/tensorboard/       the same as curves
+    runs/NAME/tensorboard/       the same as curves, of a model that is trained by steps
     runs/NAME/metrics.json       errors on the test side, times, memory
     runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
-    runs/NAME/model.keras        the model, loaded without executing code; a blend has none, but
-                                 weights and components in its config
+    runs/NAME/model.keras        the model, loaded without executing code. Neighbours have none,
+                                 but arrays; a blend has weights and components in its config
     runs/NAME/representation/    arrays of it that are read without Keras (see ModelDefinition)
 
 While it is trained, a run is the hidden folder runs/.NAME.unfinished, with the history so far and
@@ -115,8 +115,20 @@ class RunDirectory:
 
     @property
     def has_factors(self) -> bool:
-        """Whether scores are dot products, so that the run scores without Keras."""
+        """Whether scores are dot products."""
         return "user_factors" in self.representation
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether scores are made from lists of neighbours."""
+        return NEIGHBOUR_INDEX in self.representation
+
+    @property
+    def needs_keras(self) -> bool:
+        """Whether a Keras model must be loaded for scores."""
+        names = [own["run"] for own in self.config.get("components", ())] or [self.name]
+        runs = [RunDirectory(self.folder.parent / name) for name in names]
+        return not all(run.has_factors or run.has_lists for run in runs)
 
     def similarity(self, data: TrainingData) -> MovieSimilarity:
         """What compares movies as the model does.
@@ -131,7 +143,7 @@ class RunDirectory:
         for name in (MOVIE_VECTORS, "movie_factors"):
             if name in self.representation:
                 return VectorSimilarity(self.representation[name])
-        if NEIGHBOUR_INDEX in self.representation:
+        if self.has_lists and self.config["options"]["basis"] == "item":
             return ListSimilarity(
                 self.representation[NEIGHBOUR_INDEX], self.representation[NEIGHBOUR_SIMILARITY]
             )
@@ -153,21 +165,26 @@ class RunDirectory:
             weights = BlendWeights.from_json(self.config["weights"])
             return Blend(components, weights, data.train, data.spec, self.biases())
         if self.has_factors:
-            factors = Factors(*(self.representation[name] for name in _FACTOR_ARRAYS))
-            return FactorScorer(factors, data.train, data.spec, self.biases())
-        # Keras takes seconds to load; what has factors is ready before.
+            return FactorScorer(self._arrays(Factors), data.train, data.spec, self.biases())
+        # Compiled loops and Keras take time to load; what has factors is ready before.
+        if self.has_lists:
+            from bigrec.models import neighbour_scores as neighbours
+
+            lists = self._arrays(neighbours.NeighbourLists)
+            rule = neighbours.NeighbourRule.of(self.config["options"])
+            return neighbours.NeighbourScorer(lists, rule, data.train, data.spec, self.biases())
         import keras
 
         from bigrec.models.recommender import Recommender
         from bigrec.models.registry import MODELS
 
+        fold_in = MODELS[self.config["model"]].fold_in  # its module registers its layers
         try:
             model = keras.models.load_model(
                 self.folder / "model.keras", compile=False, safe_mode=True
             )
         except (OSError, EOFError, ValueError, TypeError, BadZipFile) as error:
             raise RunError(f"the model of run {self.name!r} cannot be read: {error}") from error
-        fold_in = MODELS[self.config["model"]].fold_in
         return Recommender(model, data.train, data.spec, self.biases(), fold_in)
 
     def check_split(self, data: TrainingData) -> None:
@@ -192,6 +209,10 @@ class RunDirectory:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
+
+    def _arrays(self, kind: type[Any]) -> Any:
+        """The representation as the dataclass whose fields it is."""
+        return kind(*(self.representation[field.name] for field in dataclasses.fields(kind)))
 
     def _components(self) -> list[RunDirectory]:
         """The runs that this blend is made of, as they were when it was made."""
@@ -222,7 +243,6 @@ class RunDirectory:
         return fields
 
 
-_FACTOR_ARRAYS = tuple(field.name for field in dataclasses.fields(Factors))
 _BIAS_ARRAYS = ("user", "movie", "movie_mean", "user_count", "movie_count")
 
 

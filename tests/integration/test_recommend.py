@@ -64,15 +64,45 @@ def test_factors_recommend_what_the_keras_model_scores_best(
 
 
 def test_one_user_is_answered_without_tensorflow(home: Path, data: TrainingData) -> None:
-    argv = ["recommend", MF, str(data.user_ids[busiest_user(data)]), "--explain", *places(home)]
+    user_id = str(data.user_ids[busiest_user(data)])
+    heavy = {"tensorflow", "keras", "numba", "scipy", "sklearn"}
+    assert not heavy & loaded_by(["recommend", MF, user_id, "--explain", *places(home)])
+    # Lists of neighbours are read by compiled loops.
+    loaded = loaded_by(["recommend", "cosine-knn", user_id, "--explain", *places(home)])
+    assert not (heavy - {"numba", "scipy"}) & loaded
+
+
+def test_neighbours_do_everything_without_tensorflow(
+    home: Path, data: TrainingData, tmp_path: Path
+) -> None:
+    out = str(tmp_path)
+    at = [*places(home)[:2], "--runs", out]
+    (tmp_path / "pairs.csv").write_text(f"user_id,movie_id\n{data.user_ids[0]},{data.movie_ids[0]}")
+    commands = [
+        ["train", "cosine-knn", "--split", "s", "--preset", preset, "--run", preset, *at]
+        for preset in ("notebook", "tuned")
+    ]
+    commands += [
+        ["evaluate", "tuned", *at],
+        ["compare", *at],
+        ["recommend", "notebook", "--all", "--output", f"{out}/top.parquet", *at],
+        ["predict", "tuned", "--pairs", f"{out}/pairs.csv", "--output", f"{out}/s.csv", *at],
+        ["similar", "notebook", str(data.movie_ids[0]), *at],
+        ["similar", "tuned", str(data.movie_ids[0]), *at],
+    ]
+    assert not {"tensorflow", "keras"} & loaded_by(*commands)
+
+
+def loaded_by(*commands: list[str]) -> set[str]:
+    """The modules that are loaded in a process after these commands."""
     script = (
-        f"import sys; from bigrec.cli.app import main; code = main({argv!r})\n"
-        "print('loaded', *({'tensorflow', 'keras', 'numba', 'scipy'} & set(sys.modules)))\n"
-        "sys.exit(code)"
+        f"import sys; from bigrec.cli.app import main\n"
+        f"for command in {list(commands)!r}: assert main(command) == 0, command\n"
+        "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "loaded"
+    return set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("run", [MF, "autorec"])

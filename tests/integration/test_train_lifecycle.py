@@ -22,8 +22,10 @@ import pytest
 
 from bigrec.cli.app import main
 from bigrec.datasets.training_data import TrainingData, open_training_data
+from bigrec.models import tiled_search
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
+from bigrec.models.search_progress import SearchProgress
 from bigrec.resources import peak_rss_bytes
 from bigrec.runs import CHECKPOINT, RunDirectory, list_runs, open_run
 from bigrec.train.interrupts import TrainingInterrupted
@@ -129,6 +131,55 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
     assert main(argv(home, "dnn", "whole", 4)) == 0
     assert_same(open_run(runs, "r"), open_run(runs, "whole"))
     assert not checkpoint.parent.exists()
+
+
+# Trains with small tiles, of which there are many then.
+TRAIN_IN_TILES = """
+import sys
+from bigrec.models import tiled_search
+from bigrec.cli.app import main
+tiled_search._TILE_ROWS = 16
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_search_for_neighbours_goes_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = home / "runs"
+    at = ["--store", str(home / "store"), "--runs", str(runs)]
+    arguments = ["train", "cosine-knn", "--split", "s", "--preset", "notebook", *at]
+    often = [*arguments, "--run", "n", "--checkpoint-minutes", "0"]
+    checkpoint = runs / ".n.unfinished" / CHECKPOINT
+    child = subprocess.Popen([sys.executable, "-c", TRAIN_IN_TILES, *often])
+    try:
+        while not checkpoint.exists():
+            assert child.poll() is None
+            time.sleep(0.001)
+    finally:
+        child.kill()
+    assert child.wait() == -signal.SIGKILL
+    assert not (runs / "n").exists()
+    with np.load(checkpoint) as saved:
+        n_saved = int(saved["n_done"])
+    assert n_saved > 0
+    finished: list[int] = []
+    finish = SearchProgress.finish
+
+    def note(state: SearchProgress, n_done: int) -> None:
+        finished.append(n_done)
+        finish(state, n_done)
+
+    monkeypatch.setattr(SearchProgress, "finish", note)
+    monkeypatch.setattr(tiled_search, "_TILE_ROWS", 16)
+    assert main([*often, "--resume"]) == 0
+    assert finished[0] == n_saved + 1
+    assert main([*arguments, "--run", "uninterrupted"]) == 0
+    resumed, whole = open_run(runs, "n"), open_run(runs, "uninterrupted")
+    assert resumed.metrics["test_rmse"] == whole.metrics["test_rmse"]
+    for name, values in whole.representation.items():
+        np.testing.assert_array_equal(resumed.representation[name], values)
+    assert not (resumed.folder / CHECKPOINT).exists()
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

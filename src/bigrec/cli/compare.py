@@ -15,7 +15,6 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
-    load_tensorflow,
 )
 from bigrec.settings import resolve_settings
 
@@ -32,7 +31,6 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the runs of a split with each other and with the baselines."""
-    load_tensorflow()
     from bigrec.evaluate.baselines import Baseline
     from bigrec.evaluate.compare import ComparedRun, compare_runs, the_split_of
     from bigrec.runs import list_runs, open_run

@@ -16,7 +16,6 @@ from bigrec.cli.options import (
     SeedOption,
     StoreOption,
     ThreadsOption,
-    load_tensorflow,
 )
 from bigrec.settings import resolve_settings
 
@@ -43,7 +42,6 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a run on the test side: errors of its scores, and lists over all unseen movies."""
-    load_tensorflow()
     from bigrec.evaluate.ranking import measure_lists
 
     loaded = load_run(

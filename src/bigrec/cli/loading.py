@@ -31,7 +31,7 @@ class OpenedRun(NamedTuple):
 
     def load_recommender(self) -> Scorer:
         """Load the trained model, with TensorFlow only if it needs that."""
-        if not self.run.has_factors:
+        if self.run.needs_keras:
             load_tensorflow()
         return self.run.recommender(self.data)
 

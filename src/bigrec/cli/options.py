@@ -57,9 +57,9 @@ def load_tensorflow() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        from bigrec.train.devices import list_gpus
+        import tensorflow as tf
 
-        list_gpus()
+        tf.config.list_physical_devices()
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -15,7 +15,6 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
-    load_tensorflow,
 )
 from bigrec.errors import SettingsError
 from bigrec.settings import resolve_settings
@@ -45,7 +44,6 @@ def predict(
     """Write a score for every pair of a file, of the probe or of the qualifying set."""
     if [pairs is not None, probe, qualifying].count(True) != 1:
         raise SettingsError("expected one of --pairs FILE, --probe and --qualifying")
-    load_tensorflow()
     from bigrec.models.scoring import FALLBACK
     from bigrec.recommend.predict import predict_pairs, predict_probe, read_pairs
 

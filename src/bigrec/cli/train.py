@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
+from bigrec.cli.loading import load_split
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -18,12 +19,14 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     load_tensorflow,
+    require_extra,
 )
 from bigrec.errors import BigrecError, SettingsError
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
-    from bigrec.train.history import EpochSummary
+    from bigrec.models.registry import ModelDefinition
+    from bigrec.train.summary import EpochSummary
 
 
 def train(
@@ -79,48 +82,48 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on a split and save the run."""
-    load_tensorflow()
+    from bigrec.models.options import override
+    from bigrec.models.registry import find_model, find_preset
+    from bigrec.runs import has_checkpoint
+    from bigrec.train.checkpoints import CheckpointOptions
+    from bigrec.train.interrupts import TrainingInterrupted
+
+    require_extra("train", "tensorflow")
+    definition = find_model(model)
+    if definition.uses_keras:
+        load_tensorflow()
     if help_settings:
-        _print_settings(model, as_json=as_json)
+        _print_settings(definition, as_json=as_json)
         return
     if split is None:
         raise SettingsError(
             "expected --split NAME, found none", hint="bigrec split list shows the splits"
         )
-    from bigrec.datasets.training_data import open_training_data
-    from bigrec.models.options import override
-    from bigrec.models.registry import find_model, find_preset
-    from bigrec.runs import has_checkpoint
-    from bigrec.splits.materialize import materialize_split
-    from bigrec.splits.splits import open_split
-    from bigrec.store.catalog import open_catalog
-    from bigrec.train.checkpoints import CheckpointOptions
-    from bigrec.train.devices import limit_threads
-    from bigrec.train.interrupts import TrainingInterrupted
     from bigrec.train.train import train_model
 
     settings = resolve_settings(
         {"store": store, "runs": runs, "memory": memory, "threads": threads}
     )
-    if threads is not None:
+    if threads is not None and definition.uses_keras:
+        from bigrec.train.devices import limit_threads
+
         limit_threads(threads)
     changes = dict(_parse_assignment(text) for text in settings_ or [])
     for key, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None:
             changes[key] = str(value)
-    options = override(find_preset(find_model(model), preset), changes)
-    saved = open_split(open_catalog(settings.store), split)
+    options = override(find_preset(definition, preset), changes)
 
     name = run or f"{model}-{split}-{preset}"
     if has_checkpoint(settings.runs, name) and not resume:
         console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
     table = _EpochTable(getattr(options, "epochs", 1))
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
+    data = load_split(settings, split).data
     with console.progress_bars(keep=False) as progress:
-        shards = materialize_split(saved, budget=settings.budget, progress=progress)
         try:
             summary = train_model(
-                open_training_data(shards),
+                data,
                 model,
                 options,
                 preset=preset,
@@ -145,7 +148,7 @@ def train(
     console.print_fields(
         {
             "run": summary.run,
-            "protocol": saved.spec.protocol(),
+            "protocol": data.protocol,
             **(
                 {"validation RMSE": summary.validation_rmse}
                 if summary.validation_rmse is not None
@@ -192,12 +195,10 @@ class _EpochTable:
         )
 
 
-def _print_settings(model: str, *, as_json: bool) -> None:
+def _print_settings(definition: ModelDefinition, *, as_json: bool) -> None:
     from bigrec.models.options import describe_options
-    from bigrec.models.registry import find_model
 
-    presets = find_model(model).presets
-    options = describe_options(presets)
+    model, options = definition.name, describe_options(definition.presets)
     if as_json:
         console.print_json(
             {"model": model, "settings": [dataclasses.asdict(option) for option in options]}

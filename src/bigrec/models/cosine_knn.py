@@ -8,30 +8,33 @@ model leaves over, and by who has rated them at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from bigrec.errors import RunError
-from bigrec.features import MOVIE_INDEX, USER_INDEX, BatchSpec, UserRows
+from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
-from bigrec.models.neighbour_kernels import Sides, sparse
-from bigrec.models.neighbour_scores import NeighbourRule, NeighbourScorer, NeighbourScores
-from bigrec.models.neighbours import check_memory, find_column_neighbours, find_row_neighbours
+from bigrec.models.neighbour_kernels import Sides, Sparse, sparse, sum_ratings
+from bigrec.models.neighbour_scores import NeighbourLists, NeighbourRule, NeighbourScorer
+from bigrec.models.neighbours import (
+    check_memory,
+    column_search_needs,
+    find_column_neighbours,
+    find_row_neighbours,
+    row_search_needs,
+    tiles_are_cheaper,
+)
 from bigrec.models.options import ModelOptions, bounded, choice
-from bigrec.models.profiles import Neighbours, profile_columns, profile_rows
-from bigrec.models.similarity import NEIGHBOUR_INDEX, NEIGHBOUR_SIMILARITY
+from bigrec.models.profiles import profile_columns, profile_rows
+from bigrec.models.search_progress import SearchCheckpoint
 from bigrec.models.tiled_search import Multiply
-from bigrec.resources import Budget
+from bigrec.resources import SILENT, Budget, Progress, format_bytes
 
 Array = np.ndarray[Any, Any]
 
-_SHOWN_NEIGHBOURS: Final = 200
+_PROGRAM_BYTES: Final = 256 << 20
+"""Python with the libraries that it takes, before any data."""
 
 
 @dataclass(frozen=True)
@@ -76,110 +79,96 @@ def fit(
     spec: BatchSpec,
     options: CosineKnnOptions,
     biases: Biases,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress = SILENT,
     *,
     budget: Budget | None = None,
-    work: Path | None = None,
-) -> keras.Model:
-    """Find all neighbours and build the model that scores by them.
+    checkpoint: SearchCheckpoint | None = None,
+    multiply: Multiply | None = None,
+) -> NeighbourScorer:
+    """Find all neighbours.
 
     Args:
         rows: the train side.
         spec: sizes and scale.
         options: see CosineKnnOptions.
         biases: the fitted bias model.
-        progress: called with the number of users (of movies) done.
-        budget: threads, and the memory that the search and the model may take.
-        work: a folder where the search is saved now and then, and continued from after a kill.
-
-    Returns:
-        A Keras model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars.
+        progress: told of users (of movies) done, and of the memory that it takes.
+        budget: threads, and the memory that there is.
+        checkpoint: where the search is saved now and then, and continued from after a kill.
+        multiply: computes the tiles of a search among users; by default BLAS.
 
     Raises:
-        ResourceError: neighbours and model do not fit the budget.
+        ResourceError: the search does not fit the budget.
+        RunError: the checkpoint is damaged, or of another search.
     """
     budget = budget or Budget()
+    ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
+    of_users = options.basis == "user"
+    n_lists, unit = (spec.n_users, "users") if of_users else (spec.n_movies, "movies")
+    needs = estimate_memory(rows, spec, options, biases)
+    check_memory(f"neighbours of {n_lists:,} {unit} by {rows.n_rows:,} ratings", needs, budget)
+    memory = format_bytes(sum(needs.values()))
+    progress.start(f"finding neighbours, in about {memory}", n_lists, unit)
+    sides = count_from(ratings, spec, options, biases)
+    terms: dict[str, Any] = {
+        "filled": options.filled, "support": options.support, "co_rating": options.co_rating
+    }  # fmt: skip
+    how: dict[str, Any] = {
+        "budget": budget, "progress": progress.advance, "checkpoint": checkpoint
+    }  # fmt: skip
     k = _list_length(options, spec)
-    n_lists = spec.n_users if options.basis == "user" else spec.n_movies
-    needs = {
-        "the model": 8 * (rows.n_rows + n_lists * k),
-        "copies while it is filled": 4 * rows.n_rows + 12 * n_lists * k,
-    }
-    check_memory(f"{n_lists:,} lists of neighbours and {rows.n_rows:,} ratings", needs, budget)
-    sides = count_from(rows, spec, options, biases)
-    found = _find(rows, sides, options, k, progress or (lambda _: None), budget, work)
-    rule = NeighbourRule(
-        options.basis, options.neighbors, options.only_raters, options.own_level,
-        options.shrinkage, options.power,
+    if of_users:
+        profiles = profile_rows(ratings, sides, **terms)
+        found = find_row_neighbours(profiles, k, multiply=multiply, **how)
+    else:
+        found = find_column_neighbours(profile_columns(ratings, sides, **terms), k, **how)
+    lists = NeighbourLists(
+        found.index, found.similarity.astype(np.float32),
+        sides.row.astype(np.float32), sides.column.astype(np.float32),
     )  # fmt: skip
-    layer = NeighbourScores(
-        spec.n_users, spec.n_movies, rows.n_rows, k, asdict(rule), name="neighbours"
-    )
-    user = keras.Input((), dtype="int32", name=USER_INDEX)
-    movie = keras.Input((), dtype="int32", name=MOVIE_INDEX)
-    model = keras.Model([user, movie], layer(user, movie))
-    layer.fill(rows, sides, found)
-    return model
+    return NeighbourScorer(lists, NeighbourRule.of(asdict(options)), rows, spec, biases)
 
 
-def represent(model: keras.Model) -> dict[str, Array]:
-    """The heads of the movies' lists; nothing where the lists hold users."""
-    layer = model.get_layer("neighbours")
-    if layer.rule.basis != "item":
-        return {}
-    return {
-        NEIGHBOUR_INDEX: np.asarray(layer.neighbour_index)[:, :_SHOWN_NEIGHBOURS],
-        NEIGHBOUR_SIMILARITY: np.asarray(layer.similarity)[:, :_SHOWN_NEIGHBOURS],
-    }
+def estimate_memory(
+    rows: UserRows, spec: BatchSpec, options: CosineKnnOptions, biases: Biases
+) -> dict[str, int]:
+    """What `fit` takes at most, in bytes by what for; the arguments are its own."""
+    k = _list_length(options, spec)
+    if options.basis == "user":
+        counts = biases.movie_count
+        search = row_search_needs(
+            spec.n_users, counts, k, tiled=tiles_are_cheaper(spec.n_users, counts),
+            needs_counts=options.support > 0 or options.co_rating > 0,
+        )  # fmt: skip
+    else:
+        search = column_search_needs(biases.movie_count, k)
+    search["lists"] += 4 * search["lists"] // 12  # the similarities in float32, to be kept
+    return {**search, "the ratings": 8 * rows.n_rows, "the program": _PROGRAM_BYTES}
 
 
-def fold_in(model: keras.Model, biases: Biases, movie_index: Array, rating: Array) -> Array:
-    """Score every movie for a person who is not in the data, by the movies' lists.
-
-    Args:
-        model: fitted.
-        biases: the bias model of the train side.
-        movie_index: (n,) int32, the movies that the person has rated.
-        rating: (n,) float32, stars.
-
-    Returns:
-        (n_movies,) float32 scores, unclipped.
-
-    Raises:
-        RunError: the lists hold users.
-    """
-    layer = model.get_layer("neighbours")
-    if layer.rule.basis != "item":
-        raise RunError(
-            "this run knows the neighbours of its users, and none of a person who is not in the "
-            "data",
-            hint="train cosine-knn with --set basis=item, as its tuned preset does",
-        )
-    row = UserRows(np.array([0, len(rating)]), movie_index, rating)
-    scorer = NeighbourScorer(layer, row)
-    counts_from_biases = scorer.sides.row.any()
-    level = biases.fold_in(movie_index, rating) if counts_from_biases else 0.0
-    scorer.sides = Sides(np.array([level]), scorer.sides.column)  # the person is the one user
-    return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])
+def represent(scorer: NeighbourScorer) -> dict[str, Array]:
+    """The arrays that a run keeps, by name: those of NeighbourLists."""
+    return {field.name: getattr(scorer.lists, field.name) for field in fields(NeighbourLists)}
 
 
-def count_from(rows: UserRows, spec: BatchSpec, options: CosineKnnOptions, biases: Biases) -> Sides:
+def count_from(
+    ratings: Sparse, spec: BatchSpec, options: CosineKnnOptions, biases: Biases
+) -> Sides:
     """What ratings are counted from, users as rows: sides.row[u] + sides.column[m], in stars.
 
     The overall mean goes with the basis: it is in sides.row for users, in sides.column for movies.
     """
-    user, movie = biases.user.astype(np.float64), biases.movie.astype(np.float64)
     by_user = options.basis == "user"
     if options.deviation == "mean":
         user, movie = np.zeros(spec.n_users), np.zeros(spec.n_movies)
-        users = np.repeat(np.arange(spec.n_users), rows.lengths())
-        index = users if by_user else rows.movie_index
-        mean = user if by_user else movie
-        count = np.bincount(index, minlength=len(mean))
-        total = np.bincount(index, weights=rows.rating, minlength=len(mean))
-        np.divide(total, count, out=mean, where=count > 0)
-        mean[count == 0] = spec.mean_rating
-        return Sides(user, movie)
+        sum_ratings(ratings, user, movie)
+        total, count = (user, biases.user_count) if by_user else (movie, biases.movie_count)
+        np.divide(total, count, out=total, where=count > 0)
+        total[count == 0] = spec.mean_rating
+        return Sides(user, np.zeros(spec.n_movies)) if by_user else Sides(
+            np.zeros(spec.n_users), movie
+        )  # fmt: skip
+    user, movie = biases.user.astype(np.float64), biases.movie.astype(np.float64)
     return (
         Sides(user + spec.mean_rating, movie) if by_user else Sides(user, movie + spec.mean_rating)
     )
@@ -188,37 +177,3 @@ def count_from(rows: UserRows, spec: BatchSpec, options: CosineKnnOptions, biase
 def _list_length(options: CosineKnnOptions, spec: BatchSpec) -> int:
     n_lists = spec.n_users if options.basis == "user" else spec.n_movies
     return max(min(max(options.neighbors, options.candidates), n_lists - 1), 1)
-
-
-def _find(
-    rows: UserRows, sides: Sides, options: CosineKnnOptions, k: int,
-    progress: Callable[[int], object], budget: Budget, work: Path | None,
-) -> Neighbours:  # fmt: skip
-    ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
-    terms: dict[str, Any] = {
-        "filled": options.filled, "support": options.support, "co_rating": options.co_rating
-    }  # fmt: skip
-    if options.basis == "item":
-        return find_column_neighbours(
-            profile_columns(ratings, sides, **terms), k,
-            budget=budget, progress=progress, work=work,
-        )  # fmt: skip
-    return find_row_neighbours(
-        profile_rows(ratings, sides, **terms), k, multiply=_gpu_product(),
-        budget=budget, progress=progress, work=work,
-    )  # fmt: skip
-
-
-def tensorflow_product(one: Array, other: Array, products: Array) -> None:
-    """Fill in the products of the rows by TensorFlow, on the context's device, in full float32."""
-    short = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        products[:] = tf.linalg.matmul(one, other, transpose_b=True)
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(short)
-
-
-def _gpu_product() -> Multiply | None:
-    """`tensorflow_product` where the context's device is a GPU, else None."""
-    return tensorflow_product if "GPU" in tf.constant(0.0).device else None

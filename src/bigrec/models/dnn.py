@@ -15,6 +15,7 @@ from bigrec.models.matrix_factorization import (
     factor_embeddings,
     finish,
     pair_inputs,
+    represent_movies,
 )
 from bigrec.models.options import bounded
 
@@ -46,6 +47,8 @@ PRESETS: Final = {
         product=True, start_from_biases=True, start_from_factors=True,
     ),
 }  # fmt: skip
+
+represent = represent_movies
 
 
 def build(spec: BatchSpec, options: DnnOptions, biases: Biases) -> keras.Model:

@@ -30,12 +30,16 @@ class Sparse(NamedTuple):
     """(n_ratings,) float32, stars."""
 
 
+def read_only(array: Array) -> Array:
+    """A plain read-only view, so that kernels compile for one type only."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 def sparse(indptr: Array, column: Array, rating: Array) -> Sparse:
-    """A Sparse of these arrays as read-only views, so that kernels compile for one type only."""
-    arrays = [np.asarray(array).view() for array in (indptr, column, rating)]
-    for array in arrays:
-        array.flags.writeable = False
-    return Sparse(*arrays)
+    """A Sparse of read-only views of these arrays."""
+    return Sparse(read_only(indptr), read_only(column), read_only(rating))
 
 
 class Sides(NamedTuple):
@@ -87,7 +91,7 @@ def _similarity(cosine, n_common, one, other, norms, others, terms):  # type: ig
 
 @numba.njit(inline="always")
 def _insert(index, similarity, new_index, new_similarity):  # type: ignore[no-untyped-def]
-    """Put an element that beats the last one into its place."""
+    """Put an element that beats the last one into its place, unless it is there already."""
     low, high = 0, len(index) - 1
     while low < high:
         middle = (low + high) // 2
@@ -96,11 +100,31 @@ def _insert(index, similarity, new_index, new_similarity):  # type: ignore[no-un
             low = middle + 1
         else:
             high = middle
+    if index[low] == new_index:
+        return
     for place in range(len(index) - 1, low, -1):
         index[place] = index[place - 1]
         similarity[place] = similarity[place - 1]
     index[low] = new_index
     similarity[low] = new_similarity
+
+
+@numba.njit(nogil=True, cache=True)
+def count_columns(ratings, n_columns):  # type: ignore[no-untyped-def]
+    """Ratings of each column: (n_columns,) int64. np.bincount would copy the columns first."""
+    counts = np.zeros(n_columns, np.int64)
+    for column in ratings.column:
+        counts[column] += 1
+    return counts
+
+
+@numba.njit(nogil=True, cache=True)
+def sum_ratings(ratings, by_row, by_column):  # type: ignore[no-untyped-def]
+    """Add the ratings up, by row and by column."""
+    for row in range(len(ratings.indptr) - 1):
+        for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
+            by_row[row] += ratings.rating[place]
+            by_column[ratings.column[place]] += ratings.rating[place]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,4 +1,4 @@
-"""Scores of pairs from lists of neighbours: as a Keras layer, and compiled for whole users.
+"""Scores of pairs from lists of neighbours, in arrays: they score without Keras.
 
 With basis=user a list holds users v near u, with basis=item movies near m. A rating r of neighbour
 x counts from its own base: base(u, m) = user_base[u] + movie_base[m]. The score is
@@ -8,29 +8,27 @@ x counts from its own base: base(u, m) = user_base[u] + movie_base[m]. The score
 over the first `neighbors` elements of the list (with only_raters: over the first that have the
 rating r(x, m), or r(u, x)). Here y_x is r - base(x), or 0 without a rating, if own_level; otherwise
 y_x is r, or base(x) without a rating, less base(u, m): the neighbours' own ratings are averaged.
-
-The layer makes a saved model complete, and finds ratings by binary search. `NeighbourScorer`
-computes the same from the same weights, a user at a time, in a fraction of the time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
-import keras
 import numba
 import numpy as np
-import tensorflow as tf
 
-from bigrec.features import UserRows
-from bigrec.models.neighbour_kernels import Sides, sparse
-from bigrec.models.profiles import Neighbours
+from bigrec.errors import RunError
+from bigrec.features import BatchSpec, UserRows
+from bigrec.models.bias import Biases
+from bigrec.models.neighbour_kernels import Sides, read_only, sparse
+from bigrec.models.scoring import Scorer
 
 Array = np.ndarray[Any, Any]
 
-_USERS_AT_ONCE = 64
+_USERS_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -50,147 +48,77 @@ class NeighbourRule:
     power: float
     """Of a similarity, to be a weight."""
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> NeighbourRule:
+        """The rule in the options of a run."""
+        return cls(**{field.name: options[field.name] for field in fields(cls)})
 
-@keras.saving.register_keras_serializable("bigrec")
-class NeighbourScores(keras.layers.Layer):
-    """Scores of pairs: (batch,), (batch,) int32 to (batch, 1) float32, in stars."""
+
+@dataclass(frozen=True)
+class NeighbourLists:
+    """What scores are made from, beside the train side: the arrays that a run keeps."""
+
+    neighbour_index: Array
+    """(n_lists, k) int32, most similar first; -1 where there are fewer than k neighbours."""
+    neighbour_similarity: Array
+    """(n_lists, k) float32; 0 beside an index of -1."""
+    user_base: Array
+    """(n_users,) float32, stars."""
+    movie_base: Array
+    """(n_movies,) float32, stars."""
+
+
+class NeighbourScorer(Scorer):
+    """A model that scores by lists of neighbours."""
 
     def __init__(
-        self, n_users: int, n_movies: int, n_ratings: int, length: int, rule: dict[str, Any],
-        **kwargs: Any,
+        self, lists: NeighbourLists, rule: NeighbourRule, rows: UserRows, spec: BatchSpec,
+        biases: Biases,
     ) -> None:  # fmt: skip
-        """Take the sizes, the length of the lists, and the fields of a NeighbourRule."""
-        super().__init__(**kwargs)
-        self.sizes = {
-            "n_users": n_users, "n_movies": n_movies, "n_ratings": n_ratings, "length": length
-        }  # fmt: skip
-        self.rule = NeighbourRule(**rule)
+        super().__init__(rows, spec, biases)
+        self.lists, self.rule = lists, rule
+        self._index = read_only(lists.neighbour_index)
+        self._similarity = read_only(lists.neighbour_similarity)
+        self._sides = Sides(lists.user_base.astype(np.float64), lists.movie_base.astype(np.float64))
+        self._ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
 
-    def build(self, *_: Any) -> None:
-        """Make the weights; `set_weights_from` fills them."""
-        n_users, n_movies = self.sizes["n_users"], self.sizes["n_movies"]
-        n_lists = n_users if self.rule.basis == "user" else n_movies
-
-        def weight(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
-            return self.add_weight(
-                shape=shape, dtype=dtype, initializer="zeros", trainable=False, name=name
-            )
-
-        self.indptr = weight("indptr", (n_users + 1,), "int64")
-        self.movie_index = weight("movie_index", (self.sizes["n_ratings"],), "int32")
-        self.rating = weight("rating", (self.sizes["n_ratings"],))
-        self.user_base = weight("user_base", (n_users,))
-        self.movie_base = weight("movie_base", (n_movies,))
-        self.neighbour_index = weight("neighbour_index", (n_lists, self.sizes["length"]), "int32")
-        self.similarity = weight("similarity", (n_lists, self.sizes["length"]))
-
-    def call(self, user_index: Any, movie_index: Any) -> Any:
-        """Look the lists up, find the ratings, and weigh them."""
-        rule = self.rule
-        of_users = rule.basis == "user"
-        list_index = user_index if of_users else movie_index
-        found_index = self.neighbour_index.value.sparse_read(list_index)  # (batch, length)
-        similarity = self.similarity.value.sparse_read(list_index)
-        real = found_index >= 0
-        near = tf.maximum(found_index, 0)
-        users = near if of_users else tf.broadcast_to(user_index[:, None], tf.shape(near))
-        movies = tf.broadcast_to(movie_index[:, None], tf.shape(near)) if of_users else near
-        rated, rating = self._find(users, movies)
-        counts = (rated & real) if rule.only_raters else real
-        counts &= tf.cumsum(tf.cast(counts, tf.int32), axis=1) <= rule.neighbors
-        weights = tf.where(counts, tf.pow(similarity, rule.power), 0.0)
-        base = self._base(user_index, movie_index)  # (batch,)
-        there = self._base(users, movies)  # (batch, length)
-        if rule.own_level:
-            change = tf.where(rated, rating - there, 0.0)
-        else:
-            change = tf.where(rated, rating, there) - base[:, None]
-        total = rule.shrinkage + tf.reduce_sum(weights, axis=1)
-        added = tf.math.divide_no_nan(tf.reduce_sum(weights * change, axis=1), total)
-        return (base + added)[:, None]
-
-    def fill(self, rows: UserRows, sides: Sides, neighbours: Neighbours) -> None:
-        """Fill the weights of a built layer.
-
-        Args:
-            rows: the train side.
-            sides: what ratings are counted from, users as rows.
-            neighbours: of every user, or of every movie.
-        """
-        self.indptr.assign(rows.indptr)
-        self.movie_index.assign(rows.movie_index)
-        self.rating.assign(rows.rating)
-        self.user_base.assign(sides.row)
-        self.movie_base.assign(sides.column)
-        self.neighbour_index.assign(neighbours.index)
-        self.similarity.assign(neighbours.similarity)
-
-    def _base(self, users: Any, movies: Any) -> Any:
-        user = tf.gather(self.user_base.value, users)
-        return user + tf.gather(self.movie_base.value, movies)
-
-    def _find(self, users: Any, movies: Any) -> tuple[Any, Any]:
-        """Whether there is a rating, and it, by binary search in the user's row."""
-        low = tf.gather(self.indptr.value, users)
-        end = tf.gather(self.indptr.value, users + 1)
-        high = end
-        last = max(self.sizes["n_ratings"] - 1, 0)
-        for _ in range(self.sizes["n_movies"].bit_length()):
-            middle = (low + high) // 2
-            smaller = tf.gather(self.movie_index.value, tf.minimum(middle, last)) < movies
-            smaller &= low < high
-            low, high = tf.where(smaller, middle + 1, low), tf.where(smaller, high, middle)
-        place = tf.minimum(low, last)
-        found = (low < end) & (tf.gather(self.movie_index.value, place) == movies)
-        return found, tf.gather(self.rating.value, place)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), **self.sizes, "rule": asdict(self.rule)}
-
-
-def find_scorer(model: keras.Model, rows: UserRows) -> NeighbourScorer | None:
-    """A scorer for a model that scores by neighbours; None for any other.
-
-    Args:
-        model: any model.
-        rows: the train side that it was made from.
-    """
-    for layer in model.layers:
-        if isinstance(layer, NeighbourScores):
-            return NeighbourScorer(layer, rows)
-    return None
-
-
-class NeighbourScorer:
-    """What the layer computes, for users whose train rows are at hand."""
-
-    def __init__(self, layer: NeighbourScores, rows: UserRows) -> None:
-        """Take the lists of a layer, and the train side that it was made from."""
-        self.rule = layer.rule
-        self.index = np.asarray(layer.neighbour_index)
-        self.weights = np.asarray(layer.similarity).astype(np.float64) ** layer.rule.power
-        self.sides = Sides(
-            np.asarray(layer.user_base).astype(np.float64),
-            np.asarray(layer.movie_base).astype(np.float64),
-        )
-        self.ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
-
-    def score_users(self, users: Array) -> Array:
-        """Scores of every movie: (n,) to (n, n_movies) float32, in stars, unclipped."""
-        n_movies = len(self.sides.column)
-        starts = np.arange(0, (len(users) + 1) * n_movies, n_movies)
-        movies = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
-        return self._score(users, starts, movies).reshape(len(users), n_movies)
-
-    def score_pairs(self, user_index: Array, movie_index: Array) -> Array:
-        """Scores of pairs: (n,), (n,) to (n,) float32, in stars, unclipped. Sorted is fastest."""
+    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
+        """Score pairs: (n,), (n,) to (n,) float32, unclipped."""
         order = np.argsort(user_index, kind="stable")
         users, starts = np.unique(user_index[order], return_index=True)
         scores = np.empty(len(order), np.float32)
         starts = np.append(starts, len(order))
         scores[order] = self._score(users, starts, movie_index[order])
         return scores
+
+    def score_users(self, users: Array) -> Array:
+        """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
+        n_movies = self.spec.n_movies
+        starts = np.arange(0, (len(users) + 1) * n_movies, n_movies)
+        movies = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
+        return self._score(users, starts, movies).reshape(len(users), n_movies)
+
+    def fold_in(self, movie_index: Array, rating: Array) -> Array:
+        """Score every movie for a new person, by the movies' lists.
+
+        Raises:
+            RunError: the lists hold users.
+        """
+        if self.rule.basis != "item":
+            raise RunError(
+                "this run knows the neighbours of its users, and none of a person who is not in "
+                "the data",
+                hint="train cosine-knn with --set basis=item, as its tuned preset does",
+            )
+        counts_from_biases = self.lists.user_base.any()
+        level = self.biases.fold_in(movie_index, rating) if counts_from_biases else 0.0
+        alone = NeighbourLists(
+            self.lists.neighbour_index, self.lists.neighbour_similarity,
+            np.array([level], np.float32), self.lists.movie_base,
+        )  # fmt: skip
+        row = UserRows(np.array([0, len(rating)]), movie_index, rating)
+        scorer = NeighbourScorer(alone, self.rule, row, self.spec, self.biases)
+        return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])
 
     def _score(self, users: Array, starts: Array, movies: Array) -> Array:
         rule = self.rule
@@ -200,9 +128,9 @@ class NeighbourScorer:
         def run(first: int) -> None:
             part = slice(first, first + _USERS_AT_ONCE)
             score(
-                users[part], starts[first : first + _USERS_AT_ONCE + 1], movies, self.index,
-                self.weights, self.ratings, self.sides, rule.neighbors, rule.only_raters,
-                rule.own_level, rule.shrinkage, scores,
+                users[part], starts[first : first + _USERS_AT_ONCE + 1], movies, self._index,
+                self._similarity, self._ratings, self._sides, rule.neighbors, rule.only_raters,
+                rule.own_level, rule.shrinkage, rule.power, scores,
             )  # fmt: skip
 
         with ThreadPoolExecutor() as pool:
@@ -210,10 +138,21 @@ class NeighbourScorer:
         return scores
 
 
+@numba.njit(inline="always")
+def _weight(similarity, power):  # type: ignore[no-untyped-def]
+    """A power of a similarity, the usual ones by products."""
+    exact = np.float64(similarity)
+    if power == 1:
+        return exact
+    if power == 2:
+        return exact * exact
+    return exact**power
+
+
 @numba.njit(nogil=True, cache=True)
 def _score_by_users(  # type: ignore[no-untyped-def]
-    users, starts, movies, index, weights, ratings, sides, neighbors, only_raters, own_level,
-    shrinkage, scores,
+    users, starts, movies, index, similarity, ratings, sides, neighbors, only_raters, own_level,
+    shrinkage, power, scores,
 ):  # fmt: skip
     """Add the rows of a user's neighbours up, then read the wanted movies."""
     n_movies = len(sides.column)
@@ -226,9 +165,10 @@ def _score_by_users(  # type: ignore[no-untyped-def]
         n_found[:] = 0
         all_weights, all_levels = 0.0, 0.0
         for rank in range(index.shape[1]):
-            near, weight = index[user, rank], weights[user, rank]
+            near = index[user, rank]
             if near < 0 or (rank >= neighbors and not only_raters):
                 break
+            weight = _weight(similarity[user, rank], power)
             all_weights += weight
             all_levels += weight * sides.row[near]
             for place in range(ratings.indptr[near], ratings.indptr[near + 1]):
@@ -256,8 +196,8 @@ def _score_by_users(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _score_by_movies(  # type: ignore[no-untyped-def]
-    users, starts, movies, index, weights, ratings, sides, neighbors, only_raters, own_level,
-    shrinkage, scores,
+    users, starts, movies, index, similarity, ratings, sides, neighbors, only_raters, own_level,
+    shrinkage, power, scores,
 ):  # fmt: skip
     """Spread a user's row out, then walk the list of each wanted movie."""
     rating = np.full(len(sides.column), np.nan)
@@ -283,8 +223,9 @@ def _score_by_movies(  # type: ignore[no-untyped-def]
                     value = rating[near] - there if rated else 0.0
                 else:
                     value = (rating[near] if rated else there) - base
-                above += weights[movie, rank] * value
-                below += weights[movie, rank]
+                weight = _weight(similarity[movie, rank], power)
+                above += weight * value
+                below += weight
             total = below + shrinkage
             scores[place] = base + (above / total if total > 0 else 0.0)
         for place in row:

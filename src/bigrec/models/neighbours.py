@@ -26,21 +26,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from bigrec.errors import ResourceError
-from bigrec.models.neighbour_kernels import Sparse, select_from_products, sparse, transpose
+from bigrec.models.neighbour_kernels import (
+    Sparse,
+    count_columns,
+    select_from_products,
+    sparse,
+    transpose,
+)
 from bigrec.models.profiles import Neighbours, Profiles
-from bigrec.models.search_progress import SearchProgress
+from bigrec.models.search_progress import SearchCheckpoint, SearchProgress
 from bigrec.models.tiled_search import Multiply, blas_product, search_all, search_for, tile_bytes
 from bigrec.resources import Budget, format_bytes
 
 Array = np.ndarray[Any, Any]
 
 _BLOCK_RATINGS: Final = 1 << 24
+_PART_ROWS: Final = 64
 _DENSE_GAIN: Final = 50
 """How many multiply-adds BLAS does while the sparse product does one."""
 
@@ -52,7 +58,7 @@ def find_row_neighbours(
     multiply: Multiply | None = None,
     budget: Budget | None = None,
     progress: Callable[[int], object] = lambda _: None,
-    work: Path | None = None,
+    checkpoint: SearchCheckpoint | None = None,
 ) -> Neighbours:
     """The k nearest neighbours of every row, by whichever way is cheaper.
 
@@ -62,35 +68,31 @@ def find_row_neighbours(
         multiply: computes tiles; by default BLAS. Giving it insists on tiles.
         budget: threads, and the memory that the search may take.
         progress: called with the number of rows done.
-        work: a folder where the search is saved now and then, and continued from; None saves
-            nothing. It is the caller's to remove.
+        checkpoint: where the search is saved now and then, and continued from.
 
     Raises:
         ResourceError: the search does not fit the budget.
     """
     budget = budget or Budget()
     n, m = profiles.n_rows, len(profiles.sides.column)
-    counts = np.bincount(profiles.ratings.column, minlength=m).astype(np.float64)
-    if multiply is not None or n * n * m / 2 < _DENSE_GAIN * float(counts @ counts):
-        needs = {"lists": n * k * 12, "tiles": tile_bytes(profiles)}
-        check_memory(f"neighbours of {n:,} rows over {m:,} columns", needs, budget)
-        state = _open_progress(profiles, k, work)
-        search_all(
-            profiles, state, multiply=multiply or blas_product, threads=budget.threads,
-            progress=progress,
-        )  # fmt: skip
-        return Neighbours(state.index, state.similarity)
-    n_ratings = len(profiles.ratings.column)
-    needs = {"lists": n * k * 12, "ratings by column": 8 * n_ratings}
+    counts = count_columns(profiles.ratings, m)
+    tiled = multiply is not None or tiles_are_cheaper(n, counts)
+    needs = row_search_needs(n, counts, k, tiled=tiled, needs_counts=profiles.needs_counts)
     check_memory(f"neighbours of {n:,} rows over {m:,} columns", needs, budget)
-    state = _open_progress(profiles, k, work)
-    by_column = _transpose(profiles.ratings, 0, counts.astype(np.int64))
-    ends = profiles.ratings.indptr
+    with _open_progress(profiles, k, checkpoint) as state:
+        if tiled:
+            search_all(
+                profiles, state, multiply=multiply or blas_product, threads=budget.threads,
+                progress=progress,
+            )  # fmt: skip
+        else:
+            by_column = _transpose(profiles.ratings, 0, counts)
+            ends = profiles.ratings.indptr
 
-    def rows(first: int, last: int) -> Sparse:
-        return sparse(ends[first : last + 1], *profiles.ratings[1:])
+            def rows(first: int, last: int) -> Sparse:
+                return sparse(ends[first : last + 1], *profiles.ratings[1:])
 
-    _search_products(profiles, rows, by_column, ends, state, budget.threads, progress)
+            _search_products(profiles, rows, by_column, ends, state, budget.threads, progress)
     return Neighbours(state.index, state.similarity)
 
 
@@ -100,7 +102,7 @@ def find_column_neighbours(
     *,
     budget: Budget | None = None,
     progress: Callable[[int], object] = lambda _: None,
-    work: Path | None = None,
+    checkpoint: SearchCheckpoint | None = None,
 ) -> Neighbours:
     """The k nearest neighbours of every column, by sparse products over the rows.
 
@@ -108,7 +110,7 @@ def find_column_neighbours(
 
     Args:
         profiles: from `profile_columns`.
-        k, budget, progress, work: as for `find_row_neighbours`.
+        k, budget, progress, checkpoint: as for `find_row_neighbours`.
 
     Raises:
         ResourceError: the search does not fit the budget.
@@ -116,14 +118,14 @@ def find_column_neighbours(
     budget = budget or Budget()
     n = profiles.n_rows
     ends = np.concatenate(([0], np.cumsum(profiles.norms.length)))
-    needs = {"lists": n * k * 12, "a block": 8 * min(2 * _BLOCK_RATINGS, int(ends[-1]))}
+    needs = column_search_needs(profiles.norms.length, k)
     check_memory(f"neighbours of {n:,} columns", needs, budget)
-    state = _open_progress(profiles, k, work)
 
     def columns(first: int, last: int) -> Sparse:
         return _transpose(profiles.ratings, first, profiles.norms.length[first:last])
 
-    _search_products(profiles, columns, profiles.ratings, ends, state, budget.threads, progress)
+    with _open_progress(profiles, k, checkpoint) as state:
+        _search_products(profiles, columns, profiles.ratings, ends, state, budget.threads, progress)
     return Neighbours(state.index, state.similarity)
 
 
@@ -144,6 +146,36 @@ def find_neighbours_of(
     found = Neighbours(np.full((targets.n_rows, k), -1, np.int32), np.zeros((targets.n_rows, k)))
     search_for(targets, others, found, threads=(budget or Budget()).threads)
     return found
+
+
+def row_search_needs(
+    n: int, counts: Array, k: int, *, tiled: bool, needs_counts: bool
+) -> dict[str, int]:
+    """What `find_row_neighbours` takes, in bytes by what for.
+
+    Args:
+        n: rows.
+        counts: ratings of each column.
+        k: neighbours to keep.
+        tiled: whether it goes by tiles.
+        needs_counts: see Profiles.
+    """
+    if tiled:
+        return {"lists": 12 * n * k, "tiles": tile_bytes(n, len(counts), needs_counts)}
+    return {"lists": 12 * n * k, "ratings by column": 8 * int(counts.sum())}
+
+
+def column_search_needs(lengths: Array, k: int) -> dict[str, int]:
+    """What `find_column_neighbours` takes, in bytes by what for.
+
+    Args:
+        lengths: ratings of each column.
+        k: neighbours to keep.
+    """
+    n_ratings = int(lengths.sum())
+    longest = int(lengths.max(initial=0))
+    block = 8 * min(_BLOCK_RATINGS + longest, n_ratings)
+    return {"lists": 12 * len(lengths) * k, "a block of columns": block}
 
 
 def check_memory(task: str, needs: dict[str, int], budget: Budget) -> None:
@@ -167,33 +199,53 @@ def check_memory(task: str, needs: dict[str, int], budget: Budget) -> None:
         )
 
 
-def _open_progress(profiles: Profiles, k: int, work: Path | None) -> SearchProgress:
+def tiles_are_cheaper(n: int, counts: Array) -> bool:
+    """Whether tiles find the neighbours of n rows sooner than sparse products.
+
+    Args:
+        n: rows.
+        counts: ratings of each column.
+    """
+    squares = counts.astype(np.float64)
+    return n * n * len(counts) / 2 < _DENSE_GAIN * float(squares @ squares)
+
+
+def _open_progress(
+    profiles: Profiles, k: int, checkpoint: SearchCheckpoint | None
+) -> SearchProgress:
     made_from = (*profiles.sides, *profiles.norms, np.array(profiles.terms))
-    return SearchProgress(profiles.n_rows, k, made_from, work)
+    return SearchProgress(profiles.n_rows, k, made_from, checkpoint)
 
 
 def _search_products(
     profiles: Profiles, rows_between: Callable[[int, int], Sparse], by_column: Sparse,
     ends: Array, state: SearchProgress, threads: int, progress: Callable[[int], object],
 ) -> None:  # fmt: skip
-    with ThreadPoolExecutor(threads) as pool:
-        for number, (first, last) in enumerate(_blocks(ends)):
-            if number >= state.n_done:
-                block = rows_between(first, last)
+    """Fill the lists of all rows, a block at a time. A unit of the state is a row."""
+    # A state is saved while rows beyond its own are under way.
+    state.index[state.n_done :], state.similarity[state.n_done :] = -1, 0
+    progress(state.n_done)
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for first, last in _blocks(ends):
+            if last <= state.n_done:
+                continue
+            block = rows_between(first, last)
 
-                def select(part: range, block: Sparse = block, first: int = first) -> None:
-                    select_from_products(
-                        block, first, part.start, part.stop, by_column, profiles.sides,
-                        profiles.norms, profiles.terms, state.index, state.similarity,
-                    )  # fmt: skip
+            def select(part: range, block: Sparse = block, first: int = first) -> None:
+                select_from_products(
+                    block, first, part.start - first, part.stop - first, by_column,
+                    profiles.sides, profiles.norms, profiles.terms, state.index, state.similarity,
+                )  # fmt: skip
 
-                # Many small parts, so that no thread waits for one with the popular rows.
-                parts = [range(a, min(a + 64, last - first)) for a in range(0, last - first, 64)]
-                for part, _ in zip(parts, pool.map(select, parts), strict=True):
-                    progress(len(part))
-                state.finish(number, last=last == len(ends) - 1)
-            else:
-                progress(last - first)
+            # Many small parts, so that no thread waits for one with the popular rows.
+            starts = range(max(first, state.n_done), last, _PART_ROWS)
+            parts = [range(start, min(start + _PART_ROWS, last)) for start in starts]
+            for part, _ in zip(parts, pool.map(select, parts), strict=True):
+                state.finish(part.stop)
+                progress(len(part))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _blocks(ends: Array) -> Iterator[tuple[int, int]]:

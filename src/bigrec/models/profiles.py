@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from bigrec.features import UserRows
-from bigrec.models.neighbour_kernels import Norms, Sides, Sparse, Terms, sparse, sum_squares
+from bigrec.models.neighbour_kernels import (
+    Norms,
+    Sides,
+    Sparse,
+    Terms,
+    count_columns,
+    sparse,
+    sum_squares,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -71,7 +79,7 @@ def profile_rows(
         co_rating: weight of the correlation of rated-or-not.
         n_columns: M; by default the number of columns with a rating, as the notebook's pivot has.
     """
-    counts = np.bincount(ratings.column, minlength=len(sides.column))
+    counts = count_columns(ratings, len(sides.column))
     by_row, by_column = np.zeros(len(sides.row)), np.zeros(len(sides.column))
     sum_squares(ratings, sides, by_row, by_column)
     n = n_columns or int((counts > 0).sum())
@@ -87,7 +95,7 @@ def profile_columns(
     Args are those of `profile_rows`, seen from the matrix. The `ratings` of the result are still
     the matrix by row, so that no transposed copy is needed: what `find_column_neighbours` takes.
     """
-    counts = np.bincount(ratings.column, minlength=len(sides.column))
+    counts = count_columns(ratings, len(sides.column))
     by_row, by_column = np.zeros(len(sides.row)), np.zeros(len(sides.column))
     sum_squares(ratings, sides, by_row, by_column)
     n = int((np.diff(ratings.indptr) > 0).sum())

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from bigrec.features import RATING, BatchSpec, UserRows
 from bigrec.models.bias import Biases
-from bigrec.models.neighbour_scores import find_scorer
 from bigrec.models.scoring import FoldIn, Scorer
 
 Array = np.ndarray[Any, Any]
@@ -40,7 +39,6 @@ class Recommender(Scorer):
         super().__init__(rows, spec, biases)
         self.model = model
         self.takes_rows = takes_rows(model)
-        self._neighbours = find_scorer(model, rows)
         self._fold_in = fold_in
         index = tf.TensorSpec((None,), tf.int32)
         row = tf.TensorSpec((None, spec.n_movies), tf.float32)
@@ -58,8 +56,6 @@ class Recommender(Scorer):
         """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
         if self.takes_rows:
             return self._complete_rows(users)
-        if self._neighbours is not None:
-            return self._neighbours.score_users(users)
         n_movies = self.spec.n_movies
         movie_index = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
         user_index = np.repeat(users.astype(np.int32), n_movies)
@@ -72,8 +68,6 @@ class Recommender(Scorer):
         return self._fold_in(self.model, self.biases, movie_index, rating)
 
     def _score_by_pairs(self, user_index: Array, movie_index: Array) -> Array:
-        if self._neighbours is not None:
-            return self._neighbours.score_pairs(user_index, movie_index)
         scores = np.empty(len(user_index), np.float32)
         for start in range(0, len(scores), PAIRS_AT_ONCE):
             part = slice(start, start + PAIRS_AT_ONCE)

@@ -1,64 +1,81 @@
-"""The models by name. To add one, write its file and list it here."""
+"""The models by name. To add one, write its module and list it here.
+
+Most modules load Keras, which takes seconds, so each is imported when it is first needed.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final
 
 from bigrec.errors import SettingsError
-from bigrec.models import autorec, cosine_knn, dnn, matrix_factorization, residual
 from bigrec.models.options import ModelOptions
 from bigrec.models.scoring import FoldIn
 
 
 @dataclass(frozen=True)
 class ModelDefinition:
-    """What the training stage needs to know of a model."""
+    """A model, and what its module offers to other stages.
+
+    The module has PRESETS, `build` or `fit`, and perhaps `represent` and `fold_in`.
+    """
 
     name: str
     """As on the command line."""
     title: str
     """For people."""
-    presets: Mapping[str, ModelOptions]
-    """Options by preset name: notebook and tuned."""
-    build: Callable[..., Any] | None = None
-    """(spec, options, biases) to an untrained Keras model, for models fitted by gradient steps."""
-    fit: Callable[..., Any] | None = None
-    """(rows, spec, options, biases, progress) to a finished Keras model, for the others."""
-    represent: Callable[[Any], Mapping[str, Any]] = lambda _: {}
-    """A trained Keras model to the arrays that a run keeps for readers without Keras: the fields of
-    Factors where scores are dot products, and what of models.similarity compares its movies."""
-    fold_in: FoldIn | None = None
-    """Scores for a person who is not in the data, where the Keras model can give them."""
+    module: str
+    """In bigrec.models."""
+    uses_keras: bool = True
+    """Whether the trained model is one of Keras."""
+
+    @property
+    def presets(self) -> Mapping[str, ModelOptions]:
+        """Options by preset name: notebook and tuned."""
+        presets: Mapping[str, ModelOptions] = self._load().PRESETS
+        return presets
+
+    @property
+    def build(self) -> Callable[..., Any] | None:
+        """(spec, options, biases) to an untrained Keras model, for those fitted by steps."""
+        return getattr(self._load(), "build", None)
+
+    @property
+    def fit(self) -> Callable[..., Any] | None:
+        """(rows, spec, options, biases, progress, …) to a finished Scorer, for the others."""
+        return getattr(self._load(), "fit", None)
+
+    @property
+    def represent(self) -> Callable[[Any], Mapping[str, Any]]:
+        """A trained model to the arrays that a run keeps for readers without Keras.
+
+        They are the fields of Factors where scores are dot products, those of NeighbourLists for
+        neighbours, and otherwise what of models.similarity compares the movies.
+        """
+        return getattr(self._load(), "represent", lambda _: {})
+
+    @property
+    def fold_in(self) -> FoldIn | None:
+        """Scores for a person who is not in the data, where the Keras model can give them."""
+        return getattr(self._load(), "fold_in", None)
+
+    def _load(self) -> ModuleType:
+        return importlib.import_module(f"bigrec.models.{self.module}")
 
 
 MODELS: Final[Mapping[str, ModelDefinition]] = {
     model.name: model
     for model in (
-        ModelDefinition(
-            "cosine-knn", "User-cosine neighbours", cosine_knn.PRESETS, fit=cosine_knn.fit,
-            represent=cosine_knn.represent, fold_in=cosine_knn.fold_in,
-        ),
-        ModelDefinition(
-            "autorec", "AutoRec", autorec.PRESETS, build=autorec.build,
-            represent=autorec.represent, fold_in=autorec.fold_in,
-        ),
-        ModelDefinition(
-            "matrix-factorization", "Matrix factorisation",
-            matrix_factorization.PRESETS, build=matrix_factorization.build,
-            represent=matrix_factorization.represent,
-        ),
-        ModelDefinition(
-            "dnn", "Deep network", dnn.PRESETS, build=dnn.build,
-            represent=matrix_factorization.represent_movies,
-        ),
-        ModelDefinition(
-            "residual", "Residual learning", residual.PRESETS, build=residual.build,
-            represent=matrix_factorization.represent_movies,
-        ),
+        ModelDefinition("cosine-knn", "User-cosine neighbours", "cosine_knn", uses_keras=False),
+        ModelDefinition("autorec", "AutoRec", "autorec"),
+        ModelDefinition("matrix-factorization", "Matrix factorisation", "matrix_factorization"),
+        ModelDefinition("dnn", "Deep network", "dnn"),
+        ModelDefinition("residual", "Residual learning", "residual"),
     )
-}  # fmt: skip
+}
 
 
 def find_model(name: str) -> ModelDefinition:

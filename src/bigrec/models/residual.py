@@ -18,6 +18,7 @@ from bigrec.models.matrix_factorization import (
     factor_scores,
     finish,
     pair_inputs,
+    represent_movies,
 )
 
 PRESETS: Final = {
@@ -28,6 +29,8 @@ PRESETS: Final = {
         product=True, start_from_biases=True, start_from_factors=True,
     ),
 }  # fmt: skip
+
+represent = represent_movies
 
 
 def build(spec: BatchSpec, options: DnnOptions, biases: Biases) -> keras.Model:

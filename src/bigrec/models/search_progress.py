@@ -1,8 +1,8 @@
 """The lists of a search that may be killed: saved as one file now and then, and continued from it.
 
-    WORK/neighbours.npz     the lists, how many blocks are in them, and what they were made from
-
-A state is replaced by one rename, so there is always a whole one or none.
+The file holds the lists, how many units of work are in them, and what they were made from. It is
+replaced by one rename, so there is always a whole one or none. A unit that is done twice changes
+nothing, so an interrupted search may be saved in the middle of one.
 """
 
 from __future__ import annotations
@@ -12,58 +12,68 @@ import os
 import time
 import zipfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 
+from bigrec.errors import RunError
+
 Array = np.ndarray[Any, Any]
 
-_SECONDS_BETWEEN: Final = 30.0
+
+@dataclass(frozen=True)
+class SearchCheckpoint:
+    """Where and when a search is saved, beside at Ctrl-C."""
+
+    path: Path
+    """The file. One that is there is continued from; it is the caller's to remove."""
+    minutes: float | None = 10.0
+    """After so many minutes; 0 for every unit of work. None: never."""
 
 
 class SearchProgress:
-    """The lists so far, and how many blocks have gone into them."""
+    """The lists so far, and how many units of work have gone into them."""
 
-    def __init__(self, n_rows: int, k: int, made_from: Iterable[Array], work: Path | None) -> None:
+    def __init__(
+        self, n_rows: int, k: int, made_from: Iterable[Array], checkpoint: SearchCheckpoint | None
+    ) -> None:
         """Continue the saved state of the same search, or begin with empty lists.
 
         Args:
             n_rows, k: lists, and their length.
             made_from: arrays that tell this search from any other.
-            work: the folder of the state; None saves nothing.
+            checkpoint: where to save; None saves nothing.
+
+        Raises:
+            RunError: the file is damaged, or of another search.
         """
         self.index = np.full((n_rows, k), -1, np.int32)
         self.similarity = np.zeros((n_rows, k))
         self.n_done = 0
-        self._path = None if work is None else work / "neighbours.npz"
+        self._checkpoint = checkpoint
         self._saved_at = time.monotonic()
         digest = hashlib.sha256(f"{n_rows} {k}".encode())
         for array in made_from:
             digest.update(np.ascontiguousarray(array).data)
         self._identity = digest.hexdigest()
-        if self._path is not None and self._path.exists():
-            self._load(self._path)
+        if checkpoint is not None and checkpoint.path.exists():
+            self._load(checkpoint.path)
 
-    def finish(self, block: int, *, last: bool) -> None:
-        """Note that this block is in the lists; save them if that was long ago, or the end."""
-        self.n_done = block + 1
-        now = time.monotonic()
-        if self._path is not None and (last or now - self._saved_at >= _SECONDS_BETWEEN):
-            self._save(self._path)
-            self._saved_at = now
+    def finish(self, n_done: int) -> None:
+        """Note that so many units are in the lists, and save them if that is due."""
+        self.n_done = n_done
+        minutes = None if self._checkpoint is None else self._checkpoint.minutes
+        if minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes:
+            self.save()
 
-    def _load(self, path: Path) -> None:
-        try:
-            with np.load(path) as saved:
-                if str(saved["identity"]) == self._identity:
-                    self.index, self.similarity = saved["index"], saved["similarity"]
-                    self.n_done = int(saved["n_done"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            path.unlink()  # not one of ours: begin again
-
-    def _save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def save(self) -> None:
+        """Save now, if it is wanted at all."""
+        if self._checkpoint is None:
+            return
+        path = self._checkpoint.path
         partial = path.with_name(f"{path.name}.partial")
         with partial.open("wb") as file:
             np.savez(
@@ -73,3 +83,28 @@ class SearchProgress:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        self._saved_at = time.monotonic()
+
+    def __enter__(self) -> SearchProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is KeyboardInterrupt:
+            self.save()
+
+    def _load(self, path: Path) -> None:
+        anew = "leave out --resume to search from the start"
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                identity = str(saved["identity"])
+                self.index, self.similarity = saved["index"], saved["similarity"]
+                self.n_done = int(saved["n_done"])
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise RunError(f"{path} cannot be read: {error}", hint=anew) from error
+        if identity != self._identity:
+            raise RunError(f"{path} holds another search for neighbours", hint=anew)

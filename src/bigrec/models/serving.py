@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from bigrec.errors import RunError
 from bigrec.models.blend import Blend
 from bigrec.models.factors import FactorScorer
+from bigrec.models.neighbour_layer import build_model
+from bigrec.models.neighbour_scores import NeighbourScorer
 from bigrec.models.recommender import Recommender
 from bigrec.models.scoring import Scorer
 
@@ -94,10 +97,10 @@ class _Side(tf.Module):
 class _PairScores(tf.Module):
     """Scores of a Keras model that takes pairs."""
 
-    def __init__(self, recommender: Recommender) -> None:
+    def __init__(self, model: keras.Model) -> None:
         super().__init__()
-        self._model = recommender.model
-        self._weights = [weight.value for weight in recommender.model.weights]
+        self._model = model
+        self._weights = [weight.value for weight in model.weights]
 
     def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
         return self._model([user_index, movie_index], training=False)[:, 0]
@@ -187,7 +190,9 @@ def _warm_scorer(scorer: Scorer) -> Graph:
     if isinstance(scorer, FactorScorer):
         return _FactorScores(scorer)
     if isinstance(scorer, Recommender):
-        return _RowScores(scorer) if scorer.takes_rows else _PairScores(scorer)
+        return _RowScores(scorer) if scorer.takes_rows else _PairScores(scorer.model)
+    if isinstance(scorer, NeighbourScorer):
+        return _PairScores(build_model(scorer))
     raise RunError(f"{type(scorer).__name__} has no TensorFlow graph to export")
 
 

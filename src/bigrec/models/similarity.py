@@ -16,9 +16,9 @@ MOVIE_VECTORS: Final = "movie_vectors"
 """The name of a run's array of movie vectors: (n_movies, size) float32."""
 
 NEIGHBOUR_INDEX: Final = "neighbour_index"
-"""The name of a run's array of each movie's nearest movies: (n_movies, k) int32, -1 for none."""
+"""The name of a run's array of the nearest movies (or users) of each: (n, k) int32, -1: none."""
 NEIGHBOUR_SIMILARITY: Final = "neighbour_similarity"
-"""The name of the array of their similarities: (n_movies, k) float32."""
+"""The name of the array of their similarities: (n, k) float32."""
 
 _ROWS_AT_ONCE: Final = 1 << 20
 _USERS_AT_ONCE: Final = 1 << 12

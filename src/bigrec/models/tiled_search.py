@@ -25,11 +25,11 @@ _TILE_ROWS: Final = 2048
 _TILE_BYTES: Final = 96 << 20
 
 
-def tile_bytes(profiles: Profiles) -> int:
-    """The memory that tiles take at a time, in bytes."""
-    tile = _tile_rows(len(profiles.sides.column))
-    kinds = 2 if profiles.needs_counts else 1
-    return kinds * 4 * tile * (2 * len(profiles.sides.column) + tile)
+def tile_bytes(n_rows: int, n_columns: int, needs_counts: bool) -> int:
+    """The memory that a search by tiles takes at a time, in bytes."""
+    tile = min(_tile_rows(n_columns), n_rows)
+    kinds = 2 if needs_counts else 1
+    return kinds * 4 * tile * (2 * n_columns + tile)
 
 
 def blas_product(one: Array, other: Array, products: Array) -> None:
@@ -41,38 +41,44 @@ def search_all(
     profiles: Profiles, state: SearchProgress, *, multiply: Multiply, threads: int,
     progress: Callable[[int], object],
 ) -> None:  # fmt: skip
-    """Fill the lists of all rows: every tile on or above the diagonal once, for both its sides."""
+    """Fill the lists of all rows: each product on or above the diagonal once, for both its sides.
+
+    A unit of the state is one product.
+    """
     n, tile = profiles.n_rows, _tile_rows(len(profiles.sides.column))
     edges = [*range(0, n, tile), n]
     n_tiles = len(edges) - 1
-    n_products = n_tiles * (n_tiles + 1) // 2
-    n_done, n_reported = 0, 0
+    products = [(i, j) for i in range(n_tiles) for j in range(i, n_tiles)]
+    n_reported = n * state.n_done // len(products)
+    progress(n_reported)
+    left, room = _Tile(profiles, tile), _Tile(profiles, tile)
     with _Selection(profiles, tile, multiply, threads) as selection:
-        for i in range(n_tiles):
-            if i < state.n_done:
-                n_done += n_tiles - i
-                continue
-            left = _Tile(profiles, edges[i], edges[i + 1])
-            for j in range(i, n_tiles):
-                right = left if j == i else _Tile(profiles, edges[j], edges[j + 1])
-                selection.multiply(left, right)
-                selection.select(left, right, state, same=True)
-                if j > i:
-                    selection.select(right, left, state, same=True, flipped=True)
-                n_done += 1
-                progress(n * n_done // n_products - n_reported)
-                n_reported = n * n_done // n_products
-            state.finish(i, last=i == n_tiles - 1)
+        for number in range(state.n_done, len(products)):
+            i, j = products[number]
+            if (left.start, left.stop) != (edges[i], edges[i + 1]):
+                left.fill(edges[i], edges[i + 1])
+            right = left if j == i else room
+            if j > i:
+                right.fill(edges[j], edges[j + 1])
+            selection.multiply(left, right)
+            selection.select(left, right, state, same=True)
+            if j > i:
+                selection.select(right, left, state, same=True, flipped=True)
+            state.finish(number + 1)
+            n_done = n * (number + 1) // len(products)
+            progress(n_done - n_reported)
+            n_reported = n_done
 
 
 def search_for(targets: Profiles, others: Profiles, lists: Neighbours, *, threads: int) -> None:
     """Fill the lists of the targets with the nearest of the others."""
     tile = _tile_rows(len(others.sides.column))
+    left, right = _Tile(targets, min(tile, targets.n_rows)), _Tile(others, tile)
     with _Selection(others, tile, blas_product, threads) as selection:
         for start in range(0, targets.n_rows, tile):
-            left = _Tile(targets, start, min(start + tile, targets.n_rows))
+            left.fill(start, min(start + tile, targets.n_rows))
             for begin in range(0, others.n_rows, tile):
-                right = _Tile(others, begin, min(begin + tile, others.n_rows))
+                right.fill(begin, min(begin + tile, others.n_rows))
                 selection.multiply(left, right)
                 selection.select(left, right, lists, same=False)
 
@@ -80,11 +86,19 @@ def search_for(targets: Profiles, others: Profiles, lists: Neighbours, *, thread
 class _Tile:
     """Some rows made dense: scaled deviations, and rated-or-not where a term needs it."""
 
-    def __init__(self, profiles: Profiles, start: int, stop: int) -> None:
-        self.profiles, self.start, self.stop = profiles, start, stop
-        shape = (stop - start, len(profiles.sides.column))
-        self.values = np.empty(shape, np.float32)
-        self.mask = np.empty(shape if profiles.needs_counts else (0, 0), np.float32)
+    def __init__(self, profiles: Profiles, n_rows: int) -> None:
+        """Make room for so many rows."""
+        self.profiles = profiles
+        self.start = self.stop = 0
+        shape = (n_rows, len(profiles.sides.column))
+        self._values = np.empty(shape, np.float32)
+        self._mask = np.empty(shape if profiles.needs_counts else (0, 0), np.float32)
+
+    def fill(self, start: int, stop: int) -> None:
+        """Take these rows."""
+        self.start, self.stop = start, stop
+        self.values, self.mask = self._values[: stop - start], self._mask[: stop - start]
+        profiles = self.profiles
         fill_tile(
             profiles.ratings, profiles.sides, profiles.norms.scale, start, self.values, self.mask
         )

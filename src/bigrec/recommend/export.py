@@ -19,6 +19,8 @@ import tensorflow as tf
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
+from bigrec.models.neighbour_layer import build_model
+from bigrec.models.neighbour_scores import NeighbourScorer
 from bigrec.models.serving import ServedModel
 from bigrec.runs import RunDirectory
 from bigrec.store.writer import folder_bytes, publishing
@@ -60,17 +62,25 @@ def export_run(
         raise SettingsError(
             f"{output} exists already", hint="name another folder, or add --overwrite"
         )
-    model = run.folder / "model.keras"
-    if kind == "keras" and not model.exists():
-        raise RunError(
-            f"run {run.name!r} is no single Keras model", hint="export it with --format saved-model"
-        )
     with publishing(output) as partial:
         if kind == "keras":
-            shutil.copyfile(model, partial / model.name)
+            _write_keras_model(run, data, partial / "model.keras")
             np.save(partial / "user_ids.npy", data.user_ids)
             np.save(partial / "movie_ids.npy", data.movie_ids)
         else:
             served = ServedModel(run.recommender(data), data.user_ids, data.movie_ids)
             tf.saved_model.save(served, str(partial), signatures=served.__call__)
     return ExportSummary(kind, folder_bytes(output), str(output))
+
+
+def _write_keras_model(run: RunDirectory, data: TrainingData, path: Path) -> None:
+    saved = run.folder / path.name
+    if saved.exists():
+        shutil.copyfile(saved, path)
+        return
+    scorer = run.recommender(data)
+    if not isinstance(scorer, NeighbourScorer):
+        raise RunError(
+            f"run {run.name!r} is no single Keras model", hint="export it with --format saved-model"
+        )
+    build_model(scorer).save(path)

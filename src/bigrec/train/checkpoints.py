@@ -21,7 +21,7 @@ import numpy as np
 
 from bigrec.errors import RunError
 from bigrec.store.writer import publishing_file
-from bigrec.train.history import EpochSummary
+from bigrec.train.summary import EpochSummary
 
 Array = np.ndarray[Any, Any]
 

@@ -15,14 +15,13 @@ import keras
 
 from bigrec.features import PAIRS, BatchSpec
 from bigrec.models.options import GradientOptions
-from bigrec.models.scoring import Errors
 from bigrec.resources import Progress
 from bigrec.train.checkpoints import BestEpoch, Checkpoints, TrainingState
 from bigrec.train.divergence import check_loss
-from bigrec.train.history import EpochSummary
 from bigrec.train.interrupts import TrainingInterrupted, uninterrupted
 from bigrec.train.loop import Block, Loop
 from bigrec.train.schedule import learning_rate_factor
+from bigrec.train.summary import EpochSummary, Measured, OnEpoch
 
 
 class Feed(Protocol):
@@ -33,23 +32,6 @@ class Feed(Protocol):
 
     def blocks(self, epoch: int, first_block: int = 0) -> Iterable[Block]:
         """The blocks of an epoch from the given one on."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Errors after an epoch."""
-
-    validation: Errors | None
-    """None for a split without a validation side."""
-    test: Errors
-
-    @property
-    def validation_rmse(self) -> float | None:
-        """RMSE on the validation side, in stars; None without one."""
-        return None if self.validation is None else self.validation.rmse
-
-
-OnEpoch = Callable[[EpochSummary], None]
 
 
 @dataclass

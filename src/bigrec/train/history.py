@@ -7,33 +7,13 @@ import json
 import math
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import tensorflow as tf
 
 from bigrec.runs import HISTORY, TENSORBOARD
-
-
-@dataclass(frozen=True)
-class EpochSummary:
-    """What one pass over the train side gave."""
-
-    epoch: int
-    """From 1."""
-    train_mse: float | None
-    """Mean squared error while training; None for a model without gradient steps."""
-    validation_rmse: float | None
-    """RMSE on the validation side after the epoch, in stars; None for a split without one."""
-    test_rmse: float
-    """RMSE on the test side after the epoch, in stars."""
-    seconds: float
-    """Wall time of the pass, without validation and test."""
-    rows_per_second: float
-    """Train ratings a second."""
-    input_wait_seconds: float
-    """Time of `seconds` in which training waited for input."""
+from bigrec.train.summary import EpochSummary
 
 
 class HistoryWriter:

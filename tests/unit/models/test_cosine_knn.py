@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +17,8 @@ from bigrec.features import BatchSpec, UserRows
 from bigrec.models import cosine_knn
 from bigrec.models.bias_fit import fit_biases
 from bigrec.models.cosine_knn import PRESETS, CosineKnnOptions
-from bigrec.models.neighbour_scores import NeighbourScorer, find_scorer
+from bigrec.models.neighbour_layer import build_model
+from bigrec.models.neighbour_scores import NeighbourScorer
 from bigrec.resources import Budget
 
 
@@ -53,18 +52,17 @@ def notebook_scores(rows: UserRows, spec: BatchSpec, k: int) -> tuple[Any, Any]:
     return scores, ranked[:, k - 1] - ranked[:, k] > 1e-9
 
 
-def scores_both_ways(model: keras.Model, rows: UserRows, spec: BatchSpec) -> Any:
+def scores_both_ways(scorer: NeighbourScorer) -> Any:
     """Scores of all pairs by the compiled scorer, which must agree with the layer."""
-    scorer = find_scorer(model, rows)
-    assert isinstance(scorer, NeighbourScorer)
+    rows, spec = scorer.rows, scorer.spec
     users = np.arange(rows.n_users, dtype=np.int32)
     scores = scorer.score_users(users)
     user = np.repeat(users, spec.n_movies)
     movie = np.tile(np.arange(spec.n_movies, dtype=np.int32), rows.n_users)
-    by_layer = model([user, movie]).numpy().reshape(scores.shape)
+    by_layer = build_model(scorer)([user, movie]).numpy().reshape(scores.shape)
     np.testing.assert_allclose(by_layer, scores, atol=1e-5)
     shuffled = np.random.default_rng(0).permutation(len(user))[: len(user) // 2]
-    pairs = scorer.score_pairs(user[shuffled], movie[shuffled])
+    pairs = scorer.score_warm_pairs(user[shuffled], movie[shuffled])
     np.testing.assert_array_equal(pairs, scores.ravel()[shuffled])
     return scores
 
@@ -74,10 +72,10 @@ def scores_both_ways(model: keras.Model, rows: UserRows, spec: BatchSpec) -> Any
 def test_scores_agree_with_the_notebook(seed: int, density: float) -> None:
     rows, spec = make_rows(seed, n_users=40, n_movies=25, density=density)
     options = CosineKnnOptions(neighbors=10)
-    model = cosine_knn.fit(rows, spec, options, fit_biases(rows, spec))
+    scorer = cosine_knn.fit(rows, spec, options, fit_biases(rows, spec))
     expected, settled = notebook_scores(rows, spec, 10)
     known = ~np.isnan(expected)  # a movie without ratings is no column of the pivot
-    scores = scores_both_ways(model, rows, spec)
+    scores = scores_both_ways(scorer)
     both = known & settled[:, None]
     np.testing.assert_allclose(scores[both], expected[both], atol=1e-5)
 
@@ -100,9 +98,8 @@ def test_scores_follow_the_formula(step: int, basis: str) -> None:
     rows, spec = make_rows(8, n_users=30, n_movies=20, density=0.3)
     biases = fit_biases(rows, spec)
     options = CosineKnnOptions(**{**vars(LADDER[step]), "basis": basis})
-    model = cosine_knn.fit(rows, spec, options, biases)
-    layer = model.get_layer("neighbours")
-    index, similarity = layer.neighbour_index.numpy(), layer.similarity.numpy()
+    scorer = cosine_knn.fit(rows, spec, options, biases)
+    index, similarity = scorer.lists.neighbour_index, scorer.lists.neighbour_similarity
     rated = {}
     for u, (start, stop) in enumerate(itertools.pairwise(rows.indptr.tolist())):
         for m, r in zip(rows.movie_index[start:stop], rows.rating[start:stop], strict=True):
@@ -118,7 +115,7 @@ def test_scores_follow_the_formula(step: int, basis: str) -> None:
             return float(spec.mean_rating + biases.user[u] + biases.movie[m])
         return float(level[basis][u if basis == "user" else m])
 
-    scores = scores_both_ways(model, rows, spec)
+    scores = scores_both_ways(scorer)
     for u, m in itertools.product(range(30), range(20)):
         above = below = 0.0
         n_used = 0
@@ -147,18 +144,9 @@ def test_a_fit_that_does_not_fit_the_budget_says_what_it_needs() -> None:
     rows = UserRows(indptr, np.zeros(n_users, np.int32), np.ones(n_users, np.float32))
     spec = BatchSpec(n_users, 1, 1.0, 1.0, 5.0)
     biases = fit_biases(rows, spec)
-    with pytest.raises(ResourceError, match=r"need 3\.7 GiB .*, the budget is 1\.0 GiB") as error:
+    with pytest.raises(ResourceError, match=r"need 3\.3 GiB .*, the budget is 1\.0 GiB") as error:
         cosine_knn.fit(rows, spec, PRESETS["notebook"], biases, budget=Budget(1 << 30, 1))
     assert "--memory" in error.value.hint
-
-
-def test_a_killed_fit_goes_on_from_its_work_folder(tmp_path: Path) -> None:
-    rows, spec = make_rows(4, n_users=60, n_movies=20, density=0.4)
-    biases = fit_biases(rows, spec)
-    model = cosine_knn.fit(rows, spec, PRESETS["notebook"], biases, work=tmp_path)
-    again = cosine_knn.fit(rows, spec, PRESETS["notebook"], biases, work=tmp_path)
-    for one, two in zip(model.weights, again.weights, strict=True):
-        np.testing.assert_array_equal(one.numpy(), two.numpy())
 
 
 def test_the_notebooks_preset_is_the_plain_engine() -> None:

@@ -24,7 +24,7 @@ from bigrec.models.similarity import (
     VectorSimilarity,
 )
 from tests.unit.models.test_cosine_knn import make_rows
-from tests.unit.models.test_models import make_model
+from tests.unit.models.test_models import make_model, make_scorer
 
 N_USERS, N_MOVIES = 50, 20
 
@@ -86,10 +86,8 @@ def test_a_new_person_gets_the_factors_of_a_ridge_regression(
 def test_a_new_person_is_scored_as_a_user_with_the_same_ratings(
     name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases]
 ) -> None:
-    rows, spec, biases = data
-    definition = MODELS[name]
-    model = make_model(name, preset, *data)
-    scorer = Recommender(model, rows, spec, biases, definition.fold_in)
+    rows, _, _ = data
+    scorer = make_scorer(name, preset, *data)
     for user in (0, 17):
         own = rows.take(np.array([user]))
         scores = scorer.fold_in(own.movie_index, own.rating)
@@ -100,13 +98,11 @@ def test_a_new_person_is_scored_as_a_user_with_the_same_ratings(
 def test_a_model_that_cannot_score_a_new_person_says_so(
     data: tuple[UserRows, BatchSpec, Biases],
 ) -> None:
-    rows, spec, biases = data
     for name, preset, words in (
         ("dnn", "tuned", "no way to score a person"),
         ("cosine-knn", "notebook", "none of a person"),
     ):
-        model, fold_in = make_model(name, preset, *data), MODELS[name].fold_in
-        scorer = Recommender(model, rows, spec, biases, fold_in)
+        scorer = make_scorer(name, preset, *data)
         with pytest.raises(RunError, match=words):
             scorer.fold_in(np.array([1], "i4"), np.array([4], "f4"))
 
@@ -141,7 +137,6 @@ def test_lists_of_neighbours_compare_movies(data: tuple[UserRows, BatchSpec, Bia
     listed = {int(m): float(s) for m, s in zip(index[6], similarity[6], strict=True) if m >= 0}
     assert listed
     assert compared.tolist() == [listed.get(movie, 0.0) for movie in range(N_MOVIES)]
-    assert MODELS["cosine-knn"].represent(make_model("cosine-knn", "notebook", *data)) == {}
 
 
 def test_a_vector_of_zeros_is_like_nothing() -> None:

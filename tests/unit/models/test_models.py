@@ -14,19 +14,30 @@ from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.bias_fit import fit_biases
+from bigrec.models.neighbour_layer import build_model
+from bigrec.models.neighbour_scores import NeighbourScorer
 from bigrec.models.options import describe_options, override
 from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS, find_model, find_preset
+from bigrec.models.scoring import Scorer
 from tests.unit.models.test_cosine_knn import make_rows
 
 
 def make_model(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases: Biases) -> Any:
+    """A Keras model, untrained, or the Scorer that a model is which is fitted at once."""
     definition = MODELS[name]
     options = definition.presets[preset]
     if definition.fit is not None:
         return definition.fit(rows, spec, options, biases)
     assert definition.build is not None
     return definition.build(spec, options, biases)
+
+
+def make_scorer(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases: Biases) -> Scorer:
+    model = make_model(name, preset, rows, spec, biases)
+    if isinstance(model, Scorer):
+        return model
+    return Recommender(model, rows, spec, biases, MODELS[name].fold_in)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +52,12 @@ def test_a_saved_model_scores_as_before(
     name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases], tmp_path: Path
 ) -> None:
     rows, spec, biases = data
-    model = make_model(name, preset, rows, spec, biases)
+    scorer = make_scorer(name, preset, rows, spec, biases)
+    if isinstance(scorer, NeighbourScorer):
+        model = build_model(scorer)
+    else:
+        assert isinstance(scorer, Recommender)
+        model = scorer.model
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     user = np.arange(50, dtype=np.int32)
@@ -55,8 +71,7 @@ def test_a_saved_model_scores_as_before(
 @pytest.mark.parametrize("name", MODELS)
 def test_pairs_and_whole_users_agree(name: str, data: tuple[UserRows, BatchSpec, Biases]) -> None:
     rows, spec, biases = data
-    model = make_model(name, "tuned", rows, spec, biases)
-    recommender = Recommender(model, rows, spec, biases)
+    recommender = make_scorer(name, "tuned", rows, spec, biases)
     users = np.array([3, 41], np.int32)
     whole = recommender.score_users(users)
     pairs, _ = recommender.score_pairs(np.repeat(users, 20), np.tile(np.arange(20, dtype="i4"), 2))
@@ -68,8 +83,7 @@ def test_unknown_ids_fall_back_and_are_counted(
     name: str, data: tuple[UserRows, BatchSpec, Biases]
 ) -> None:
     rows, spec, biases = data
-    model = make_model(name, "tuned", rows, spec, biases)
-    recommender = Recommender(model, rows, spec, biases)
+    recommender = make_scorer(name, "tuned", rows, spec, biases)
     user, movie = np.array([-1, 2, -1, 2], "i4"), np.array([4, -1, -1, 4], "i4")
     scores, cold = recommender.score_pairs(user, movie)
     assert cold.tolist() == [True, True, True, False]

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity
 
+from bigrec.errors import RunError
 from bigrec.features import UserRows
-from bigrec.models import neighbours, search_progress, tiled_search
-from bigrec.models.cosine_knn import tensorflow_product
+from bigrec.models import neighbours, tiled_search
+from bigrec.models.gpu_product import tensorflow_product
 from bigrec.models.neighbour_kernels import Sides, sparse
 from bigrec.models.neighbours import (
     find_column_neighbours,
@@ -21,6 +22,7 @@ from bigrec.models.neighbours import (
     find_row_neighbours,
 )
 from bigrec.models.profiles import Neighbours, Profiles, profile_columns, profile_rows
+from bigrec.models.search_progress import SearchCheckpoint
 from bigrec.models.tiled_search import blas_product
 from bigrec.resources import Budget
 from tests.unit.models.test_cosine_knn import make_rows
@@ -185,46 +187,58 @@ def test_a_chosen_list_finds_what_all_find(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(found.similarity[:, 1:], every.similarity[chosen, :5])
 
 
-@pytest.mark.parametrize("basis", ["rows", "columns"])
-def test_a_search_goes_on_where_it_was_killed(
-    basis: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("minutes", [0, None], ids=["saved each time", "saved at Ctrl-C"])
+@pytest.mark.parametrize("basis", ["rows", "products", "columns"])
+def test_a_search_goes_on_where_it_stopped(
+    basis: str, minutes: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 16)
     monkeypatch.setattr(neighbours, "_BLOCK_RATINGS", 300)
-    monkeypatch.setattr(search_progress, "_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(neighbours, "_PART_ROWS", 8)
     rows, spec = make_rows(9, n_users=100, n_movies=60, density=0.3)
     mean = np.nanmean(dense_of(rows, spec.n_movies), axis=1)
     ratings, sides = sparse(rows.indptr, rows.movie_index, rows.rating), Sides(mean, np.zeros(60))
+    checkpoint = SearchCheckpoint(tmp_path / "state.npz", minutes)
 
-    def search(work: Path | None, progress: Any = lambda _: None) -> Neighbours:
+    def search(checkpoint: SearchCheckpoint | None, progress: Any = lambda _: None) -> Neighbours:
+        how: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
         if basis == "columns":
-            profiles = profile_columns(ratings, sides, filled=False)
-            return find_column_neighbours(profiles, 5, progress=progress, work=work)
+            return find_column_neighbours(profile_columns(ratings, sides, filled=False), 5, **how)
         profiles = profile_rows(ratings, sides, filled=True)
-        return find_row_neighbours(profiles, 5, multiply=blas_product, progress=progress, work=work)
+        return find_row_neighbours(
+            profiles, 5, multiply=blas_product if basis == "rows" else None, **how
+        )
 
     done = 0
 
     def stop_half_way(n: int) -> None:
         nonlocal done
         done += n
-        if done > 40:
+        if done > 30:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        search(tmp_path, stop_half_way)
-    with np.load(tmp_path / "neighbours.npz") as saved:
-        assert saved["n_done"] > 0
-        n_saved = int(saved["n_done"])
+        search(checkpoint, stop_half_way)
     reported: list[int] = []
-    resumed = search(tmp_path, reported.append)
+    resumed = search(checkpoint, reported.append)
+    assert reported[0] > 20
+    assert sum(reported) == (60 if basis == "columns" else 100)
     expected = search(None)
     np.testing.assert_array_equal(resumed.index, expected.index)
     np.testing.assert_array_equal(resumed.similarity, expected.similarity)
-    assert n_saved >= 1
-    # A state of another search is not continued.
-    (tmp_path / "neighbours.npz").write_bytes(b"damaged")
-    np.testing.assert_array_equal(search(tmp_path).index, expected.index)
+
+
+def test_a_state_of_another_search_is_refused(tmp_path: Path) -> None:
+    checkpoint = SearchCheckpoint(tmp_path / "state.npz", 0)
+    rows, spec = make_rows(9, n_users=40, n_movies=20, density=0.3)
+    find_row_neighbours(profiles_of(rows, spec.n_movies, filled=True), 5, checkpoint=checkpoint)
+    with pytest.raises(RunError, match="holds another search"):
+        find_row_neighbours(
+            profiles_of(rows, spec.n_movies, filled=False), 5, checkpoint=checkpoint
+        )
+    checkpoint.path.write_bytes(b"damaged")
+    with pytest.raises(RunError, match="cannot be read"):
+        find_row_neighbours(profiles_of(rows, spec.n_movies, filled=True), 5, checkpoint=checkpoint)
 
 
 def test_offsets_go_beyond_32_bits(tmp_path: Path) -> None:

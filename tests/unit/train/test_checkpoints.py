@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bigrec.errors import RunError
 from bigrec.train.checkpoints import BestEpoch, CheckpointOptions, Checkpoints, TrainingState
-from bigrec.train.history import EpochSummary
+from bigrec.train.summary import EpochSummary
 
 NEVER = CheckpointOptions(steps=None, minutes=None)
 

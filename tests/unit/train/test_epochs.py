@@ -19,10 +19,10 @@ from bigrec.models.options import GradientOptions
 from bigrec.models.scoring import Errors
 from bigrec.resources import SILENT
 from bigrec.train.checkpoints import CheckpointOptions, Checkpoints, TrainingState
-from bigrec.train.epochs import EpochFit, Measured
-from bigrec.train.history import EpochSummary
+from bigrec.train.epochs import EpochFit
 from bigrec.train.interrupts import TrainingInterrupted
 from bigrec.train.schedule import learning_rate_factor
+from bigrec.train.summary import EpochSummary, Measured
 
 N_BLOCKS = 3
 

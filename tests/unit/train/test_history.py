@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from bigrec.train.history import EpochSummary, HistoryWriter
+from bigrec.train.history import HistoryWriter
+from bigrec.train.summary import EpochSummary
 
 FIRST = EpochSummary(1, 0.81, 0.95, 0.96, 2.0, 5e5, 0.125)
 SECOND = EpochSummary(2, 0.64, None, 0.92, 2.0, 5e5, 0.25)

@@ -1,0 +1,112 @@
+"""Training by gradient steps: epochs over a materialized split, on one device."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+
+from bigrec.datasets.pairs import PairFeed
+from bigrec.datasets.user_rows import RowFeed
+from bigrec.models import matrix_factorization
+from bigrec.models.autorec import AutoRecOptions
+from bigrec.models.dnn import DnnOptions
+from bigrec.models.matrix_factorization import FactorOptions, start_from_factorization
+from bigrec.models.options import GradientOptions
+from bigrec.models.recommender import Recommender, takes_rows
+from bigrec.runs import CHECKPOINT
+from bigrec.train.checkpoints import Checkpoints, TrainingState
+from bigrec.train.code_loop import CodeLoop
+from bigrec.train.epochs import EpochFit
+from bigrec.train.history import HistoryWriter
+from bigrec.train.loop import Loop, PairLoop, RowLoop
+from bigrec.train.memory import explaining_exhaustion
+from bigrec.train.priors import FactorPenalty
+from bigrec.train.schedule import learning_rate_factor
+from bigrec.train.summary import EpochSummary
+from bigrec.train.training import Fitted, Training
+
+
+def fit_by_epochs(training: Training) -> Fitted:
+    """Train a Keras model to the end, from the start or from the checkpoint.
+
+    Raises:
+        RunError: the training has diverged, or its checkpoint cannot be used.
+        ResourceError: the memory of the devices does not suffice.
+        TrainingInterrupted: Ctrl-C; what is needed to go on is saved.
+    """
+    assert training.devices is not None  # noqa: S101 - Keras computes on some
+    keras.utils.set_random_seed(training.seed)
+    with (
+        explaining_exhaustion(
+            training.definition, training.data.spec, training.options, training.devices,
+            n_train=training.data.train.n_rows,
+        ),
+        training.devices.scope(),
+    ):  # fmt: skip
+        return _fit(training, training.options)
+
+
+def _fit(training: Training, options: GradientOptions) -> Fitted:
+    data, seed = training.data, training.seed
+    assert training.definition.build is not None  # noqa: S101 - a Keras model is built
+    model = training.definition.build(data.spec, options, training.biases)
+    loop: Loop
+    feed: PairFeed | RowFeed
+    if isinstance(options, AutoRecOptions) and options.form == "codes":
+        rows = data.train
+        if options.basis == "item":
+            rows = rows.transposed(data.spec.n_movies)
+        loop = CodeLoop(model, options, rows, training.biases)
+        feed = RowFeed(rows, batch_size=options.batch_size, seed=seed)
+    elif takes_rows(model):
+        loop = RowLoop(model, options, data.spec.n_movies)
+        feed = RowFeed(data.train, batch_size=options.batch_size, seed=seed)
+    else:
+        # A checkpoint holds what the start has become.
+        if isinstance(options, DnnOptions) and options.start_from_factors and not training.resume:
+            start_from_factorization(model, _train_factorization(training, options))
+        loop = _pair_loop(training, model, options)
+        feed = PairFeed(data.shards(), batch_size=options.batch_size, seed=seed)
+    checkpoints = Checkpoints(training.folder / CHECKPOINT, loop.variables, training.checkpoints)
+    state = checkpoints.restore() if training.resume else TrainingState()
+    state.started = training.started
+    recommender = Recommender(model, data.train, data.spec, training.biases)
+    with HistoryWriter(training.folder, state.history) as history:
+
+        def end_epoch(epoch: EpochSummary) -> None:
+            history.append(epoch)
+            training.on_epoch(epoch)
+
+        fit = EpochFit(
+            model, loop, feed, data.spec, options, lambda: training.measure(recommender), state,
+            checkpoints, training.progress, end_epoch,
+        )  # fmt: skip
+        measured = fit.run()
+    return Fitted(model, state.history, fit.kept_epoch, measured, state.elapsed_seconds)
+
+
+def _train_factorization(training: Training, options: DnnOptions) -> keras.Model:
+    """A tuned factorisation with factors of the size of a network's embeddings."""
+    data = training.data
+    preset = matrix_factorization.PRESETS["tuned"]
+    factor_options = dataclasses.replace(preset, embedding_size=options.embedding_size)
+    model = matrix_factorization.build(data.spec, factor_options, training.biases)
+    loop = _pair_loop(training, model, factor_options)
+    feed = PairFeed(data.shards(), batch_size=factor_options.batch_size, seed=training.seed)
+    for epoch in range(1, factor_options.epochs + 1):
+        loop.learning_rate_factor.assign(learning_rate_factor(factor_options, epoch))
+        task = f"factorisation {epoch}/{factor_options.epochs}"
+        training.progress.start(task, feed.n_rows, "ratings")
+        for block in feed.blocks(epoch):
+            _, n_rows = loop.train_block(block)
+            training.progress.advance(n_rows, n_rows)
+        loop.end_epoch()
+    return model
+
+
+def _pair_loop(training: Training, model: keras.Model, options: GradientOptions) -> PairLoop:
+    penalty = None
+    if isinstance(options, FactorOptions) and options.row_l2:
+        penalty = FactorPenalty(training.data.train, training.biases, options)
+    return PairLoop(model, options, penalty)

@@ -1,0 +1,63 @@
+"""One training: what it is made of, and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.models.bias import Biases
+from bigrec.models.registry import ModelDefinition
+from bigrec.models.scoring import Scorer
+from bigrec.resources import Budget, Progress
+from bigrec.train.checkpoints import CheckpointOptions
+from bigrec.train.summary import EpochSummary, Measured, OnEpoch
+
+if TYPE_CHECKING:
+    from bigrec.train.devices import Devices
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a training is made of; see train_model."""
+
+    data: TrainingData
+    definition: ModelDefinition
+    options: Any
+    """Of the model: its kind of ModelOptions."""
+    biases: Biases
+    seed: int
+    devices: Devices | None
+    """Where to train; None for the CPU without TensorFlow."""
+    folder: Path
+    """Of the unfinished run."""
+    started: float
+    """When it began, by perf_counter."""
+    checkpoints: CheckpointOptions
+    resume: bool
+    budget: Budget
+    progress: Progress
+    on_epoch: OnEpoch
+
+    def measure(self, scorer: Scorer) -> Measured:
+        """Score the validation and the test side."""
+        validation = self.data.validation
+        return Measured(
+            None if validation is None else scorer.errors_on(validation),
+            scorer.errors_on(self.data.test),
+        )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training gives."""
+
+    model: Any
+    """A Keras model; a Scorer from a model that is fitted at once."""
+    epochs: list[EpochSummary]
+    kept_epoch: int
+    """The epoch whose weights the model has."""
+    measured: Measured
+    seconds: float
+    """Wall time since the training began, without pauses."""
