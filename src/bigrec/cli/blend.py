@@ -16,6 +16,7 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     load_tensorflow,
+    require_extra,
 )
 from bigrec.settings import resolve_settings
 
@@ -36,7 +37,7 @@ def blend(
     as_json: JsonOption = False,
 ) -> None:
     """Weigh the scores of several runs by a ridge regression on the validation side."""
-    load_tensorflow()
+    require_extra("train", "sklearn")
     from bigrec.evaluate.compare import the_split_of
     from bigrec.runs import open_run
     from bigrec.train.blend import blend_runs
@@ -45,6 +46,8 @@ def blend(
         {"store": store, "runs": runs, "memory": memory, "threads": threads}
     )
     components = [open_run(settings.runs, name) for name in names]
+    if any(run.needs_keras for run in components):
+        load_tensorflow()
     split = the_split_of(components)
     loaded = load_split(settings, split)
     with console.progress_bars() as progress:

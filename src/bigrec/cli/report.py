@@ -41,12 +41,13 @@ def report(
     require_extra("report", "vl_convert")
     from bigrec.report.page import write_report
     from bigrec.resources import format_bytes
+    from bigrec.runs import list_runs
     from bigrec.store.catalog import open_catalog
 
     settings = resolve_settings(
         {"store": store, "runs": runs, "memory": memory, "threads": threads}
     )
-    if any(settings.runs.glob("[!.]*/metrics.json")):
+    if any(run.needs_keras for run in list_runs(settings.runs)):
         load_tensorflow()
     with console.progress_bars() as progress:
         summary = write_report(
