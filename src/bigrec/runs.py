@@ -17,10 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
-import os
-import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -49,7 +46,6 @@ from bigrec.models.similarity import (
     VectorSimilarity,
 )
 from bigrec.store.writer import publish_folder, telling_of_a_full_disk, writer_lock
-from bigrec.version import __version__
 
 if TYPE_CHECKING:
     import keras
@@ -59,8 +55,6 @@ Array = np.ndarray[Any, Any]
 CHECKPOINT: Final = "checkpoint.npz"
 HISTORY: Final = "history.jsonl"
 TENSORBOARD: Final = "tensorboard"
-
-_PACKAGES = ("tensorflow", "keras", "numpy", "polars", "pyarrow", "duckdb")
 
 
 @dataclass(frozen=True)
@@ -376,27 +370,6 @@ def write_run(
     (folder / HISTORY).write_text(lines)
     _write_json(folder / "config.json", config)
     _write_json(folder / "metrics.json", metrics)
-
-
-def describe_environment() -> dict[str, Any]:
-    """What results and times depend on: the versions of packages, and the machine."""
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {
-        "bigrec": __version__,
-        "python": platform.python_version(),
-        **versions,
-        "system": platform.platform(),
-        "cpu": _cpu_name(),
-        "n_cpus": len(os.sched_getaffinity(0)),
-    }
-
-
-def _cpu_name() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return platform.machine()
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

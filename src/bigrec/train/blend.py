@@ -14,12 +14,13 @@ from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from bigrec.datasets.training_data import TrainingData
+from bigrec.environment import describe_environment
 from bigrec.errors import RunError, SplitError
 from bigrec.features import UserRows
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Progress
-from bigrec.runs import RunDirectory, check_run_name, describe_environment, write_run
+from bigrec.runs import RunDirectory, check_run_name, write_run
 from bigrec.store.writer import publishing
 
 Array = np.ndarray[Any, Any]

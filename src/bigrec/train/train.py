@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigrec.datasets.training_data import TrainingData
+from bigrec.environment import describe_environment
 from bigrec.errors import SettingsError
 from bigrec.models.bias_fit import fit_biases
 from bigrec.models.options import GradientOptions, ModelOptions
@@ -16,7 +17,7 @@ from bigrec.models.registry import ModelDefinition, find_model
 from bigrec.models.search_progress import SearchCheckpoint
 from bigrec.models.tiled_search import Multiply
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
-from bigrec.runs import CHECKPOINT, describe_environment, write_run, writing_run
+from bigrec.runs import CHECKPOINT, write_run, writing_run
 from bigrec.train.checkpoints import CheckpointOptions
 from bigrec.train.interrupts import TrainingInterrupted
 from bigrec.train.summary import EpochSummary, OnEpoch, TrainSummary
