@@ -1,13 +1,13 @@
-"""The step loop of the one-layer AutoRec, on sparse rows: nothing is ever made dense.
+"""The step loop of the one-layer AutoRec: rows travel sparse, and only a batch is made dense.
 
-The encoder gathers its weights for the ratings of a batch, the decoder is scored at those ratings
-alone, and both are updated in place. A batch costs memory by its ratings, not by users times
-movies.
+It is made dense over the columns that occur in it, and only their weights are read and updated. So
+a batch never costs more than its ratings or than all columns, whichever is less, and its work is
+matrix products.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,7 +20,20 @@ from bigrec.train.loop import Block
 from bigrec.train.optimizers import ADAGRAD_EPSILON
 from bigrec.train.priors import PriorMeans, both_sides
 
-_CODES_AT_ONCE: Final = 256
+
+class _DenseRows(NamedTuple):
+    """A batch of rows over the n columns that occur in it."""
+
+    columns: Any
+    """(n,) int32, ascending."""
+    counts: Any
+    """(n,) float32: ratings of each in the batch."""
+    residual: Any
+    """(n_rows, n) float32: ratings less the bias model, 0 for none."""
+    rated: Any
+    """(n_rows, n) float32: 1 for a rating, 0 for none."""
+    presence: Any
+    """(n_rows, 1) float32: the weight of a rating's existence."""
 
 
 class CodeLoop:
@@ -73,57 +86,64 @@ class CodeLoop:
         """Compute the codes of all rows; refit the means that the decoder is drawn towards."""
         if self._options.implicit_l2:
             self._prior.refit(self._decoder)
-        for start in range(0, self._rows.n_users, _CODES_AT_ONCE):
-            rows = np.arange(start, min(start + _CODES_AT_ONCE, self._rows.n_users))
+        n_at_once = self._options.batch_size
+        for start in range(0, self._rows.n_users, n_at_once):
+            rows = np.arange(start, min(start + n_at_once, self._rows.n_users))
             taken = self._rows.take(rows)
             columns, ratings = tf.constant(taken.movie_index), tf.constant(taken.rating)
             lengths = tf.constant(taken.lengths(), tf.int32)
             codes = self._encode_batch(tf.constant(rows, tf.int32), lengths, columns, ratings)
             self._codes.scatter_update(tf.IndexedSlices(codes, rows))
 
-    def _encode(self, row: Any, lengths: Any, column: Any, rating: Any) -> Any:
-        """The codes of rows: (n_rows, size)."""
-        place = tf.repeat(tf.range(tf.size(row)), lengths)  # (n_ratings,)
-        gathered = (self._residual_weights.sparse_read(column),
-                    self._presence_weights.sparse_read(column))  # fmt: skip
-        return self._hidden(place, lengths, self._residual(row, place, column, rating), *gathered)
-
-    def _residual(self, row: Any, place: Any, column: Any, rating: Any) -> Any:
-        base = tf.gather(tf.gather(self._row_base, row), place)
-        return rating - base - tf.gather(self._column_base, column)
-
-    def _hidden(
-        self, place: Any, lengths: Any, residual: Any, by_residual: Any, by_presence: Any
-    ) -> Any:
-        weight = self._options.presence * tf.math.rsqrt(
-            tf.cast(tf.gather(tf.maximum(lengths, 1), place), tf.float32)
+    def _make_dense(self, row: Any, lengths: Any, column: Any, rating: Any) -> _DenseRows:
+        counts = tf.math.bincount(column, minlength=len(self._column_base))
+        occurs = counts > 0
+        places = tf.cumsum(tf.cast(occurs, tf.int32)) - 1  # of a column among those that occur
+        columns = tf.cast(tf.where(occurs)[:, 0], tf.int32)
+        owner = tf.repeat(tf.range(tf.size(row)), lengths)  # (n_ratings,)
+        base = tf.gather(tf.gather(self._row_base, row), owner)
+        residual = rating - base - tf.gather(self._column_base, column)
+        cells = tf.stack([owner, tf.gather(places, column)], axis=1)  # (n_ratings, 2)
+        shape = tf.stack([tf.size(row), tf.size(columns)])
+        return _DenseRows(
+            columns=columns,
+            counts=tf.cast(tf.gather(counts, columns), tf.float32),
+            residual=tf.scatter_nd(cells, residual, shape),
+            rated=tf.scatter_nd(cells, tf.ones_like(rating), shape),
+            presence=self._options.presence
+            * tf.math.rsqrt(tf.cast(tf.maximum(lengths, 1), tf.float32))[:, None],
         )
-        terms = residual[:, None] * by_residual + weight[:, None] * by_presence
-        sums = tf.math.unsorted_segment_sum(terms, place, tf.size(lengths))
+
+    def _hidden(self, rows: _DenseRows, by_residual: Any, by_presence: Any) -> Any:
+        """The codes of rows, (n_rows, size), from the encoder's rows of their columns."""
+        sums = rows.residual @ by_residual + rows.presence * (rows.rated @ by_presence)
         return tf.sigmoid(sums + self._hidden_bias)
+
+    def _encode(self, row: Any, lengths: Any, column: Any, rating: Any) -> Any:
+        rows = self._make_dense(row, lengths, column, rating)
+        encoder = self._residual_weights, self._presence_weights
+        return self._hidden(rows, *(table.sparse_read(rows.columns) for table in encoder))
 
     def _step(self, row: Any, lengths: Any, column: Any, rating: Any) -> Any:
         options = self._options
-        place = tf.repeat(tf.range(tf.size(row)), lengths)
-        residual = self._residual(row, place, column, rating)
-        by_residual, by_presence, decoder, bias = (
-            table.sparse_read(column) for table in self._trained[:4]
-        )
+        rows = self._make_dense(row, lengths, column, rating)
+        sources = [table.sparse_read(rows.columns) for table in self._trained[:4]]
+        by_residual, by_presence, decoder, bias = sources
         with tf.GradientTape() as tape:
-            sources = [by_residual, by_presence, decoder, bias]
             tape.watch(sources)
-            codes = self._hidden(place, lengths, residual, by_residual, by_presence)
+            codes = self._hidden(rows, by_residual, by_presence)
             codes = keras.random.dropout(codes, options.hidden_dropout, seed=self._dropout_seed)
-            scores = tf.reduce_sum(tf.gather(codes, place) * decoder, axis=1) + bias[:, 0]
-            squares = tf.reduce_sum(tf.square(scores - residual))
-            distance = decoder - self._prior.means.sparse_read(column)
+            scores = tf.matmul(codes, decoder, transpose_b=True) + bias[:, 0]
+            # A residual is 0 where there is no rating.
+            squares = tf.reduce_sum(tf.square(rows.rated * scores - rows.residual))
+            distance = decoder - self._prior.means.sparse_read(rows.columns)
             norms = tf.reduce_sum(
                 tf.square(by_residual) + options.presence_l2 * tf.square(by_presence)
                 + tf.square(distance), axis=1,
             )  # fmt: skip
-            penalty = tf.reduce_sum(tf.gather(self._penalty, column) * norms)
-            penalty += options.bias_l2 * tf.reduce_sum(tf.square(bias))
-            loss = (squares + penalty) / 2
+            penalties = tf.gather(self._penalty, rows.columns) * norms
+            penalties += options.bias_l2 * tf.square(bias[:, 0])
+            loss = (squares + tf.reduce_sum(rows.counts * penalties)) / 2
         gradients = tape.gradient(loss, [*sources, self._hidden_bias])
         rate = options.learning_rate * self.learning_rate_factor
         for number, gradient in enumerate(gradients):
@@ -132,7 +152,7 @@ class CodeLoop:
                 "lr": rate, "epsilon": ADAGRAD_EPSILON, "grad": gradient,
             }  # fmt: skip
             if number < len(sources):
-                tf.raw_ops.ResourceSparseApplyAdagradV2(**step, indices=column)
+                tf.raw_ops.ResourceSparseApplyAdagradV2(**step, indices=rows.columns)
             else:
                 tf.raw_ops.ResourceApplyAdagradV2(**step)
         return squares

@@ -1,4 +1,4 @@
-"""The one-layer AutoRec's step and codes against NumPy, and that it learns in both bases."""
+"""The one-layer AutoRec's step and codes by their formulas, and that it learns in both bases."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import UserRows
+from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
 from bigrec.models.autorec import PRESETS, AutoRecOptions, build, codes_and_decoder
 from bigrec.models.bias_fit import fit_biases
 from bigrec.models.options import override
@@ -46,6 +47,46 @@ def test_codes_are_those_of_the_formula(basis: str) -> None:
         sums = residual @ residual_weights[columns]
         sums += presence * presence_weights[columns].sum(axis=0) + hidden_bias
         np.testing.assert_allclose(codes[row], 1 / (1 + np.exp(-sums)), atol=1e-5)
+
+
+@pytest.mark.parametrize("basis", ["user", "item"])
+def test_a_step_is_that_of_the_formula(basis: str) -> None:
+    loop, by_row, (_, options), (_, spec, biases) = make_loop(basis)
+    block = next(iter(RowFeed(by_row, batch_size=4, seed=0).arrays(1)))
+    n_columns = spec.n_users if basis == "item" else spec.n_movies
+    bases = (biases.movie, biases.user) if basis == "item" else (biases.user, biases.movie)
+    w, m, v, d, b = (tf.Variable(variable) for variable in loop.variables[:5])
+    counts = np.bincount(by_row.movie_index, minlength=n_columns)
+    squares, penalty = 0.0, 0.0
+    with tf.GradientTape() as tape:
+        ends = np.cumsum(block[ROW_LENGTHS])
+        for row, start, stop in zip(
+            block[USER_INDEX], [0, *ends], ends, strict=False
+        ):  # fmt: skip
+            columns, rating = block[MOVIE_INDEX][start:stop], block[RATING][start:stop]
+            residual = rating - biases.mean - bases[0][row] - bases[1][columns]
+            inputs = tf.gather(w, columns) * residual[:, None]
+            inputs += tf.gather(m, columns) * options.presence / np.sqrt(stop - start)
+            code = tf.sigmoid(b + tf.reduce_sum(inputs, axis=0))
+            scores = tf.linalg.matvec(tf.gather(v, columns), code) + tf.gather(d[:, 0], columns)
+            squares += tf.reduce_sum(tf.square(scores - residual))
+            for column in columns:
+                l2 = options.row_l2 * counts[column] ** -options.row_l2_power
+                norms = (w[column] ** 2, options.presence_l2 * m[column] ** 2, v[column] ** 2)
+                penalty += l2 * tf.reduce_sum(tf.add_n(norms))
+                penalty += options.bias_l2 * d[column, 0] ** 2
+        loss = (squares + penalty) / 2
+    expected = []
+    for variable, gradient in zip(
+        (w, m, v, d, b), tape.gradient(loss, (w, m, v, d, b)), strict=True
+    ):
+        g = tf.convert_to_tensor(gradient).numpy()
+        expected.append(variable.numpy() - options.learning_rate * g / (np.abs(g) + 0.1))
+    found, n_rows = loop.train_block({name: tf.constant(values) for name, values in block.items()})
+    assert n_rows == block[ROW_LENGTHS].sum()
+    assert found == pytest.approx(float(squares), rel=1e-5)
+    for variable, value in zip(loop.variables[:5], expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, atol=1e-5)
 
 
 @pytest.mark.parametrize("basis", ["user", "item"])
