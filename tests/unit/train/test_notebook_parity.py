@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
+from bigrec.features import PAIRS, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
 from bigrec.models.layers import Dropout
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.train.loop import PairLoop, RowLoop
 from tests import notebook_cells
+from tests.packed_pairs import pack
 from tests.unit.models.test_cosine_knn import make_rows
 
 N_USERS, N_MOVIES, BATCH, EPOCHS = 60, 25, 32, 3
@@ -103,11 +104,7 @@ def test_models_of_pairs_train_as_the_cells(name: str) -> None:
     tests: tuple[Curve, Curve] = ([], [])
     for epoch in range(EPOCHS):
         for part in batches(epoch, len(user)):
-            block = {
-                USER_INDEX: user[None, part],
-                MOVIE_INDEX: movie[None, part],
-                RATING: rating[None, part],
-            }
+            block = {PAIRS: pack(user[part], movie[part], rating[part])[None]}
             squares, n_rows = loop.train_block(block)
             steps[0].append(squares / n_rows)
             inputs = [user[part], movie[part]]
