@@ -18,21 +18,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from bigrec.errors import StoreError
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.schema import RATING
+from bigrec.splits.array_file import ArrayFile, save_array
 from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import SelectedRows, scan_selected
-from bigrec.splits.shards import FORMAT_VERSION, are_current, file_digest
+from bigrec.splits.shards import FORMAT_VERSION, are_current
 from bigrec.splits.shuffling import group_by_side, scatter_train, shuffle_pairs
 from bigrec.splits.splits import Split
-from bigrec.store.writer import publishing, start_writing
+from bigrec.store.writer import publishing
 
 Array = np.ndarray[Any, Any]
 
@@ -96,8 +96,6 @@ def materialize_split(
         return _Prepared(movie_index, rating, side_ends, pairs, shard_ends, rating_sum, rows.n_read)
 
     with publishing(split.shards) as partial:
-        np.save(partial / "users.npy", selection.users.ids)
-        np.save(partial / "movies.npy", selection.movies.ids)
         rating_sum = 0.0
         progress.start("materializing", split.catalog.manifest.n_ratings, "ratings")
         with contextlib.ExitStack() as files:
@@ -108,7 +106,7 @@ def materialize_split(
             ]
             (partial / "shuffled").mkdir()
             shards = [
-                files.enter_context(_ArrayFile(_shard(partial, number), _PAIR))
+                files.enter_context(_shard(partial, number).open("wb"))
                 for number in range(n_shards)
             ]
             for rows in scan_selected(
@@ -118,41 +116,15 @@ def materialize_split(
                     writer.append(rows)
                 edges = rows.shard_ends.tolist()
                 for shard, start, end in zip(shards, edges, edges[1:], strict=False):
-                    shard.append(rows.pairs[start:end])
+                    shard.write(rows.pairs[start:end].data)
                 rating_sum += rows.rating_sum
                 progress.advance(rows.n_read, rows.n_read)
-        digests = _shuffle_shards(partial, n_shards, seed, budget, progress)
-        _write_manifest(partial, split, rating_sum, digests, budget)
+        digests = {path: digest for writer in sides for path, digest in writer.digests().items()}
+        for name, ids in (("users.npy", selection.users.ids), ("movies.npy", selection.movies.ids)):
+            digests[partial / name] = save_array(partial / name, ids)
+        digests |= _shuffle_shards(partial, n_shards, seed, budget, progress)
+        _write_manifest(partial, split, rating_sum, digests)
     return split.shards
-
-
-class _ArrayFile:
-    """A one-dimensional .npy file that grows."""
-
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self._file = path.open("wb")
-        self._dtype = dtype
-        self._n_rows = 0
-        self._write_header()
-
-    def append(self, rows: Array) -> None:
-        """Add (n,) rows of the file's dtype."""
-        self._file.write(rows.data)
-        self._n_rows += len(rows)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.seek(0)
-        self._write_header()
-        start_writing(self._file)
-        self._file.close()
-
-    def _write_header(self) -> None:
-        # NumPy leaves room in it for any length.
-        fields = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._n_rows,)}
-        np.lib.format.write_array_header_1_0(self._file, fields)
 
 
 class _SideWriter:
@@ -162,10 +134,10 @@ class _SideWriter:
         self, files: contextlib.ExitStack, folder: Path, side: int, lengths: Array
     ) -> None:
         folder.mkdir()
-        np.save(folder / "indptr.npy", np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
-        self._side = side
+        self._folder, self._side = folder, side
+        self._indptr = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
         self._movie_index, self._rating = (
-            files.enter_context(_ArrayFile(folder / name, np.dtype(dtype)))
+            files.enter_context(ArrayFile(folder / name, dtype, int(self._indptr[-1])))
             for name, dtype in (("movie_index.npy", "<i4"), ("rating.npy", "<f4"))
         )
 
@@ -173,6 +145,12 @@ class _SideWriter:
         of_side = slice(rows.side_ends[self._side], rows.side_ends[self._side + 1])
         self._movie_index.append(rows.movie_index[of_side])
         self._rating.append(rows.rating[of_side])
+
+    def digests(self) -> dict[Path, str]:
+        """Finish the side; the digest of each of its files."""
+        indptr = self._folder / "indptr.npy"
+        digests = {indptr: save_array(indptr, self._indptr)}
+        return digests | {file.path: file.digest for file in (self._movie_index, self._rating)}
 
 
 def _shard(folder: Path, number: int) -> Path:
@@ -182,18 +160,14 @@ def _shard(folder: Path, number: int) -> Path:
 def _shuffle_shards(
     partial: Path, n_shards: int, seed: int, budget: Budget, progress: Progress
 ) -> dict[Path, str]:
-    """Shuffle each shard where it is; the digests of the files."""
+    """Make an array of the bare rows of each shard, shuffled; the digests of the files."""
     progress.start("shuffling", n_shards, "shards")
 
     def shuffle(number: int) -> tuple[Path, str, int]:
         path = _shard(partial, number)
-        pairs = np.load(path)
+        pairs = np.fromfile(path, _PAIR)
         shuffle_pairs(pairs, seed, 0, number)  # the epochs of trainings count from 1
-        with path.open("r+b") as file:
-            file.seek(-pairs.nbytes, os.SEEK_END)
-            file.write(pairs.data)
-            start_writing(file)
-        return path, file_digest(path), len(pairs)
+        return path, save_array(path, pairs), len(pairs)
 
     digests = {}
     for path, digest, n_rows in map_in_order(shuffle, range(n_shards), budget.threads):
@@ -203,12 +177,8 @@ def _shuffle_shards(
 
 
 def _write_manifest(
-    partial: Path, split: Split, rating_sum: float, digests: dict[Path, str], budget: Budget
+    partial: Path, split: Split, rating_sum: float, digests: dict[Path, str]
 ) -> None:
-    """Write the manifest; the files without a digest get theirs."""
-    files = {path for path in partial.rglob("*") if path.is_file()}
-    rest = sorted(files - digests.keys())
-    digests |= zip(rest, map_in_order(file_digest, rest, budget.threads), strict=True)
     fields = {
         "format_version": FORMAT_VERSION,
         "split": split.name,
@@ -222,6 +192,6 @@ def _write_manifest(
         "mean_rating": rating_sum / split.summary.n_train,
         "min_rating": split.catalog.manifest.min_rating,
         "max_rating": split.catalog.manifest.max_rating,
-        "files": {path.relative_to(partial).as_posix(): digests[path] for path in sorted(files)},
+        "files": {path.relative_to(partial).as_posix(): digests[path] for path in sorted(digests)},
     }
     (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")

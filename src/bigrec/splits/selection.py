@@ -107,7 +107,7 @@ def scan_selected(
     names = [other_id, *([DATE] if with_days else []), *([RATING] if with_stars else [])]
 
     def select(group: _RowGroup) -> Result:
-        with pq.ParquetFile(group.path) as file:
+        with pq.ParquetFile(group.path, metadata=group.metadata) as file:
             table = file.read_row_group(group.number, columns=names, use_threads=False)
         n = table.num_rows
         inputs = [
@@ -162,6 +162,8 @@ class _RowGroup(NamedTuple):
     """One row group of a store's ratings in one sort order."""
 
     path: Path
+    metadata: pq.FileMetaData
+    """Of the file, so that it is parsed once."""
     number: int
     """In its file."""
     start: int
@@ -194,10 +196,9 @@ class _ScanOrder(NamedTuple):
         """All row groups, in order."""
         start = 0
         for path in self.parts:
-            with pq.ParquetFile(path) as file:
-                metadata = file.metadata
+            metadata = pq.read_metadata(path)
             for number in range(metadata.num_row_groups):
-                yield _RowGroup(path, number, start)
+                yield _RowGroup(path, metadata, number, start)
                 start += metadata.row_group(number).num_rows
         if start != self.ends[-1]:
             raise StoreError(
