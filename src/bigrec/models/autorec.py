@@ -94,9 +94,9 @@ PRESETS: Final = {
     "notebook": AutoRecOptions(),
     "tuned": AutoRecOptions(
         form="codes", basis="item", epochs=24, batch_size=16, optimizer="adaptive",
-        learning_rate=0.1, first_units=200, activation="sigmoid", hidden_dropout=0.0,
-        presence=3.0, presence_l2=0.3, row_l2=60.0, row_l2_power=1.0, implicit_l2=0.3,
-        bias_l2=0.02, start_from_biases=True,
+        learning_rate=0.05, schedule="cosine", first_units=100, activation="sigmoid",
+        hidden_dropout=0.0, presence=8.0, presence_l2=0.3, row_l2=60.0, row_l2_power=1.0,
+        implicit_l2=0.3, bias_l2=0.02, start_from_biases=True,
     ),
 }  # fmt: skip
 
