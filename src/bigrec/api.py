@@ -77,6 +77,8 @@ def train(
     run: str | None = None,
     seed: int = 0,
     device: str = "auto",
+    n_devices: int = 1,
+    precision: str = "float32",
     overwrite: bool = False,
     resume: bool = False,
     checkpoint_steps: int | None = None,
@@ -94,6 +96,8 @@ def train(
         run: name of the run; MODEL-SPLIT-PRESET if None.
         seed: of every random choice.
         device: auto, cpu or gpu.
+        n_devices: how many share each batch; 0: all there are.
+        precision: float32, or mixed: hidden layers compute in bfloat16.
         overwrite: whether a run of that name is replaced.
         resume: whether to go on with the unfinished run of that name.
         checkpoint_steps: save what `resume` needs every so many steps; None: never for steps.
@@ -109,6 +113,7 @@ def train(
     from bigrec.models.registry import find_model, find_preset
     from bigrec.runs import open_run
     from bigrec.train.checkpoints import CheckpointOptions
+    from bigrec.train.device_options import DeviceOptions
     from bigrec.train.train import train_model
 
     definition = find_model(model)
@@ -118,7 +123,7 @@ def train(
     name = run or f"{model}-{split.name}-{preset}"
     train_model(
         split.training_data, model, chosen, preset=preset, runs=Path(runs), run=name, seed=seed,
-        device=device, overwrite=overwrite, resume=resume,
+        device=DeviceOptions(device, n_devices, precision), overwrite=overwrite, resume=resume,
         checkpoints=CheckpointOptions(checkpoint_steps, checkpoint_minutes), progress=progress,
     )  # fmt: skip
     return Run(open_run(Path(runs), name), split)

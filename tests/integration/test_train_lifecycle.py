@@ -304,6 +304,7 @@ def test_a_run_tells_how_it_was_made(home: Path) -> None:
     assert run.config["options"]["schedule"] == "exponential"
     assert run.config["seed"] == 0
     assert run.config["device"]["used"] in (["/CPU:0"], ["/GPU:0"])
+    assert run.config["precision"] == "float32"
     assert {"tensorflow", "bigrec", "python", "cpu", "n_cpus"} < set(run.config["environment"])
     assert run.metrics["train_seconds"] == sum(epoch["seconds"] for epoch in run.history)
     assert run.metrics["validation_rmse"] == run.history[-1]["validation_rmse"]

@@ -74,6 +74,17 @@ def train(
         ),
     ] = 10.0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    devices: Annotated[
+        str,
+        typer.Option("--devices", metavar="N|all", help="How many GPUs share each batch."),
+    ] = "1",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="float32, or mixed: hidden layers compute in bfloat16.",
+        ),
+    ] = "float32",
     seed: SeedOption = 0,
     store: StoreOption = None,
     runs: RunsOption = None,
@@ -86,6 +97,7 @@ def train(
     from bigrec.models.registry import find_model, find_preset
     from bigrec.runs import has_checkpoint
     from bigrec.train.checkpoints import CheckpointOptions
+    from bigrec.train.device_options import DeviceOptions
     from bigrec.train.interrupts import TrainingInterrupted
 
     require_extra("train", "tensorflow")
@@ -112,6 +124,7 @@ def train(
     for key, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None:
             changes[key] = str(value)
+    placing = DeviceOptions(device, _parse_count(devices), precision)
     options = override(find_preset(definition, preset), changes)
 
     name = run or f"{model}-{split}-{preset}"
@@ -130,7 +143,7 @@ def train(
                 runs=settings.runs,
                 run=name,
                 seed=seed,
-                device=device,
+                device=placing,
                 overwrite=overwrite,
                 resume=resume,
                 checkpoints=checkpoints,
@@ -211,6 +224,13 @@ def _print_settings(definition: ModelDefinition, *, as_json: bool) -> None:
         console.print_line(f"\n{option.name}  ({kind}; {values})")
         for line in textwrap.wrap(option.meaning, 92):
             console.print_line(f"    {line}")
+
+
+def _parse_count(text: str) -> int:
+    """A number of devices; 0 for all, as in DeviceOptions."""
+    if text != "all" and (not text.isdigit() or int(text) < 1):
+        raise SettingsError(f"expected --devices N, at least 1, or all, found {text!r}")
+    return 0 if text == "all" else int(text)
 
 
 def _parse_assignment(text: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ import tensorflow as tf
 from bigrec.errors import SettingsError
 from bigrec.features import RATING, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
-from bigrec.models.layers import Dropout, RowEmbedding
+from bigrec.models.layers import Dropout, RowEmbedding, batch_normalization
 from bigrec.models.matrix_factorization import (
     BASE,
     MOVIE_FACTORS,
@@ -146,11 +146,19 @@ class CentreRow(keras.layers.Layer):
         return tf.where(rating > 0, rating - base, 0.0)
 
 
-def build(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Model:
+def has_dense_layers(options: AutoRecOptions) -> bool:
+    """In the form deep."""
+    return options.form == "deep"
+
+
+def build(
+    spec: BatchSpec, options: AutoRecOptions, biases: Biases, policy: str = "float32"
+) -> keras.Model:
     """Build the model.
 
     The form deep takes user_index (batch,) and rating (batch, n_movies), 0 for none, and completes
-    the rows; the form codes takes user_index and movie_index (batch,) and gives (batch, 1).
+    the rows; the form codes takes user_index and movie_index (batch,) and gives (batch, 1). The
+    policy is Keras' dtype policy of the dense layers, which the form codes has none of.
     """
     if options.form == "codes":
         return _build_codes(spec, options, biases)
@@ -162,15 +170,15 @@ def build(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Mod
     def dense(name: str, units: int, activation: str | None = None) -> keras.layers.Layer:
         penalty = keras.regularizers.L2(options.kernel_l2)
         return keras.layers.Dense(
-            units, activation=activation, kernel_regularizer=penalty, name=name
+            units, activation=activation, kernel_regularizer=penalty, name=name, dtype=policy
         )
 
     x = CentreRow(name="centre")(rating, base)
-    x = Dropout(options.input_dropout)(x)
+    x = Dropout(options.input_dropout, dtype=policy)(x)
     x = dense("input", options.first_units, options.activation)(x)
-    x = keras.layers.BatchNormalization()(x)
+    x = batch_normalization(policy)(x)
     x = dense("hidden", options.second_units, options.activation)(x)
-    x = Dropout(options.hidden_dropout)(x)
+    x = Dropout(options.hidden_dropout, dtype=policy)(x)
     x = dense("output", spec.n_movies)(x)
     model = keras.Model([user, rating], keras.layers.Add()([x, base]))
     if options.start_from_biases:

@@ -9,7 +9,7 @@ import keras
 
 from bigrec.features import BatchSpec
 from bigrec.models.bias import Biases
-from bigrec.models.layers import Dropout
+from bigrec.models.layers import Dropout, batch_normalization
 from bigrec.models.matrix_factorization import (
     FactorOptions,
     factor_embeddings,
@@ -51,32 +51,43 @@ PRESETS: Final = {
 represent = represent_movies
 
 
-def build(spec: BatchSpec, options: DnnOptions, biases: Biases) -> keras.Model:
-    """Build the model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars."""
+def has_dense_layers(_: DnnOptions) -> bool:
+    """Always."""
+    return True
+
+
+def build(
+    spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
+) -> keras.Model:
+    """Build the model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars.
+
+    The policy is Keras' dtype policy of the hidden layers.
+    """
     user, movie = pair_inputs()
     embeddings = factor_embeddings(
         spec, user, movie, options.embedding_size,
         deviation=options.initial_deviation,
     )  # fmt: skip
-    scores = network(embeddings, options)
+    scores = network(embeddings, options, policy)
     return finish(spec, user, movie, scores, biases if options.start_from_biases else None)
 
 
-def network(embeddings: tuple[Any, Any], options: DnnOptions) -> Any:
-    """The hidden layers and the output: two (batch, size) embeddings to (batch, 1)."""
+def network(embeddings: tuple[Any, Any], options: DnnOptions, policy: str) -> Any:
+    """The hidden layers and the output: two (batch, size) embeddings to (batch, 1) float32."""
+    layers = keras.layers
     features = list(embeddings)
     if options.product:
-        features.append(keras.layers.Multiply()(features))
-    x = keras.layers.Concatenate()(features)  # (batch, 2 * size), with the product 3 * size
+        features.append(layers.Multiply(dtype=policy)(features))
+    x = layers.Concatenate(dtype=policy)(features)  # (batch, 2 * size), with the product 3 * size
     if options.input_dropout:
-        x = Dropout(options.input_dropout)(x)
-    x = keras.layers.Dense(options.first_units)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.Activation("relu")(x)
-    x = Dropout(options.dropout)(x)
-    x = keras.layers.Dense(options.second_units)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.Activation("relu")(x)
+        x = Dropout(options.input_dropout, dtype=policy)(x)
+    x = layers.Dense(options.first_units, dtype=policy)(x)
+    x = batch_normalization(policy)(x)
+    x = layers.Activation("relu", dtype=policy)(x)
+    x = Dropout(options.dropout, dtype=policy)(x)
+    x = layers.Dense(options.second_units, dtype=policy)(x)
+    x = batch_normalization(policy)(x)
+    x = layers.Activation("relu", dtype=policy)(x)
     # After a factorisation the network's share of the score starts at 0.
     start = "zeros" if options.start_from_factors else "glorot_uniform"
-    return keras.layers.Dense(1, kernel_initializer=start)(x)
+    return layers.Dense(1, kernel_initializer=start)(x)

@@ -85,7 +85,8 @@ class Dropout(keras.layers.Dropout):
 
     XLA has no fast random bits on a CPU: drawing the masks of a network took twenty times as long
     as its matrix products. These come from the position of an element and the step's seed, mixed by
-    the finalizer of MurmurHash3 (Appleby 2011).
+    the finalizer of MurmurHash3 (Appleby 2011). Positions are those in the whole batch, also where
+    several devices share it.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -94,13 +95,21 @@ class Dropout(keras.layers.Dropout):
             return inputs
         seed = tf.cast(self.seed_generator.next(), tf.uint32)  # (2,): a constant and a counter
         key = _mix(seed[0] + _mix(seed[1]))
-        position = tf.cast(tf.range(tf.size(inputs)), tf.uint32)
+        size = tf.size(inputs)
+        start = tf.distribute.get_replica_context().replica_id_in_sync_group * size
+        position = tf.cast(tf.range(start, start + size), tf.uint32)
         bits = _mix(tf.bitwise.bitwise_xor(position * _GOLDEN_RATIO, key))
         kept = tf.reshape(bits >= int(self.rate * 2**32), tf.shape(inputs))
-        return tf.where(kept, inputs / (1 - self.rate), 0.0)
+        return tf.where(kept, inputs / (1 - self.rate), tf.zeros_like(inputs))
 
 
 _GOLDEN_RATIO: Final = 0x9E3779B9
+
+
+def batch_normalization(policy: str) -> keras.layers.Layer:
+    """Batch normalisation by the statistics of the whole batch, on however many devices it is."""
+    synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return keras.layers.BatchNormalization(synchronized=synchronized, dtype=policy)
 
 
 def _mix(bits: Any) -> Any:

@@ -20,7 +20,7 @@ from bigrec.models.scoring import FoldIn
 class ModelDefinition:
     """A model, and what its module offers to other stages.
 
-    The module has PRESETS, `build` or `fit`, and perhaps `represent` and `fold_in`.
+    The module has PRESETS, `build` or `fit`, and perhaps the other functions.
     """
 
     name: str
@@ -40,8 +40,16 @@ class ModelDefinition:
 
     @property
     def build(self) -> Callable[..., Any] | None:
-        """(spec, options, biases) to an untrained Keras model, for those fitted by steps."""
+        """(spec, options, biases) to an untrained Keras model, for those fitted by steps.
+
+        Where has_dense_layers says so, it takes their dtype policy too: `policy`, by name.
+        """
         return getattr(self._load(), "build", None)
+
+    @property
+    def has_dense_layers(self) -> Callable[[Any], bool]:
+        """Whether options give the model dense layers, which can compute in other precision."""
+        return getattr(self._load(), "has_dense_layers", lambda _: False)
 
     @property
     def fit(self) -> Callable[..., Any] | None:

@@ -33,14 +33,24 @@ PRESETS: Final = {
 represent = represent_movies
 
 
-def build(spec: BatchSpec, options: DnnOptions, biases: Biases) -> keras.Model:
-    """Build the model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars."""
+def has_dense_layers(_: DnnOptions) -> bool:
+    """Always."""
+    return True
+
+
+def build(
+    spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
+) -> keras.Model:
+    """Build the model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars.
+
+    The policy is Keras' dtype policy of the hidden layers.
+    """
     user, movie = pair_inputs()
     embeddings = factor_embeddings(
         spec, user, movie, options.embedding_size,
         deviation=options.initial_deviation,
     )  # fmt: skip
     main = factor_scores(spec, user, movie, *embeddings, options)
-    side = network(embeddings, options)
+    side = network(embeddings, options, policy)
     scores = keras.layers.Add()([main, side])
     return finish(spec, user, movie, scores, biases if options.start_from_biases else None)

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from bigrec.errors import ResourceError, SettingsError
-
-KINDS = ("auto", "cpu", "gpu")
+from bigrec.errors import ResourceError
+from bigrec.train.device_options import DeviceOptions
 
 
 @dataclass(frozen=True)
@@ -37,41 +36,38 @@ class Devices:
         if len(self.names) == 1:
             place = tf.device(self.names[0])
         else:
-            place = tf.distribute.MirroredStrategy(list(self.names)).scope()
+            # By copies to one device and back. Collective operations, the default, fail in loops
+            # inside the graph, where replicas may reach them in another order.
+            place = tf.distribute.MirroredStrategy(
+                list(self.names), cross_device_ops=tf.distribute.ReductionToOneDevice()
+            ).scope()
         with place:
             yield
 
 
-def choose_devices(kind: str = "auto", n_devices: int = 1) -> Devices:
+def choose_devices(options: DeviceOptions) -> Devices:
     """The devices to train on.
 
-    Args:
-        kind: cpu, gpu, or auto: a GPU where there is one.
-        n_devices: how many; 0: all of the kind. Logical devices count, so that a CPU can be split
-            into several by tf.config.set_logical_device_configuration.
+    Logical devices count: tf.config.set_logical_device_configuration makes several of a CPU.
 
     Raises:
-        SettingsError: no such kind.
         ResourceError: there are fewer.
     """
-    if kind not in KINDS:
-        raise SettingsError.unknown_name("device", kind, KINDS)
     has_gpu = bool(list_gpus())
-    if kind == "gpu" and not has_gpu:
+    if options.kind == "gpu" and not has_gpu:
         raise ResourceError(
             "TensorFlow sees no GPU", hint="pip install 'bigrec[gpu]', or use --device cpu"
         )
-    kind = "gpu" if has_gpu and kind != "cpu" else "cpu"
-    there = [
-        f"/{kind.upper()}:{n}" for n in range(len(tf.config.list_logical_devices(kind.upper())))
-    ]
-    if n_devices > len(there):
+    kind = "gpu" if has_gpu and options.kind != "cpu" else "cpu"
+    n_there = len(tf.config.list_logical_devices(kind.upper()))
+    names = tuple(f"/{kind.upper()}:{number}" for number in range(n_there))
+    if options.n_devices > n_there:
         raise ResourceError(
-            f"expected {n_devices} devices, TensorFlow sees {len(there)}: {', '.join(there)}",
-            hint="use --devices all" + ("" if kind == "gpu" else "; a CPU is one device"),
+            f"expected {options.n_devices} devices, TensorFlow sees {', '.join(names)} only",
+            hint="a CPU is one device" if kind == "cpu" else "use --devices all",
         )
-    memory = _gpu_memory_bytes() if kind == "gpu" else _host_memory_bytes()
-    return Devices(kind, tuple(there[: n_devices or len(there)]), memory)
+    memory_bytes = _gpu_memory_bytes() if kind == "gpu" else _host_memory_bytes()
+    return Devices(kind, names[: options.n_devices or n_there], memory_bytes)
 
 
 def list_gpus() -> list[str]:

@@ -1,27 +1,35 @@
-"""Training by gradient steps: epochs over a materialized split, on one device."""
+"""Training by gradient steps: epochs over a materialized split, on one device or several."""
 
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
+from typing import TypeGuard
 
 import keras
 
 from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.user_rows import RowFeed
+from bigrec.errors import SettingsError
 from bigrec.models import matrix_factorization
 from bigrec.models.autorec import AutoRecOptions
 from bigrec.models.dnn import DnnOptions
 from bigrec.models.matrix_factorization import FactorOptions, start_from_factorization
-from bigrec.models.options import GradientOptions
+from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.recommender import Recommender, takes_rows
+from bigrec.models.registry import ModelDefinition
 from bigrec.runs import CHECKPOINT
 from bigrec.train.checkpoints import Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
-from bigrec.train.epochs import EpochFit
+from bigrec.train.device_options import POLICIES, DeviceOptions
+from bigrec.train.devices import Devices
+from bigrec.train.epochs import EpochFit, Feed
+from bigrec.train.feeds import EvenFeed
 from bigrec.train.history import HistoryWriter
 from bigrec.train.loop import Loop, PairLoop, RowLoop
 from bigrec.train.memory import explaining_exhaustion
 from bigrec.train.priors import FactorPenalty
+from bigrec.train.replicas import count_devices
 from bigrec.train.schedule import learning_rate_factor
 from bigrec.train.summary import EpochSummary
 from bigrec.train.training import Fitted, Training
@@ -47,13 +55,53 @@ def fit_by_epochs(training: Training) -> Fitted:
         return _fit(training, training.options)
 
 
+def check_devices(
+    definition: ModelDefinition, options: ModelOptions, asked: DeviceOptions, devices: Devices
+) -> None:
+    """Refuse what a Keras model cannot make use of.
+
+    Raises:
+        SettingsError: a precision without a layer for it, or several devices that cannot share
+            its batches.
+    """
+    if asked.precision != "float32" and not definition.has_dense_layers(options):
+        raise SettingsError(
+            f"--precision {asked.precision} is for dense layers, of which {definition.name} has "
+            "none with these settings",
+            hint="leave it out: lookups and updates of rows are float32 in every model",
+        )
+    n_devices = len(devices.names)
+    if n_devices == 1:
+        return
+    if _is_by_codes(options):
+        raise SettingsError(
+            f"autorec with form=codes trains on one device, found {n_devices}: its batches are of "
+            "few rows",
+            hint="leave out --devices; form=deep and the models of pairs share their batches",
+        )
+    assert isinstance(options, GradientOptions)  # noqa: S101 - as a Keras model's are
+    if options.batch_size % n_devices:
+        even = options.batch_size // n_devices * n_devices or n_devices
+        raise SettingsError(
+            f"a batch of {options.batch_size:,} cannot be dealt out evenly to {n_devices} devices",
+            hint=f"try --batch-size {even} or {even + n_devices}",
+        )
+
+
+def _is_by_codes(options: ModelOptions) -> TypeGuard[AutoRecOptions]:
+    return isinstance(options, AutoRecOptions) and options.form == "codes"
+
+
 def _fit(training: Training, options: GradientOptions) -> Fitted:
     data, seed = training.data, training.seed
-    assert training.definition.build is not None  # noqa: S101 - a Keras model is built
-    model = training.definition.build(data.spec, options, training.biases)
+    build = training.definition.build
+    assert build is not None  # noqa: S101 - a Keras model is built
+    if training.definition.has_dense_layers(options):
+        build = partial(build, policy=POLICIES[training.device.precision])
+    model = build(data.spec, options, training.biases)
     loop: Loop
-    feed: PairFeed | RowFeed
-    if isinstance(options, AutoRecOptions) and options.form == "codes":
+    feed: Feed
+    if _is_by_codes(options):
         rows = data.train
         if options.basis == "item":
             rows = rows.transposed(data.spec.n_movies)
@@ -61,13 +109,13 @@ def _fit(training: Training, options: GradientOptions) -> Fitted:
         feed = RowFeed(rows, batch_size=options.batch_size, seed=seed)
     elif takes_rows(model):
         loop = RowLoop(model, options, data.spec.n_movies)
-        feed = RowFeed(data.train, batch_size=options.batch_size, seed=seed)
+        feed = _deal(RowFeed(data.train, batch_size=options.batch_size, seed=seed))
     else:
         # A checkpoint holds what the start has become.
         if isinstance(options, DnnOptions) and options.start_from_factors and not training.resume:
             start_from_factorization(model, _train_factorization(training, options))
         loop = _pair_loop(training, model, options)
-        feed = PairFeed(data.shards(), batch_size=options.batch_size, seed=seed)
+        feed = _pair_feed(training, options)
     checkpoints = Checkpoints(training.folder / CHECKPOINT, loop.variables, training.checkpoints)
     state = checkpoints.restore() if training.resume else TrainingState()
     state.started = training.started
@@ -90,10 +138,14 @@ def _train_factorization(training: Training, options: DnnOptions) -> keras.Model
     """A tuned factorisation with factors of the size of a network's embeddings."""
     data = training.data
     preset = matrix_factorization.PRESETS["tuned"]
-    factor_options = dataclasses.replace(preset, embedding_size=options.embedding_size)
+    factor_options = dataclasses.replace(
+        preset,
+        embedding_size=options.embedding_size,
+        batch_size=preset.batch_size // count_devices() * count_devices(),
+    )
     model = matrix_factorization.build(data.spec, factor_options, training.biases)
     loop = _pair_loop(training, model, factor_options)
-    feed = PairFeed(data.shards(), batch_size=factor_options.batch_size, seed=training.seed)
+    feed = _pair_feed(training, factor_options)
     for epoch in range(1, factor_options.epochs + 1):
         loop.learning_rate_factor.assign(learning_rate_factor(factor_options, epoch))
         task = f"factorisation {epoch}/{factor_options.epochs}"
@@ -110,3 +162,12 @@ def _pair_loop(training: Training, model: keras.Model, options: GradientOptions)
     if isinstance(options, FactorOptions) and options.row_l2:
         penalty = FactorPenalty(training.data.train, training.biases, options)
     return PairLoop(model, options, penalty)
+
+
+def _pair_feed(training: Training, options: GradientOptions) -> Feed:
+    shards = training.data.shards()
+    return _deal(PairFeed(shards, batch_size=options.batch_size, seed=training.seed))
+
+
+def _deal(feed: Feed) -> Feed:
+    return feed if count_devices() == 1 else EvenFeed(feed, count_devices())

@@ -19,6 +19,12 @@ from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
 from bigrec.train.optimizers import make_optimizer
 from bigrec.train.priors import FactorPenalty
+from bigrec.train.replicas import (
+    count_devices,
+    run_step,
+    take_part,
+    take_rows_part,
+)
 
 Block = Mapping[str, Any]
 """Tensors by name, as a feed yields them."""
@@ -60,7 +66,8 @@ class PairLoop:
         self.variables += self._optimizer.variables
         self.variables += penalty.variables if penalty else []
         self._batch_size = options.batch_size
-        self._train_block = tf.function(self._block, jit_compile=True)
+        # XLA compiles what one device does; an exchange among several is not of its functions.
+        self._train_block = tf.function(self._block, jit_compile=count_devices() == 1)
         # Compiling takes seconds and is for one shape: not worth it for the last rows of an epoch.
         self._train_rest = tf.function(self._block, reduce_retracing=True)
 
@@ -83,18 +90,22 @@ class PairLoop:
     def _block(self, pairs: Any, n_batches: Any) -> Any:
         total = tf.constant(0.0)
         for batch in tf.range(n_batches):
-            total += self._step(*unpack(pairs[batch]))
+            total += run_step(self._step, *unpack(pairs[batch]))
         return total
 
-    def _step(self, user: Any, movie: Any, rating: Any) -> Any:
+    def _step(self, *batch: Any) -> Any:
+        user, movie, rating = take_part(*batch)
+        n_rows = tf.size(batch[0])
         with tf.GradientTape() as tape:
             scores, *rows = self._with_rows([user, movie], training=True)
-            squares = tf.square(scores[:, 0] - rating)
-            loss = tf.reduce_mean(squares) + tf.add_n([*self._model.losses, 0.0])
+            squares = tf.reduce_sum(tf.square(scores[:, 0] - rating))
+            penalty = tf.add_n([*self._model.losses, 0.0])
             if self._penalty is not None:
-                loss += self._penalty.loss(user, movie, *rows)
-        self._optimizer.apply(tape.gradient(loss, self._trainable), tf.size(rating))
-        return tf.reduce_sum(squares)
+                penalty += self._penalty.loss(user, movie, *rows)
+            # The terms of this part in the loss of the batch; penalties are means over rows.
+            loss = squares / tf.cast(n_rows, tf.float32) + penalty / count_devices()
+        self._optimizer.apply(tape.gradient(loss, self._trainable), n_rows)
+        return squares
 
 
 class RowLoop:
@@ -108,7 +119,7 @@ class RowLoop:
         self.learning_rate_factor = self._optimizer.learning_rate_factor
         self.variables = [variable.value for variable in model.variables]
         self.variables += self._optimizer.variables
-        self._train_batch = tf.function(self._step, reduce_retracing=True)
+        self._train_batch = tf.function(self._batch, reduce_retracing=True)
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on one batch of users; see Loop."""
@@ -120,15 +131,21 @@ class RowLoop:
     def end_epoch(self) -> None:
         """Nothing."""
 
-    def _step(self, user: Any, lengths: Any, movie: Any, rating: Any) -> Any:
-        n_users = tf.shape(user)[0]
+    def _batch(self, *batch: Any) -> Any:
+        return run_step(self._step, *batch)
+
+    def _step(self, *batch: Any) -> Any:
+        user, lengths, movie, rating = take_rows_part(*batch)
+        n_users = tf.size(user)
         row = tf.repeat(tf.range(n_users), lengths)
         places = tf.stack([row, movie], axis=1)  # (n_ratings, 2)
         dense = tf.scatter_nd(places, rating, tf.stack([n_users, self._n_movies]))
         dense = tf.ensure_shape(dense, (None, self._n_movies))
         with tf.GradientTape() as tape:
             scores = self._model([user, dense], training=True)
-            squares = tf.square(tf.gather_nd(scores, places) - rating)
-            loss = tf.reduce_mean(squares) + tf.add_n([*self._model.losses, 0.0])
-        self._optimizer.apply(tape.gradient(loss, self._trainable), n_users)
-        return tf.reduce_sum(squares)
+            squares = tf.reduce_sum(tf.square(tf.gather_nd(scores, places) - rating))
+            penalty = tf.add_n([*self._model.losses, 0.0])
+            n_ratings = tf.cast(tf.size(batch[-1]), tf.float32)
+            loss = squares / n_ratings + penalty / count_devices()
+        self._optimizer.apply(tape.gradient(loss, self._trainable), tf.size(batch[0]))
+        return squares

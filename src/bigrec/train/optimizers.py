@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from bigrec.models.options import GradientOptions
+from bigrec.train.replicas import sum_gradients
 
 ADAGRAD_EPSILON = 0.1  # damps the first steps of a row, whose accumulator starts at zero
 _ADAM_EPSILON = 1e-7
@@ -25,7 +26,13 @@ class Optimizer(Protocol):
     """All state: slots, step counters and the factor."""
 
     def apply(self, gradients: list[Any], batch_size: Any) -> None:
-        """Update every variable by its gradient of a loss that is a mean over batch_size rows."""
+        """Update every variable.
+
+        Args:
+            gradients: of each variable, by the terms that this device's part of the batch has in a
+                loss which is a mean over all batch_size rows.
+            batch_size: rows of the whole batch, a scalar.
+        """
 
 
 class Sgd:
@@ -41,7 +48,7 @@ class Sgd:
         self.variables = [factor, *(variable.value for variable in self._keras.variables)]
 
     def apply(self, gradients: list[Any], batch_size: Any) -> None:  # noqa: ARG002
-        """Update every variable by its gradient."""
+        """Update every variable; Keras sums the gradients of all devices."""
         self._keras.apply(gradients, self._model_variables)
 
 
@@ -68,12 +75,12 @@ class Adaptive:
         rate = self._rate * self.learning_rate_factor
         dense_rate = self._dense_rate * self.learning_rate_factor
         for value, first, second, gradient in zip(
-            self._values, self._first, self._second, gradients, strict=True
+            self._values, self._first, self._second, sum_gradients(gradients), strict=True
         ):
             if isinstance(gradient, tf.IndexedSlices):
                 rows = gradient.values * scale
                 first.scatter_add(tf.IndexedSlices(tf.square(rows), gradient.indices))
-                root = tf.sqrt(first.sparse_read(gradient.indices))
+                root = tf.sqrt(tf.gather(first, gradient.indices))
                 value.scatter_sub(
                     tf.IndexedSlices(rate * rows / (root + ADAGRAD_EPSILON), gradient.indices)
                 )

@@ -51,7 +51,7 @@ class FactorPenalty:
             (options.row_l2 * np.maximum(counts, 1.0) ** -options.row_l2_power).astype(np.float32)
             for counts in (biases.user_count, biases.movie_count)
         ]
-        self._constants = [tf.constant(weight) for weight in weights]
+        self._weights = [tf.Variable(weight, trainable=False) for weight in weights]
         self._priors: list[PriorMeans] = []
         if options.implicit_l2:
             self._priors = [
@@ -66,8 +66,8 @@ class FactorPenalty:
         indices, rows = (user, movie), (user_rows, movie_rows)
         for side, (index, row) in enumerate(zip(indices, rows, strict=True)):
             if self._priors:
-                row -= self._priors[side].means.sparse_read(index)
-            weight = tf.gather(self._constants[side], index)
+                row -= tf.gather(self._priors[side].means, index)
+            weight = tf.gather(self._weights[side], index)
             total += tf.reduce_mean(weight * tf.reduce_sum(tf.square(row), axis=-1))
         return total
 

@@ -19,6 +19,7 @@ from bigrec.models.tiled_search import Multiply
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.runs import CHECKPOINT, write_run, writing_run
 from bigrec.train.checkpoints import CheckpointOptions
+from bigrec.train.device_options import DeviceOptions
 from bigrec.train.interrupts import TrainingInterrupted
 from bigrec.train.summary import EpochSummary, OnEpoch, TrainSummary
 from bigrec.train.training import Fitted, Training
@@ -36,7 +37,7 @@ def train_model(
     runs: Path,
     run: str,
     seed: int = 0,
-    device: str = "auto",
+    device: DeviceOptions | None = None,
     overwrite: bool = False,
     resume: bool = False,
     checkpoints: CheckpointOptions | None = None,
@@ -54,7 +55,7 @@ def train_model(
         runs: the folder of runs.
         run: name of the run to make.
         seed: of initial weights, dropout and the order of batches.
-        device: auto, cpu or gpu.
+        device: where and how to compute; on one device, chosen as there is one, if None.
         overwrite: whether a complete run of this name is replaced.
         resume: whether to go on from the checkpoint of an unfinished run of this name. On a CPU
             the result is bit for bit that of a training which never stopped.
@@ -64,8 +65,8 @@ def train_model(
         on_epoch: called after each epoch that this call trains.
 
     Raises:
-        SettingsError: no such model or device, a name that cannot be a folder's, or early stopping
-            on a split without a validation side.
+        SettingsError: no such model, a name that cannot be a folder's, early stopping on a split
+            without a validation side, or a precision or devices that the model cannot make use of.
         RunError: the run exists already, there is none to resume or it was begun otherwise, or the
             training has diverged.
         ResourceError: there is no such device, its memory does not suffice, or the disk is full.
@@ -80,14 +81,16 @@ def train_model(
             f"{data.split!r} has none",
             hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
         )
-    devices = _choose_devices(model, device)
+    device = device or DeviceOptions()
+    devices = _choose_devices(model, options, device)
     config = {
         "run": run,
         "model": model.name,
         "preset": preset,
         "options": dataclasses.asdict(options),
         "seed": seed,
-        "device": {"asked": device, "used": list(devices.names) if devices else ["/CPU:0"]},
+        "device": {"asked": device.kind, "used": list(devices.names) if devices else ["/CPU:0"]},
+        "precision": device.precision,
         "split": {
             "name": data.split,
             "digest": data.split_digest,
@@ -99,7 +102,8 @@ def train_model(
     }
     with writing_run(runs, run, config, overwrite=overwrite, resume=resume) as folder:
         training = Training(
-            data, model, options, fit_biases(data.train, data.spec), seed, devices, folder, started,
+            data, model, options, fit_biases(data.train, data.spec), seed, device, devices, folder,
+            started,
             checkpoints or CheckpointOptions(), resume, budget or Budget(), progress, on_epoch,
         )  # fmt: skip
         if model.uses_keras:
@@ -133,13 +137,27 @@ def train_model(
     return summary
 
 
-def _choose_devices(model: ModelDefinition, kind: str) -> Devices | None:
+def _choose_devices(
+    model: ModelDefinition, options: ModelOptions, asked: DeviceOptions
+) -> Devices | None:
     """Where to train; None for the CPU without TensorFlow, where that will do."""
-    if not model.uses_keras and (kind == "cpu" or (kind == "auto" and not _has_gpu_driver())):
-        return None
+    if not model.uses_keras:
+        if asked.precision != "float32" or asked.n_devices != 1:
+            raise SettingsError(
+                f"{model.name} is fitted in float32 on one device, found --precision "
+                f"{asked.precision} and {asked.n_devices or 'all'} devices",
+                hint="leave out --precision and --devices",
+            )
+        if asked.kind == "cpu" or (asked.kind == "auto" and not _has_gpu_driver()):
+            return None
     from bigrec.train.devices import choose_devices
 
-    return choose_devices(kind)
+    devices = choose_devices(asked)
+    if model.uses_keras:
+        from bigrec.train.gradient import check_devices
+
+        check_devices(model, options, asked, devices)
+    return devices
 
 
 def _has_gpu_driver() -> bool:

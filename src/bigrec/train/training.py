@@ -12,6 +12,7 @@ from bigrec.models.registry import ModelDefinition
 from bigrec.models.scoring import Scorer
 from bigrec.resources import Budget, Progress
 from bigrec.train.checkpoints import CheckpointOptions
+from bigrec.train.device_options import DeviceOptions
 from bigrec.train.summary import EpochSummary, Measured, OnEpoch
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Training:
     """Of the model: its kind of ModelOptions."""
     biases: Biases
     seed: int
+    device: DeviceOptions
     devices: Devices | None
     """Where to train; None for the CPU without TensorFlow."""
     folder: Path

@@ -9,13 +9,14 @@ import tensorflow as tf
 
 from bigrec.errors import ResourceError, SettingsError
 from bigrec.train import devices
+from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import choose_devices, list_gpus
 
 
 def test_a_cpu_is_one_device_with_the_memory_of_the_machine() -> None:
-    chosen = choose_devices("cpu")
+    chosen = choose_devices(DeviceOptions("cpu"))
     assert (chosen.kind, chosen.names) == ("cpu", ("/CPU:0",))
-    assert choose_devices("cpu", 0) == chosen
+    assert choose_devices(DeviceOptions("cpu", 0)) == chosen
     total = next(
         int(line.split()[1]) << 10
         for line in Path("/proc/meminfo").read_text().splitlines()
@@ -27,14 +28,16 @@ def test_a_cpu_is_one_device_with_the_memory_of_the_machine() -> None:
 
 
 def test_auto_takes_a_gpu_where_there_is_one() -> None:
-    assert choose_devices("auto").kind == ("gpu" if list_gpus() else "cpu")
+    assert choose_devices(DeviceOptions()).kind == ("gpu" if list_gpus() else "cpu")
 
 
 def test_what_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match="unknown device 'tpu'"):
-        choose_devices("tpu")
-    with pytest.raises(ResourceError, match="expected 3 devices, TensorFlow sees 1: /CPU:0"):
-        choose_devices("cpu", 3)
+        DeviceOptions("tpu")
+    with pytest.raises(SettingsError, match="unknown precision 'half'"):
+        DeviceOptions(precision="half")
+    with pytest.raises(ResourceError, match="expected 3 devices, TensorFlow sees /CPU:0 only"):
+        choose_devices(DeviceOptions("cpu", 3))
 
 
 def test_the_memory_of_gpus_is_what_the_drivers_tool_says(
@@ -52,6 +55,6 @@ def test_the_memory_of_gpus_is_what_the_drivers_tool_says(
 
 @pytest.mark.gpu
 def test_a_gpu_tells_its_memory() -> None:
-    memory = choose_devices("gpu").memory_bytes
+    memory = choose_devices(DeviceOptions("gpu")).memory_bytes
     assert memory is not None
     assert memory > 1 << 30
