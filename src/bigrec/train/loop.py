@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from bigrec.datasets.pairs import BLOCK_BATCHES, unpack
 from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.models.layers import RowEmbedding
 from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
 from bigrec.train.optimizers import make_optimizer
@@ -59,8 +60,16 @@ class PairLoop:
         self._with_rows = keras.Model(
             model.inputs, [model.output, *(table.output for table in tables)]
         )
-        self._optimizer = make_optimizer(model.trainable_variables, options)
-        self._trainable = [variable.value for variable in model.trainable_variables]
+        readers = {
+            layer.embeddings.path: model.inputs.index(layer.input)
+            for layer in model.layers
+            if isinstance(layer, RowEmbedding)
+        }
+        trainable = model.trainable_variables
+        self._optimizer = make_optimizer(
+            trainable, options, [readers.get(variable.path) for variable in trainable]
+        )
+        self._trainable = [variable.value for variable in trainable]
         self.learning_rate_factor = self._optimizer.learning_rate_factor
         self.variables = [variable.value for variable in model.variables]
         self.variables += self._optimizer.variables
@@ -91,11 +100,13 @@ class PairLoop:
         total = tf.constant(0.0)
         for batch in tf.range(n_batches):
             total += run_step(self._step, *unpack(pairs[batch]))
+        tf.distribute.get_strategy().run(self._optimizer.end_block)
         return total
 
     def _step(self, *batch: Any) -> Any:
         user, movie, rating = take_part(*batch)
         n_rows = tf.size(batch[0])
+        self._optimizer.read_rows(batch)
         with tf.GradientTape() as tape:
             scores, *rows = self._with_rows([user, movie], training=True)
             squares = tf.reduce_sum(tf.square(scores[:, 0] - rating))
@@ -114,8 +125,9 @@ class RowLoop:
     def __init__(self, model: keras.Model, options: GradientOptions, n_movies: int) -> None:
         self._model = model
         self._n_movies = n_movies
-        self._optimizer = make_optimizer(model.trainable_variables, options)
-        self._trainable = [variable.value for variable in model.trainable_variables]
+        trainable = model.trainable_variables
+        self._optimizer = make_optimizer(trainable, options, [None] * len(trainable))
+        self._trainable = [variable.value for variable in trainable]
         self.learning_rate_factor = self._optimizer.learning_rate_factor
         self.variables = [variable.value for variable in model.variables]
         self.variables += self._optimizer.variables

@@ -1,16 +1,17 @@
-"""Optimizers that touch only the embedding rows of a batch.
+"""Optimizers that touch only the embedding rows of a batch; see momentum for the notebook's.
 
 Keras' optimizers update whole tables; with large vocabularies that is nearly all of a step's work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import keras
 import tensorflow as tf
 
 from bigrec.models.options import GradientOptions
+from bigrec.train.momentum import Momentum
 from bigrec.train.replicas import sum_gradients
 
 ADAGRAD_EPSILON = 0.1  # damps the first steps of a row, whose accumulator starts at zero
@@ -25,6 +26,13 @@ class Optimizer(Protocol):
     variables: list[tf.Variable]
     """All state: slots, step counters and the factor."""
 
+    def read_rows(self, inputs: Sequence[Any]) -> None:
+        """Prepare the embedding rows that a step reads.
+
+        Args:
+            inputs: those of the model for the whole batch: indices of rows, (batch,) each.
+        """
+
     def apply(self, gradients: list[Any], batch_size: Any) -> None:
         """Update every variable.
 
@@ -34,22 +42,8 @@ class Optimizer(Protocol):
             batch_size: rows of the whole batch, a scalar.
         """
 
-
-class Sgd:
-    """Keras' SGD with momentum; updates whole tables, as the notebook does."""
-
-    def __init__(self, variables: list[Any], options: GradientOptions) -> None:
-        self.learning_rate_factor = factor = tf.Variable(1.0, name="learning_rate_factor")
-        self._model_variables = variables
-        self._keras = keras.optimizers.SGD(
-            lambda: options.learning_rate * factor, momentum=options.momentum
-        )
-        self._keras.build(variables)
-        self.variables = [factor, *(variable.value for variable in self._keras.variables)]
-
-    def apply(self, gradients: list[Any], batch_size: Any) -> None:  # noqa: ARG002
-        """Update every variable; Keras sums the gradients of all devices."""
-        self._keras.apply(gradients, self._model_variables)
+    def end_block(self) -> None:
+        """Finish what steps have left undone, before anybody else reads the variables."""
 
 
 class Adaptive:
@@ -67,6 +61,12 @@ class Adaptive:
         self._first = [tf.Variable(tf.zeros_like(v)) for v in self._values]
         self._second = [tf.Variable(tf.zeros_like(v)) for v in self._values]
         self.variables = [self.learning_rate_factor, self._step, *self._first, *self._second]
+
+    def read_rows(self, inputs: Sequence[Any]) -> None:
+        """Nothing: rows are always up to date."""
+
+    def end_block(self) -> None:
+        """Nothing."""
 
     def apply(self, gradients: list[Any], batch_size: Any) -> None:
         """Update the rows or the whole of every variable by its gradient."""
@@ -92,7 +92,10 @@ class Adaptive:
                 )  # fmt: skip
 
 
-def make_optimizer(variables: list[Any], options: GradientOptions) -> Optimizer:
-    """The optimizer that the options name."""
-    kinds: dict[str, type[Sgd] | type[Adaptive]] = {"sgd": Sgd, "adaptive": Adaptive}
-    return kinds[options.optimizer](variables, options)
+def make_optimizer(
+    variables: list[Any], options: GradientOptions, inputs: Sequence[int | None]
+) -> Optimizer:
+    """The optimizer that the options name; see Momentum for inputs."""
+    if options.optimizer == "sgd":
+        return Momentum(variables, options, inputs)
+    return Adaptive(variables, options)

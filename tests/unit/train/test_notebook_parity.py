@@ -1,13 +1,13 @@
 """The preset notebook trains as the notebook's own Keras cells do.
 
 Both sides start from the same weights and see the same batches; their dropout layers draw the same
-masks. Errors are compared step by step, and on a test side after every epoch.
+masks. Errors are compared by blocks of a few steps, and on a test side after every epoch.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -47,10 +47,12 @@ def make_pairs() -> tuple[tuple[Array, ...], tuple[Array, ...], BatchSpec]:
     return tuple(a[train] for a in pairs), tuple(a[test] for a in pairs), spec
 
 
-def batches(epoch: int, n_rows: int) -> Iterator[Array]:
+def blocks(epoch: int, n_rows: int) -> list[Array]:
+    """Places of rows in a random order, (n_batches, batch): whole batches by six, then the rest."""
     order = np.random.default_rng(epoch).permutation(n_rows)
-    for start in range(0, n_rows, BATCH):
-        yield order[start : start + BATCH]
+    n_whole = n_rows // BATCH
+    whole, rest = order[: n_whole * BATCH].reshape(n_whole, BATCH), order[n_whole * BATCH :]
+    return [*(whole[start : start + 6] for start in range(0, n_whole, 6)), rest[None]]
 
 
 def make_model(name: str, spec: BatchSpec) -> tuple[keras.Model, Any]:
@@ -103,12 +105,15 @@ def test_models_of_pairs_train_as_the_cells(name: str) -> None:
     steps: tuple[Curve, Curve] = ([], [])
     tests: tuple[Curve, Curve] = ([], [])
     for epoch in range(EPOCHS):
-        for part in batches(epoch, len(user)):
-            block = {PAIRS: pack(user[part], movie[part], rating[part])[None]}
-            squares, n_rows = loop.train_block(block)
+        for block in blocks(epoch, len(user)):
+            pairs = pack(user[block], movie[block], rating[block])  # (n_batches, batch)
+            squares, n_rows = loop.train_block({PAIRS: pairs})
             steps[0].append(squares / n_rows)
-            inputs = [user[part], movie[part]]
-            steps[1].append(train_cell_on(cell, inputs, rating[part] - spec.mean_rating))
+            steps[1].append(0.0)
+            for part in block:
+                inputs = [user[part], movie[part]]
+                error = train_cell_on(cell, inputs, rating[part] - spec.mean_rating)
+                steps[1][-1] += error / len(block)
         scores = model([test_user, test_movie]).numpy()[:, 0]
         tests[0].append(float(np.square(scores - test_rating).mean()))
         scores = spec.mean_rating + cell.predict([test_user, test_movie], verbose=0)[:, 0]
