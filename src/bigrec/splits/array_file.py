@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from bigrec.store.writer import start_writing
 
 Array = np.ndarray[Any, Any]
+
+_BYTES_IN_MEMORY: Final = 16 << 20
+"""So many bytes wait until the system begins to write them to the disk."""
 
 
 class ArrayFile:
@@ -25,17 +28,25 @@ class ArrayFile:
         self.path = path
         self._file = path.open("r+b" if path.exists() else "wb")
         self._digest = hashlib.sha256()
+        self._n_bytes = self._n_started = 0
         fields = {"descr": dtype, "fortran_order": False, "shape": (n_rows,)}
         np.lib.format.write_array_header_1_0(self, fields)
 
     def append(self, rows: Array) -> None:
         """Add some rows."""
-        self.write(rows.data)
+        self.write(rows.data.cast("B"))
 
     def write(self, content: bytes | memoryview) -> None:
         """Add some bytes."""
         self._file.write(content)
         self._digest.update(content)
+        self._n_bytes += len(content)
+        if self._n_bytes - self._n_started >= _BYTES_IN_MEMORY:
+            self._start_writing()
+
+    def _start_writing(self) -> None:
+        start_writing(self._file, self._n_started)
+        self._n_started = self._n_bytes
 
     @property
     def digest(self) -> str:
@@ -46,7 +57,7 @@ class ArrayFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        start_writing(self._file)
+        self._start_writing()
         self._file.close()
 
 

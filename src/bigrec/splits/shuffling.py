@@ -26,17 +26,16 @@ def group_by_side(pair, side):  # type: ignore[no-untyped-def]
         sides, (N_SIDES + 1,) int64.
     """
     ends = np.zeros(N_SIDES + 1, np.int64)
-    for row in range(len(side)):
-        ends[side[row] + 1] += 1
-    ends = np.cumsum(ends)
-    places = ends.copy()
-    movie_index, rating = np.empty(len(pair), np.int32), np.empty(len(pair), np.float32)
-    for row in range(len(side)):
-        place = places[side[row]]
-        places[side[row]] += 1
-        movie_index[place] = movie_of(pair[row])
-        rating[place] = stars_of(pair[row])
-    return movie_index, rating, ends
+    # One more row: each is written before it is known whether it counts, which spares branches.
+    movie_index, rating = np.empty(len(pair) + 1, np.int32), np.empty(len(pair) + 1, np.float32)
+    place = 0
+    for wanted in range(N_SIDES):
+        for row in range(len(side) if place < len(side) else 0):
+            movie_index[np.uint64(place)] = movie_of(pair[row])
+            rating[np.uint64(place)] = stars_of(pair[row])
+            place += int(side[row] == wanted)
+        ends[wanted + 1] = place
+    return movie_index[:place], rating[:place], ends
 
 
 @compiled

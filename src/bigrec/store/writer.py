@@ -88,10 +88,15 @@ def telling_of_a_full_disk(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def start_writing(file: BinaryIO) -> None:
-    """Let the system begin to write a finished file to the disk, so that a later sync is short."""
+def start_writing(file: BinaryIO, start: int = 0) -> None:
+    """Let the system begin to write a file to the disk, so that a later sync is short.
+
+    Args:
+        file: open for writing.
+        start: the byte to begin at; those before have been begun already.
+    """
     file.flush()
-    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # Linux begins here
+    os.posix_fadvise(file.fileno(), start, 0, os.POSIX_FADV_DONTNEED)  # Linux begins here
 
 
 def folder_bytes(folder: Path) -> int:
