@@ -1,0 +1,50 @@
+"""Peak memory of splits, shards and the feed does not grow with the data: 1x and 8x inputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.peak_memory import peak_bytes
+
+from bigrec.ingest.ingest import ingest_ratings
+
+ALLOWED_GROWTH_BYTES = 64 << 20
+BUDGET_BYTES = 512 << 20
+
+CREATE = """
+    from bigrec.cli.app import main
+    assert main([
+        "split", "create", "s", "--min-user-ratings", "5", "--materialize", "--json",
+        "--store", sys.argv[1], "--memory", sys.argv[2], "--threads", "2",
+    ]) == 0
+    reported = 0
+"""
+FEED = """
+    import tensorflow as tf
+    from bigrec.datasets.pairs import PairFeed
+    feed = PairFeed(sorted(Path(sys.argv[1]).glob("*.npy")), batch_size=1024, seed=0)
+    reported = sum(int(tf.size(block["pairs"])) for block in feed.blocks(1))
+"""
+
+
+@pytest.fixture(scope="module")
+def stores(raws: tuple[Path, Path]) -> tuple[Path, Path]:
+    """Stores of the raw files, for one split."""
+    small, large = (raw.with_name(f"store-of-{raw.name}") for raw in raws)
+    for raw, store in zip(raws, (small, large), strict=True):
+        ingest_ratings(raw, store)
+    return small, large
+
+
+def test_neither_shards_nor_feed_need_more_memory_for_eight_times_the_rows(
+    stores: tuple[Path, Path],
+) -> None:
+    small, large = (peak_bytes(CREATE, store, BUDGET_BYTES)[0] for store in stores)
+    assert large - small < ALLOWED_GROWTH_BYTES
+    assert large < BUDGET_BYTES
+    shards = [store / "splits" / "s" / "shards" for store in stores]
+    (small, _), (large, n_delivered) = (peak_bytes(FEED, folder / "shuffled") for folder in shards)
+    assert n_delivered == json.loads((shards[1] / "manifest.json").read_text())["n_train"]
+    assert large - small < ALLOWED_GROWTH_BYTES
