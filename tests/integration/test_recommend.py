@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,39 @@ def test_reasons_are_liked_movies_nearest_first(
         similarities = [reason["similarity"] for reason in reasons]
         assert similarities == sorted(similarities, reverse=True)
         assert all(similarity > 0 for similarity in similarities)
+
+
+def test_reasons_of_user_neighbours_are_their_ratings(
+    home: Path, catalog: Catalog, data: TrainingData, tmp_path: Path, capsys: Capture
+) -> None:
+    at = [*places(home)[:2], "--runs", str(tmp_path)]
+    for run, changes in (("plain", []), ("raters", ["only_raters=true", "candidates=200"])):
+        settings = [text for change in ["neighbors=30", *changes] for text in ("--set", change)]
+        train = ["train", "cosine-knn", "--split", "s", "--preset", "notebook", "--run", run]
+        assert main([*train, *settings, *at]) == 0
+        user = busiest_user(data)
+        user_id = str(data.user_ids[user])
+        answer = json_of(capsys, "recommend", run, user_id, "--explain", *at)
+        lists = open_run(tmp_path, run).representation
+        near = data.user_ids[lists["neighbour_index"][user]].tolist()
+        similarity = lists["neighbour_similarity"][user].tolist()
+        for item in answer["items"]:
+            movie = data.find_movies(np.array([item["movie_id"]]))[0]
+            stars = {}
+            for other in data.find_users(np.array(near)).tolist():
+                row = data.train.take(np.array([other]))
+                if movie in row.movie_index:
+                    rating = row.rating[row.movie_index == movie][0]
+                    stars[int(data.user_ids[other])] = float(rating)
+            counting = near[:30] if run == "plain" else [u for u in near if u in stars][:30]
+            expected = [
+                {"user_id": u, "rating": stars[u], "similarity": similarity[near.index(u)]}
+                for u in counting if u in stars
+            ]  # fmt: skip
+            assert item["because"] == expected[:3]
+        assert any(item["because"] for item in answer["items"])
+    assert main(["recommend", "raters", user_id, "--explain", "--top", "2", *at]) == 0
+    assert re.search(r"user \d+, rated \d, similarity 0\.\d\d", capsys.readouterr().out)
 
 
 def test_a_new_person_by_title_or_by_id(

@@ -16,7 +16,7 @@ from bigrec.resources import Budget, format_bytes
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
-    from bigrec.recommend.explain import LikedMovie
+    from bigrec.recommend.explain import Reason
     from bigrec.recommend.recommend import RecommendedMovie
 
 
@@ -41,7 +41,8 @@ def recommend(
         Path | None, typer.Option("--output", help="With --all: the .parquet file to write.")
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Name the liked movies behind each movie.")
+        bool,
+        typer.Option("--explain", help="Name the liked movies or the near users behind each."),
     ] = False,
     store: StoreOption = None,
     runs: RunsOption = None,
@@ -157,9 +158,14 @@ def _print(movies: list[RecommendedMovie], explain: bool, title: str) -> None:
     console.print_table(columns, rows, title=title)
 
 
-def _reason(movie: LikedMovie) -> str:
-    name = movie.title or f"movie {movie.movie_id}"
-    return f"{name}, rated {movie.rating:g}, similarity {movie.similarity:.2f}"
+def _reason(reason: Reason) -> str:
+    from bigrec.recommend.explain import NearUser
+
+    if isinstance(reason, NearUser):
+        name = f"user {reason.user_id}"
+    else:
+        name = reason.title or f"movie {reason.movie_id}"
+    return f"{name}, rated {reason.rating:g}, similarity {reason.similarity:.2f}"
 
 
 def register(app: typer.Typer) -> None:

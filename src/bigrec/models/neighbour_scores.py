@@ -24,7 +24,7 @@ from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.neighbour_kernels import Sides, read_only, sparse
-from bigrec.models.scoring import Scorer
+from bigrec.models.scoring import Raters, Scorer
 
 Array = np.ndarray[Any, Any]
 
@@ -97,6 +97,19 @@ class NeighbourScorer(Scorer):
         starts = np.arange(0, (len(users) + 1) * n_movies, n_movies)
         movies = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
         return self._score(users, starts, movies).reshape(len(users), n_movies)
+
+    def raters_near(self, user: int, movie: int) -> Raters | None:
+        """The neighbours who count and have rated the movie; None if the lists hold movies."""
+        if self.rule.basis != "user":
+            return None
+        near = self._index[user][self._index[user] >= 0]
+        rows = self.rows.take(near)
+        places = np.flatnonzero(rows.movie_index == movie)
+        rank = np.searchsorted(rows.indptr, places, side="right") - 1
+        n = self.rule.neighbors
+        counts = slice(n) if self.rule.only_raters else rank < n
+        rank, places = rank[counts], places[counts]
+        return Raters(near[rank], self._similarity[user][rank], rows.rating[places])
 
     def fold_in(self, movie_index: Array, rating: Array) -> Array:
         """Score every movie for a new person, by the movies' lists.

@@ -85,6 +85,18 @@ class Errors:
         }
 
 
+@dataclass(frozen=True)
+class Raters:
+    """Users near a user who have rated a movie, most similar first."""
+
+    user_index: Array
+    """(n,) int32."""
+    similarity: Array
+    """(n,) float32."""
+    rating: Array
+    """(n,) float32, stars."""
+
+
 class Scorer(abc.ABC):
     """Something that has learned from the train side of a split and can score pairs."""
 
@@ -134,6 +146,15 @@ class Scorer(abc.ABC):
             "person who is not in the data",
             hint="matrix-factorization, autorec and cosine-knn can: use a run of one of them",
         )
+
+    def raters_near(self, user: int, movie: int) -> Raters | None:  # noqa: ARG002
+        """The users from whose ratings a score is made; None if it is made otherwise.
+
+        Args:
+            user: a user_index.
+            movie: a movie_index.
+        """
+        return None
 
     def score_pairs(self, user_index: Array, movie_index: Array) -> tuple[Array, Array]:
         """Score pairs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from bigrec.features import UserRows
 from bigrec.models.ranking import top_movies
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import MovieSimilarity
-from bigrec.recommend.explain import LikedMovie, explain_movie
+from bigrec.recommend.explain import Reason, explain_by_movies, explain_by_users
 from bigrec.recommend.movies import Movies, read_movies
 from bigrec.recommend.person import PersonRatings
 from bigrec.schema import MOVIE_ID, USER_ID
@@ -32,8 +33,8 @@ class RecommendedMovie:
     year: int | None
     score: float
     """The model's score, in stars, not clipped, so that the order can be seen."""
-    because: tuple[LikedMovie, ...] = ()
-    """Where reasons are asked for: what the user likes and is most like it (see explain)."""
+    because: tuple[Reason, ...] = ()
+    """Where they are asked for, at most three (see explain)."""
 
 
 def recommend_movies(
@@ -60,12 +61,23 @@ def recommend_movies(
     Raises:
         RunError: the user has no train row, so the model knows nothing of them.
     """
-    user = np.array([find_user(recommender, data, user_id)])
+    user_index = find_user(recommender, data, user_id)
+    user = np.array([user_index])
     scores = recommender.score_users(user)
     seen = seen_movies(catalog, data, user)
     movies = read_movies(catalog, data)
     found = top_movies(scores, seen, recommender.biases.movie_count, top)[0]
-    return _list(scores[0], found, movies, data.train.take(user), similarity)
+    if similarity is None:
+        return _list(scores[0], found, movies)
+    rated = data.train.take(user)
+
+    def explain(movie: int) -> tuple[Reason, ...]:
+        raters = recommender.raters_near(user_index, movie)
+        if raters is not None:
+            return explain_by_users(raters, data.user_ids)
+        return explain_by_movies(similarity, movies, rated, movie)
+
+    return _list(scores[0], found, movies, explain)
 
 
 def recommend_to_person(
@@ -90,7 +102,12 @@ def recommend_to_person(
     """
     scores = recommender.fold_in(person.movie_index, person.rating)
     found = top_movies(scores[None], person.rows, recommender.biases.movie_count, top)[0]
-    return _list(scores, found, movies, person.rows, similarity)
+    if similarity is None:
+        return _list(scores, found, movies)
+    return _list(
+        scores, found, movies,
+        lambda movie: explain_by_movies(similarity, movies, person.rows, movie),
+    )  # fmt: skip
 
 
 def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
@@ -138,14 +155,12 @@ def _list(
     scores: Array,
     found: Array,
     movies: Movies,
-    rated: UserRows,
-    similarity: MovieSimilarity | None,
+    explain: Callable[[int], tuple[Reason, ...]] = lambda _: (),
 ) -> list[RecommendedMovie]:
     return [
         RecommendedMovie(
             int(movies.ids[place]), movies.titles[place], movies.years[place],
-            float(scores[place]),
-            () if similarity is None else explain_movie(similarity, movies, rated, place),
+            float(scores[place]), explain(place),
         )
         for place in found[found >= 0].tolist()
     ]  # fmt: skip
