@@ -79,6 +79,7 @@ def train(
     device: str = "auto",
     n_devices: int = 1,
     precision: str = "float32",
+    cache: str = "auto",
     overwrite: bool = False,
     resume: bool = False,
     checkpoint_steps: int | None = None,
@@ -98,6 +99,8 @@ def train(
         device: auto, cpu or gpu.
         n_devices: how many share each batch; 0: all there are.
         precision: float32, or mixed: hidden layers compute in bfloat16.
+        cache: device: keep the pairs of the train side in its memory; off; auto: on a GPU with room
+            for them.
         overwrite: whether a run of that name is replaced.
         resume: whether to go on with the unfinished run of that name.
         checkpoint_steps: save what `resume` needs every so many steps; None: never for steps.
@@ -123,7 +126,8 @@ def train(
     name = run or f"{model}-{split.name}-{preset}"
     train_model(
         split.training_data, model, chosen, preset=preset, runs=Path(runs), run=name, seed=seed,
-        device=DeviceOptions(device, n_devices, precision), overwrite=overwrite, resume=resume,
+        device=DeviceOptions(device, n_devices, precision, cache), overwrite=overwrite,
+        resume=resume,
         checkpoints=CheckpointOptions(checkpoint_steps, checkpoint_minutes), progress=progress,
     )  # fmt: skip
     return Run(open_run(Path(runs), name), split)

@@ -103,7 +103,8 @@ def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capt
             "of which matrix-factorization has none",
         ),
         (["train", "autorec", "--split", "s", "--precision", "mixed", *at], 2, "dense layers"),
-        (["train", "cosine-knn", "--split", "s", "--devices", "all", *at], 2, "on one device"),
+        (["train", "cosine-knn", "--split", "s", "--devices", "all", *at], 2, "shares no"),
+        (["train", "autorec", "--split", "s", "--cache", "device", *at], 2, "models of pairs"),
         (
             ["train", "dnn", "--split", "s", "--device", "cpu", "--devices", "2", *at],
             5,

@@ -28,6 +28,7 @@ from bigrec.models.registry import MODELS
 from bigrec.models.search_progress import SearchProgress
 from bigrec.resources import peak_rss_bytes
 from bigrec.runs import CHECKPOINT, RunDirectory, list_runs, open_run
+from bigrec.train.device_options import DeviceOptions
 from bigrec.train.interrupts import TrainingInterrupted
 from bigrec.train.train import train_model
 
@@ -228,19 +229,20 @@ def training_data(home: Path) -> TrainingData:
 
 
 @pytest.mark.parametrize(
-    ("model", "preset", "changes"),
+    ("model", "preset", "changes", "cache"),
     [
-        ("matrix-factorization", "notebook", {"schedule": "cosine", "warmup": "1"}),
-        ("autorec", "notebook", {"patience": "1", "second_units": "8"}),
+        ("matrix-factorization", "notebook", {"schedule": "cosine", "warmup": "1"}, "device"),
+        ("autorec", "notebook", {"patience": "1", "second_units": "8"}, "auto"),
     ],
 )
 def test_an_interrupted_training_resumes_bit_for_bit(
-    model: str, preset: str, changes: dict[str, str], home: Path, tmp_path: Path
+    model: str, preset: str, changes: dict[str, str], cache: str, home: Path, tmp_path: Path
 ) -> None:
     data = training_data(home)
     settings = {**SMALL[model], "epochs": "3", **changes}
     options = override(MODELS[model].presets[preset], settings)
-    common: dict[str, Any] = {"preset": preset, "runs": tmp_path}
+    device = DeviceOptions(cache=cache)
+    common: dict[str, Any] = {"preset": preset, "runs": tmp_path, "device": device}
     train_model(data, model, options, run="whole", **common)
     with pytest.raises(TrainingInterrupted, match=r"stopped in epoch 2 of 3"):
         train_model(data, model, options, run="r", **common, progress=StrikesInEpochTwo())
@@ -304,7 +306,7 @@ def test_a_run_tells_how_it_was_made(home: Path) -> None:
     assert run.config["options"]["schedule"] == "exponential"
     assert run.config["seed"] == 0
     assert run.config["device"]["used"] in (["/CPU:0"], ["/GPU:0"])
-    assert run.config["precision"] == "float32"
+    assert (run.config["precision"], run.config["cache"]) == ("float32", "off")
     assert {"tensorflow", "bigrec", "python", "cpu", "n_cpus"} < set(run.config["environment"])
     assert run.metrics["train_seconds"] == sum(epoch["seconds"] for epoch in run.history)
     assert run.metrics["validation_rmse"] == run.history[-1]["validation_rmse"]

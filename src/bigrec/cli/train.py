@@ -85,6 +85,14 @@ def train(
             help="float32, or mixed: hidden layers compute in bfloat16.",
         ),
     ] = "float32",
+    cache: Annotated[
+        str,
+        typer.Option(
+            "--cache",
+            help="device: keep the pairs of the train side in its memory; off; auto: on a GPU "
+            "with room for them.",
+        ),
+    ] = "auto",
     seed: SeedOption = 0,
     store: StoreOption = None,
     runs: RunsOption = None,
@@ -124,7 +132,7 @@ def train(
     for key, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None:
             changes[key] = str(value)
-    placing = DeviceOptions(device, _parse_count(devices), precision)
+    placing = DeviceOptions(device, _parse_count(devices), precision, cache)
     options = override(find_preset(definition, preset), changes)
 
     name = run or f"{model}-{split}-{preset}"

@@ -94,11 +94,11 @@ class Dropout(keras.layers.Dropout):
         if not training or self.rate == 0:
             return inputs
         seed = tf.cast(self.seed_generator.next(), tf.uint32)  # (2,): a constant and a counter
-        key = _mix(seed[0] + _mix(seed[1]))
+        key = mix_bits(seed[0] + mix_bits(seed[1]))
         size = tf.size(inputs)
         start = tf.distribute.get_replica_context().replica_id_in_sync_group * size
         position = tf.cast(tf.range(start, start + size), tf.uint32)
-        bits = _mix(tf.bitwise.bitwise_xor(position * _GOLDEN_RATIO, key))
+        bits = mix_bits(tf.bitwise.bitwise_xor(position * _GOLDEN_RATIO, key))
         kept = tf.reshape(bits >= int(self.rate * 2**32), tf.shape(inputs))
         return tf.where(kept, inputs / (1 - self.rate), tf.zeros_like(inputs))
 
@@ -112,7 +112,7 @@ def batch_normalization(policy: str) -> keras.layers.Layer:
     return keras.layers.BatchNormalization(synchronized=synchronized, dtype=policy)
 
 
-def _mix(bits: Any) -> Any:
+def mix_bits(bits: Any) -> Any:
     """Scramble uint32 so that every bit of the input changes every bit of the output."""
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         shifted = tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32))

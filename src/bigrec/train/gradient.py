@@ -9,6 +9,7 @@ from typing import TypeGuard
 import keras
 
 from bigrec.datasets.pairs import PairFeed
+from bigrec.datasets.training_data import TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
 from bigrec.models import matrix_factorization
@@ -21,8 +22,9 @@ from bigrec.models.registry import ModelDefinition
 from bigrec.runs import CHECKPOINT
 from bigrec.train.checkpoints import Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
+from bigrec.train.device_cache import CachedPairFeed, cache_bytes, choose_cache
 from bigrec.train.device_options import POLICIES, DeviceOptions
-from bigrec.train.devices import Devices
+from bigrec.train.devices import Devices, choose_devices
 from bigrec.train.epochs import EpochFit, Feed
 from bigrec.train.feeds import EvenFeed
 from bigrec.train.history import HistoryWriter
@@ -45,25 +47,32 @@ def fit_by_epochs(training: Training) -> Fitted:
     """
     assert training.devices is not None  # noqa: S101 - Keras computes on some
     keras.utils.set_random_seed(training.seed)
+    n_train = training.data.train.n_rows
     with (
         explaining_exhaustion(
             training.definition, training.data.spec, training.options, training.devices,
-            n_train=training.data.train.n_rows,
+            n_train=n_train, cache_bytes=cache_bytes(training.device, n_train),
         ),
         training.devices.scope(),
     ):  # fmt: skip
         return _fit(training, training.options)
 
 
-def check_devices(
-    definition: ModelDefinition, options: ModelOptions, asked: DeviceOptions, devices: Devices
-) -> None:
-    """Refuse what a Keras model cannot make use of.
+def choose_devices_and_cache(
+    data: TrainingData, definition: ModelDefinition, options: ModelOptions, asked: DeviceOptions
+) -> tuple[Devices, DeviceOptions]:
+    """Where a Keras model is trained; refuses what it cannot make use of.
+
+    Returns:
+        The devices, and the options with the cache device or off.
 
     Raises:
-        SettingsError: a precision without a layer for it, or several devices that cannot share
-            its batches.
+        SettingsError: a precision without a layer for it, several devices that cannot share its
+            batches, or a cache of pairs for a model of rows.
+        ResourceError: there are no such devices, or they are too small for the cache.
     """
+    assert isinstance(options, GradientOptions)  # noqa: S101 - as a Keras model's are
+    devices = choose_devices(asked)
     if asked.precision != "float32" and not definition.has_dense_layers(options):
         raise SettingsError(
             f"--precision {asked.precision} is for dense layers, of which {definition.name} has "
@@ -71,21 +80,20 @@ def check_devices(
             hint="leave it out: lookups and updates of rows are float32 in every model",
         )
     n_devices = len(devices.names)
-    if n_devices == 1:
-        return
-    if _is_by_codes(options):
+    if n_devices > 1 and _is_by_codes(options):
         raise SettingsError(
             f"autorec with form=codes trains on one device, found {n_devices}: its batches are of "
             "few rows",
             hint="leave out --devices; form=deep and the models of pairs share their batches",
         )
-    assert isinstance(options, GradientOptions)  # noqa: S101 - as a Keras model's are
     if options.batch_size % n_devices:
         even = options.batch_size // n_devices * n_devices or n_devices
         raise SettingsError(
             f"a batch of {options.batch_size:,} cannot be dealt out evenly to {n_devices} devices",
             hint=f"try --batch-size {even} or {even + n_devices}",
         )
+    n_train = data.train.n_rows
+    return devices, choose_cache(definition, data.spec, options, asked, devices, n_train=n_train)
 
 
 def _is_by_codes(options: ModelOptions) -> TypeGuard[AutoRecOptions]:
@@ -165,8 +173,12 @@ def _pair_loop(training: Training, model: keras.Model, options: GradientOptions)
 
 
 def _pair_feed(training: Training, options: GradientOptions) -> Feed:
-    shards = training.data.shards()
-    return _deal(PairFeed(shards, batch_size=options.batch_size, seed=training.seed))
+    assert training.devices is not None  # noqa: S101 - Keras computes on some
+    shards, seed = training.data.shards(), training.seed
+    if training.device.cache == "off":
+        return _deal(PairFeed(shards, batch_size=options.batch_size, seed=seed))
+    device = training.devices.names[0]
+    return _deal(CachedPairFeed(shards, batch_size=options.batch_size, seed=seed, device=device))
 
 
 def _deal(feed: Feed) -> Feed:

@@ -106,23 +106,29 @@ def explaining_exhaustion(
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        place = devices.names[0]
         if not isinstance(options, GradientOptions):
             raise ResourceError(
-                f"out of memory on {place} while fitting {definition.name}",
+                f"out of memory on {devices.names[0]} while fitting {definition.name}",
                 hint="train on fewer users or movies, or lower --memory",
             ) from error
         need = estimate_need(definition, spec, options, n_train=n_train, cache_bytes=cache_bytes)
-        has = devices.memory_bytes
-        raise ResourceError(
-            f"out of memory on {place}"
-            + (f", which has {format_bytes(has)}" if has else "")
-            + f": training {definition.name} needs about {format_bytes(need.total)} there "
-            f"(weights {format_bytes(need.parameters)}, optimizer {format_bytes(need.optimizer)}, "
-            f"activations {format_bytes(need.activations)}, "
-            f"cached ratings {format_bytes(need.cache)})",
-            hint=_advise(need, options, devices),
-        ) from error
+        raise too_little_memory(definition, need, options, devices) from error
+
+
+def too_little_memory(
+    definition: ModelDefinition, need: MemoryNeed, options: GradientOptions, devices: Devices
+) -> ResourceError:
+    """The error of a training that needs more than the devices have."""
+    has = devices.memory_bytes
+    return ResourceError(
+        f"out of memory on {devices.names[0]}"
+        + (f", which has {format_bytes(has)}" if has else "")
+        + f": training {definition.name} needs about {format_bytes(need.total)} there "
+        f"(weights {format_bytes(need.parameters)}, optimizer {format_bytes(need.optimizer)}, "
+        f"activations {format_bytes(need.activations)}, "
+        f"cached ratings {format_bytes(need.cache)})",
+        hint=_advise(need, options, devices),
+    )
 
 
 def _advise(need: MemoryNeed, options: GradientOptions, devices: Devices) -> str:

@@ -81,8 +81,7 @@ def train_model(
             f"{data.split!r} has none",
             hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
         )
-    device = device or DeviceOptions()
-    devices = _choose_devices(model, options, device)
+    devices, device = _choose_devices(data, model, options, device or DeviceOptions())
     config = {
         "run": run,
         "model": model.name,
@@ -91,6 +90,7 @@ def train_model(
         "seed": seed,
         "device": {"asked": device.kind, "used": list(devices.names) if devices else ["/CPU:0"]},
         "precision": device.precision,
+        "cache": device.cache,
         "split": {
             "name": data.split,
             "digest": data.split_digest,
@@ -138,26 +138,25 @@ def train_model(
 
 
 def _choose_devices(
-    model: ModelDefinition, options: ModelOptions, asked: DeviceOptions
-) -> Devices | None:
-    """Where to train; None for the CPU without TensorFlow, where that will do."""
-    if not model.uses_keras:
-        if asked.precision != "float32" or asked.n_devices != 1:
-            raise SettingsError(
-                f"{model.name} is fitted in float32 on one device, found --precision "
-                f"{asked.precision} and {asked.n_devices or 'all'} devices",
-                hint="leave out --precision and --devices",
-            )
-        if asked.kind == "cpu" or (asked.kind == "auto" and not _has_gpu_driver()):
-            return None
+    data: TrainingData, model: ModelDefinition, options: ModelOptions, asked: DeviceOptions
+) -> tuple[Devices | None, DeviceOptions]:
+    """Where to train, None for the CPU without TensorFlow, and the options without any auto."""
+    if model.uses_keras:
+        from bigrec.train.gradient import choose_devices_and_cache
+
+        return choose_devices_and_cache(data, model, options, asked)
+    if (asked.n_devices, asked.precision, asked.cache) != (1, "float32", "auto"):
+        raise SettingsError(
+            f"{model.name} is fitted at once: it shares no batches, has no dense layers, "
+            "caches no pairs",
+            hint="leave out --devices, --precision and --cache",
+        )
+    asked = dataclasses.replace(asked, cache="off")
+    if asked.kind == "cpu" or (asked.kind == "auto" and not _has_gpu_driver()):
+        return None, asked
     from bigrec.train.devices import choose_devices
 
-    devices = choose_devices(asked)
-    if model.uses_keras:
-        from bigrec.train.gradient import check_devices
-
-        check_devices(model, options, asked, devices)
-    return devices
+    return choose_devices(asked), asked
 
 
 def _has_gpu_driver() -> bool:

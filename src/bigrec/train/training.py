@@ -30,6 +30,7 @@ class Training:
     biases: Biases
     seed: int
     device: DeviceOptions
+    """How to compute; its cache is not auto any more."""
     devices: Devices | None
     """Where to train; None for the CPU without TensorFlow."""
     folder: Path

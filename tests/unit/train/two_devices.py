@@ -91,11 +91,11 @@ def test_a_run_of_two_devices_is_like_any_other(split: Split, tmp_path: Path) ->
     )
     summary = train_model(
         data, "dnn", options, preset="tuned", runs=tmp_path, run="two",
-        device=DeviceOptions("cpu", 0, "mixed"),
+        device=DeviceOptions("cpu", 0, "mixed", "device"),
     )  # fmt: skip
     run = open_run(tmp_path, "two")
     assert run.config["device"] == {"asked": "cpu", "used": ["/CPU:0", "/CPU:1"]}
-    assert run.config["precision"] == "mixed"
+    assert (run.config["precision"], run.config["cache"]) == ("mixed", "device")
     # Every rating has been trained on, or but one.
     n_rows = [round(epoch.rows_per_second * epoch.seconds) for epoch in summary.epochs]
     assert n_rows == [data.train.n_rows // 2 * 2] * 2
@@ -106,7 +106,7 @@ def test_a_run_of_two_devices_is_like_any_other(split: Split, tmp_path: Path) ->
 def test_what_cannot_be_shared_is_refused(split: Split, tmp_path: Path) -> None:
     common: Any = {"preset": "tuned", "runs": tmp_path, "run": "r"}
     for name, changes, words in (
-        ("cosine-knn", {}, "cosine-knn is fitted in float32 on one device"),
+        ("cosine-knn", {}, "cosine-knn is fitted at once: it shares no batches"),
         ("autorec", {}, "autorec with form=codes trains on one device"),
         ("dnn", {"batch_size": "7"}, "a batch of 7 cannot be dealt out evenly to 2 devices"),
     ):
