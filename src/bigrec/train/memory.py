@@ -22,8 +22,8 @@ from bigrec.resources import format_bytes
 from bigrec.train.devices import Devices
 
 _FLOAT_BYTES: Final = 4
-_KEPT_PER_WEIGHT: Final = 2
-"""Values beside a trained weight: sgd has its velocity and gradient, adaptive two averages."""
+_KEPT_PER_WEIGHT: Final = {"sgd": 1, "adaptive": 2}
+"""Values that an optimizer keeps for a trained weight."""
 _KEPT_BY_PRIORS: Final = 2
 """And with implicit terms: about a mean and a term."""
 _SIZES: Final = ("embedding_size", "first_units", "second_units")
@@ -75,7 +75,9 @@ def estimate_need(
     width = sum(_width(layer.output) for layer in model.layers)
     n_scored = USERS_AT_ONCE if takes_rows(model) else PAIRS_AT_ONCE
     n_at_once = max(2 * _step_size(options, spec, n_train), n_scored)
-    n_kept = _KEPT_PER_WEIGHT + _KEPT_BY_PRIORS * bool(getattr(options, "implicit_l2", 0))
+    n_kept = _KEPT_PER_WEIGHT[options.optimizer] + _KEPT_BY_PRIORS * bool(
+        getattr(options, "implicit_l2", 0)
+    )
     return MemoryNeed(
         parameters=_FLOAT_BYTES * n_weights,
         optimizer=_FLOAT_BYTES * n_trained * n_kept,
