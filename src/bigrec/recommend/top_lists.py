@@ -126,7 +126,11 @@ def _table(
         user_ids[user],
         (rank + 1).astype(np.int32),
         movies.ids[movie],
-        pa.DictionaryArray.from_arrays(pa.array(movie), titles),
+        # Parquet takes no null in a dictionary, so a movie without a title has no place in it.
+        pa.DictionaryArray.from_arrays(
+            pa.array(movie, mask=titles.is_null().to_numpy(zero_copy_only=False)[movie]),
+            titles.fill_null(""),
+        ),
         scores[user, movie].astype(np.float32),
     ]
     return pa.table(columns, schema=_SCHEMA)
