@@ -62,9 +62,12 @@ class Adaptive:
         self._second = [tf.Variable(tf.zeros_like(v)) for v in self._values]
         self.variables = [self.learning_rate_factor, self._step, *self._first, *self._second]
 
+    # AutoGraph cannot convert what does nothing, and would warn of it.
+    @tf.autograph.experimental.do_not_convert
     def read_rows(self, inputs: Sequence[Any]) -> None:
         """Nothing: rows are always up to date."""
 
+    @tf.autograph.experimental.do_not_convert
     def end_block(self) -> None:
         """Nothing."""
 

@@ -56,12 +56,15 @@ def train_epoch(name: str, options: GradientOptions, feed: PairFeed) -> tuple[li
     return model.get_weights(), float(squares)
 
 
-def test_factorisation_agrees_with_a_numpy_loop(feed: PairFeed) -> None:
+def test_factorisation_agrees_with_a_numpy_loop(
+    feed: PairFeed, caplog: pytest.LogCaptureFixture
+) -> None:
     options = MatrixFactorizationOptions(
         batch_size=8, optimizer="adaptive", learning_rate=0.1, embedding_size=3, table_l2=0.0,
         bias_l2=0.01, start_from_biases=True,
     )  # fmt: skip
     weights, squares = train_epoch("matrix-factorization", options, feed)
+    assert "AutoGraph" not in caplog.text  # it warns of what it cannot convert
     keras.utils.set_random_seed(3)
     build = MODELS["matrix-factorization"].build
     assert build is not None
