@@ -257,7 +257,7 @@ def open_run(runs: Path, name: str) -> RunDirectory:
     return found[name]
 
 
-def check_run_name(name: str) -> None:
+def _check_run_name(name: str) -> None:
     """Refuse a name that cannot be a folder's.
 
     Raises:
@@ -295,7 +295,7 @@ def writing_run(
         StoreError: another process is training a run of this name.
         ResourceError: the disk is full.
     """
-    check_run_name(name)
+    _check_run_name(name)
     target = runs / name
     if target.exists() and not overwrite:
         raise RunError(

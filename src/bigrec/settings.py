@@ -33,15 +33,21 @@ class Settings:
 
 
 def resolve_settings(
-    flags: Mapping[str, object | None],
     *,
+    store: Path | None = None,
+    runs: Path | None = None,
+    memory: str | None = None,
+    threads: int | None = None,
     environment: Mapping[str, str] | None = None,
     config_file: Path | None = None,
 ) -> Settings:
     """Merge flags, environment and bigrec.toml into settings.
 
     Args:
-        flags: values of command-line flags by key of KEYS; None where a flag is not given.
+        store: the flag of this name; None where it is not given.
+        runs: likewise.
+        memory: likewise, a number with its unit.
+        threads: likewise.
         environment: variables; the process's own if None.
         config_file: a TOML file with keys of KEYS; bigrec.toml of the working folder if None.
 
@@ -51,6 +57,7 @@ def resolve_settings(
     environment = os.environ if environment is None else environment
     path = Path(CONFIG_FILE) if config_file is None else config_file
     config = _read_config(path)
+    flags = {"store": store, "runs": runs, "memory": memory, "threads": threads}
 
     def value(key: str) -> object | None:
         for found in (flags.get(key), environment.get(f"BIGREC_{key.upper()}"), config.get(key)):
@@ -60,8 +67,8 @@ def resolve_settings(
 
     temp_dir = value("temp_dir")
     options: dict[str, Any] = {"memory_bytes": parse_bytes(str(value("memory")))}
-    if (threads := value("threads")) is not None:
-        options["threads"] = _whole_number(threads)
+    if (n_threads := value("threads")) is not None:
+        options["threads"] = _whole_number(n_threads)
     if temp_dir is not None:
         options["temp_dir"] = Path(str(temp_dir))
     return Settings(Path(str(value("store"))), Path(str(value("runs"))), Budget(**options))

@@ -114,6 +114,7 @@ def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capt
         (["recommend", "nobody", "1", *at], 6, "no run 'nobody'"),
         (["recommend", "dnn", "999999999", *at], 6, "no rating on the train side"),
         (["predict", "dnn", "--output", str(tmp_path / "x.csv"), *at], 2, "expected one of"),
+        (["predict", "dnn", "--qualifying", *at], 2, "expected --output FILE"),
         (["info", "--store", str(tmp_path / "none")], 3, "no store"),
         (["ingest", str(tmp_path), "--store", str(tmp_path / "s")], 3, "no ratings that bigrec"),
         (["ingest", str(tmp_path), "--memory", "much"], 2, "expected a size"),
@@ -242,6 +243,11 @@ def test_predictions_keep_the_order_and_count_the_cold(
             capsys, "predict", "residual", kind, "--output", str(tmp_path / "o.csv"), *places(home)
         )
         assert summary["n_pairs"] == len(pl.read_csv(tmp_path / "o.csv")) > 0
+    written = json_of(
+        capsys, "predict", "residual", "--probe", "--output", str(tmp_path / "p.csv"), *places(home)
+    )
+    measured = json_of(capsys, "predict", "residual", "--probe", *places(home))
+    assert measured == written | {"output": None}
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     argv = ["predict", "residual", "--pairs", str(tmp_path / "bad.csv"), "--output", str(out)]
     assert main([*argv, *places(home)]) == 3

@@ -11,6 +11,7 @@ from bigrec.cli.loading import load_split
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
+    ReplaceRunOption,
     RunsOption,
     SeedOption,
     StoreOption,
@@ -26,9 +27,7 @@ def blend(
     run: Annotated[
         str | None, typer.Option("--run", help="Name of the run to make. Default: blend-SPLIT.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a run of that name.")
-    ] = False,
+    overwrite: ReplaceRunOption = False,
     seed: SeedOption = 0,
     store: StoreOption = None,
     runs: RunsOption = None,
@@ -42,18 +41,16 @@ def blend(
     from bigrec.runs import open_run
     from bigrec.train.blend import blend_runs
 
-    settings = resolve_settings(
-        {"store": store, "runs": runs, "memory": memory, "threads": threads}
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     components = [open_run(settings.runs, name) for name in names]
     if any(run.needs_keras for run in components):
         load_tensorflow()
     split = the_split_of(components)
-    loaded = load_split(settings, split)
+    data = load_split(settings, split)
     with console.progress_bars() as progress:
         summary = blend_runs(
             components,
-            loaded.data,
+            data,
             runs=settings.runs,
             run=run or f"blend-{split}",
             seed=seed,
@@ -66,7 +63,7 @@ def blend(
     console.print_fields(
         {
             "run": summary.run,
-            "protocol": loaded.data.protocol,
+            "protocol": data.protocol,
             "fitted to": f"{summary.weights.n_fitted:,} validation ratings",
             "ridge penalty": f"{summary.weights.penalty:g}",
             "test RMSE": summary.test_rmse,

@@ -23,7 +23,7 @@ def catalog(
     """Write a small file of views that the DuckDB CLI, DBeaver, R and Python open."""
     from bigrec.query.catalog_file import write_catalog
 
-    settings = resolve_settings({"store": store})
+    settings = resolve_settings(store=store)
     views = write_catalog(settings.store, output, overwrite=overwrite)
     n_bytes = output.stat().st_size
     if as_json:

@@ -28,7 +28,7 @@ def check(
     from bigrec.splits.views import list_splits, split_view_queries
     from bigrec.store.layout import StoreLayout
 
-    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    settings = resolve_settings(store=store, memory=memory, threads=threads)
     layout = StoreLayout(settings.store)
     results = []
     with console.progress_bars() as progress:
@@ -67,10 +67,8 @@ def check(
     else:
         console.print_table(
             ("check", "what should be so", "result", "seconds"),
-            [
-                (r.name, r.title, "ok" if r.passed else "FAILED", round(r.seconds, 2))
-                for r in results
-            ],
+            [(r.name, r.title, "ok" if r.passed else "FAILED", r.seconds) for r in results],
+            formats={"seconds": ",.2f"},
         )
         for result in failed:
             shown = result.bad_rows[:_SHOWN_ROWS]

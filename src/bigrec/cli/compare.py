@@ -35,16 +35,14 @@ def compare(
     from bigrec.evaluate.compare import ComparedRun, compare_runs, the_split_of
     from bigrec.runs import list_runs, open_run
 
-    settings = resolve_settings(
-        {"store": store, "runs": runs, "memory": memory, "threads": threads}
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if names:
         chosen = [open_run(settings.runs, name) for name in names]
     else:
         chosen = list_runs(settings.runs)
     if split is not None:
         chosen = [run for run in chosen if run.config["split"]["name"] == split]
-    data = load_split(settings, the_split_of(chosen)).data
+    data = load_split(settings, the_split_of(chosen))
     comparison = compare_runs(chosen, data)
     if as_json:
         console.print_json(comparison)

@@ -26,7 +26,7 @@ def doctor(store: StoreOption = None, runs: RunsOption = None, as_json: JsonOpti
     """Show versions, CPU, memory, disk, GPUs, and the state of store and runs."""
     from bigrec.resources import format_bytes
 
-    settings = resolve_settings({"store": store, "runs": runs})
+    settings = resolve_settings(store=store, runs=runs)
     versions = {name: _version(name) for name in _PACKAGES}
     gpus = _gpus() if versions["tensorflow"] else []
     existing = settings.store if settings.store.exists() else Path()

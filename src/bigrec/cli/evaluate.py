@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import load_run
+from bigrec.cli.loading import open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
+    RunArgument,
     RunsOption,
     SeedOption,
     StoreOption,
     ThreadsOption,
+    TopOption,
 )
 from bigrec.settings import resolve_settings
 
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(help="Name of the run.")],
-    top: Annotated[int, typer.Option("--top", min=1, help="Length of a list.")] = 10,
+    run: RunArgument,
+    top: TopOption = 10,
     relevant: Annotated[
         float, typer.Option("--relevant", help="Stars from which on a test rating is relevant.")
     ] = 4.0,
@@ -44,13 +46,13 @@ def evaluate(
     """Measure a run on the test side: errors of its scores, and lists over all unseen movies."""
     from bigrec.evaluate.ranking import measure_lists
 
-    loaded = load_run(
-        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+    opened = open_trained(settings, run)
+    recommender = opened.load_recommender()
     with console.progress_bars() as progress:
-        errors = loaded.recommender.errors_on(loaded.data.test)
+        errors = recommender.errors_on(opened.data.test)
         lists = measure_lists(
-            run, loaded.recommender, loaded.data,
+            run, recommender, opened.data,
             top=top, relevant=relevant, n_users=users, seed=seed, progress=progress,
         )  # fmt: skip
     if as_json:
@@ -62,7 +64,7 @@ def evaluate(
             }
         )
         return
-    _print_errors(loaded.data.protocol, errors)
+    _print_errors(opened.data.protocol, errors)
     _print_lists(lists)
 
 

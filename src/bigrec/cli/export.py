@@ -12,6 +12,7 @@ from bigrec.cli.loading import open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
+    RunArgument,
     RunsOption,
     StoreOption,
     ThreadsOption,
@@ -21,7 +22,7 @@ from bigrec.settings import resolve_settings
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    run: RunArgument,
     output: Annotated[Path, typer.Option("--output", help="The folder to write.")],
     format_: Annotated[
         str,
@@ -44,9 +45,8 @@ def export(
     from bigrec.recommend.export import export_run
     from bigrec.resources import format_bytes
 
-    opened = open_trained(
-        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+    opened = open_trained(settings, run)
     summary = export_run(opened.run, opened.data, output, kind=format_, overwrite=overwrite)
     if as_json:
         console.print_json(summary)

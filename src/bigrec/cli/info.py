@@ -27,7 +27,7 @@ def info(
     from bigrec.store.manifest import read_manifest
     from bigrec.store.writer import folder_bytes
 
-    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    settings = resolve_settings(store=store, memory=memory, threads=threads)
     layout = StoreLayout(settings.store)
     manifest = read_manifest(layout)
     splits = sorted(path.parent.name for path in layout.splits.glob("*/split.json"))

@@ -46,7 +46,7 @@ def ingest(
     from bigrec.ingest.unchanged import find_unchanged
     from bigrec.resources import format_bytes
 
-    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    settings = resolve_settings(store=store, memory=memory, threads=threads)
     options = IngestOptions(
         source=source, overwrite=overwrite, by_user=by_user, on_error=on_error, rejects=rejects
     )
@@ -73,7 +73,7 @@ def ingest(
             "probe pairs": summary.n_probe,
             "qualifying pairs": summary.n_qualifying,
             "lines left out": summary.n_rejected,
-            "seconds": round(summary.seconds, 2),
+            "seconds": f"{summary.seconds:,.2f}",
             "rows a second": round(summary.rows_per_second),
             "peak memory": format_bytes(summary.peak_rss_bytes),
             "store": format_bytes(summary.store_bytes),

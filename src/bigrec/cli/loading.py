@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from bigrec.store.catalog import Catalog
 
 
-class LoadedSplit(NamedTuple):
-    """A materialized split with its store."""
-
-    data: TrainingData
-    catalog: Catalog
-
-
 class OpenedRun(NamedTuple):
     """A run with its split and store."""
 
@@ -36,15 +29,7 @@ class OpenedRun(NamedTuple):
         return self.run.recommender(self.data)
 
 
-class LoadedRun(NamedTuple):
-    """A trained model with its split and store."""
-
-    recommender: Scorer
-    data: TrainingData
-    catalog: Catalog
-
-
-def load_split(settings: Settings, name: str) -> LoadedSplit:
+def load_split(settings: Settings, name: str) -> TrainingData:
     """Open a split for training or testing; its shards are made where they are missing.
 
     Raises:
@@ -64,7 +49,7 @@ def load_split(settings: Settings, name: str) -> LoadedSplit:
         saved = open_split(catalog, name)
         with console.progress_bars() as progress:
             shards = materialize_split(saved, budget=settings.budget, progress=progress)
-    return LoadedSplit(open_training_data(shards), catalog)
+    return open_training_data(shards)
 
 
 def open_trained(settings: Settings, name: str) -> OpenedRun:
@@ -74,18 +59,9 @@ def open_trained(settings: Settings, name: str) -> OpenedRun:
         RunError: there is no such run, or its split has changed.
     """
     from bigrec.runs import open_run
+    from bigrec.store.catalog import open_catalog
 
     run = open_run(settings.runs, name)
-    data, catalog = load_split(settings, run.config["split"]["name"])
+    data = load_split(settings, run.config["split"]["name"])
     run.check_split(data)
-    return OpenedRun(run, data, catalog)
-
-
-def load_run(settings: Settings, name: str) -> LoadedRun:
-    """Open a run, its split and its model.
-
-    Raises:
-        RunError: there is no such run, or its split has changed.
-    """
-    opened = open_trained(settings, name)
-    return LoadedRun(opened.load_recommender(), opened.data, opened.catalog)
+    return OpenedRun(run, data, open_catalog(settings.store))

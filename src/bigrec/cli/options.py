@@ -31,6 +31,9 @@ ThreadsOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
 ]
+RunArgument = Annotated[str, typer.Argument(help="Name of the run.")]
+TopOption = Annotated[int, typer.Option("--top", min=1, help="Length of a list.")]
+ReplaceRunOption = Annotated[bool, typer.Option("--overwrite", help="Replace a run of that name.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 
 

@@ -10,7 +10,15 @@ import typer
 
 from bigrec.cli import console
 from bigrec.cli.loading import OpenedRun, open_trained
-from bigrec.cli.options import JsonOption, MemoryOption, RunsOption, StoreOption, ThreadsOption
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunArgument,
+    RunsOption,
+    StoreOption,
+    ThreadsOption,
+    TopOption,
+)
 from bigrec.errors import SettingsError
 from bigrec.resources import Budget, format_bytes
 from bigrec.settings import resolve_settings
@@ -21,11 +29,11 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    run: RunArgument,
     user_id: Annotated[
         int | None, typer.Argument(help="Id of the user, as in the raw files.", show_default=False)
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="Length of a list.")] = 10,
+    top: TopOption = 10,
     ratings: Annotated[
         Path | None,
         typer.Option(
@@ -61,9 +69,7 @@ def recommend(
         raise SettingsError("--all and --output FILE go together")
     if everybody and explain:
         raise SettingsError("--explain is for one person, not for --all")
-    settings = resolve_settings(
-        {"store": store, "runs": runs, "memory": memory, "threads": threads}
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     if output is not None:
         _write_all(opened, output, top, settings.budget, as_json)
@@ -132,7 +138,7 @@ def _write_all(opened: OpenedRun, output: Path, top: int, budget: Budget, as_jso
             "users": summary.n_users,
             "users left out": summary.n_left_out,
             "rows": summary.n_rows,
-            "seconds": summary.seconds,
+            "seconds": f"{summary.seconds:,.2f}",
             "rows a second": int(summary.rows_per_second),
             "peak memory": format_bytes(summary.peak_rss_bytes),
             "output": summary.output,

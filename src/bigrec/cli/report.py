@@ -44,9 +44,7 @@ def report(
     from bigrec.runs import list_runs
     from bigrec.store.catalog import open_catalog
 
-    settings = resolve_settings(
-        {"store": store, "runs": runs, "memory": memory, "threads": threads}
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if any(run.needs_keras for run in list_runs(settings.runs)):
         load_tensorflow()
     with console.progress_bars() as progress:

@@ -40,7 +40,7 @@ def shell(
     """Open an interactive SQL session on the store's views."""
     if client not in _CLIENTS:
         raise SettingsError.unknown_name("client", client, _CLIENTS)
-    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    settings = resolve_settings(store=store, memory=memory, threads=threads)
     if client == "auto":
         installed = [name for name in ("harlequin", "duckdb") if shutil.which(name)]
         # Full-screen clients need a terminal; a script that is piped in does not.

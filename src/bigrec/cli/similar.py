@@ -9,17 +9,25 @@ import typer
 
 from bigrec.cli import console
 from bigrec.cli.loading import open_trained
-from bigrec.cli.options import JsonOption, MemoryOption, RunsOption, StoreOption, ThreadsOption
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    RunArgument,
+    RunsOption,
+    StoreOption,
+    ThreadsOption,
+    TopOption,
+)
 from bigrec.settings import resolve_settings
 
 
 def similar(
-    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    run: RunArgument,
     movie: Annotated[
         str,
         typer.Argument(help="Id of the movie, or its title or a part of it, in any case."),
     ],
-    top: Annotated[int, typer.Option("--top", min=1, help="Length of the list.")] = 10,
+    top: TopOption = 10,
     min_ratings: Annotated[
         int, typer.Option("--min-ratings", min=1, help="Train ratings that a listed movie needs.")
     ] = 20,
@@ -37,9 +45,8 @@ def similar(
     from bigrec.recommend.movies import read_movies
     from bigrec.recommend.similar import similar_movies
 
-    opened = open_trained(
-        resolve_settings({"store": store, "runs": runs, "memory": memory, "threads": threads}), run
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+    opened = open_trained(settings, run)
     movies = read_movies(opened.catalog, opened.data)
     place = movies.require(movie)
     nearest = similar_movies(

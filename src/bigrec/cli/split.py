@@ -123,7 +123,7 @@ def create(
         warm=warm,
         **filters,
     )
-    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    settings = resolve_settings(store=store, memory=memory, threads=threads)
     catalog = open_catalog(settings.store)
     with console.progress_bars() as progress:
         make: Any = create_folds if method == "folds" else create_split
@@ -144,7 +144,7 @@ def list_splits(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
 
-    catalog = open_catalog(resolve_settings({"store": store}).store)
+    catalog = open_catalog(resolve_settings(store=store).store)
     splits = [open_split(catalog, name) for name in catalog.split_names()]
     if splits or as_json:
         _print_splits(splits, as_json=as_json)
@@ -158,7 +158,7 @@ def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fa
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
 
-    catalog = open_catalog(resolve_settings({"store": store}).store)
+    catalog = open_catalog(resolve_settings(store=store).store)
     _print_split(open_split(catalog, name), as_json=as_json)
 
 

@@ -62,7 +62,7 @@ def sql(
     chosen = _choose_format("json" if as_json else output_format, output)
     question = _read_question(query, file, name)
     parameters = question.bind(_split_parameters(param or []))
-    settings = resolve_settings({"store": store, "memory": memory, "threads": threads})
+    settings = resolve_settings(store=store, memory=memory, threads=threads)
     if output is not None and output.resolve().is_relative_to(settings.store.resolve()):
         raise SettingsError(f"{output} lies in the store", hint="write to another folder")
 

@@ -23,7 +23,7 @@ def synth(
     """Write synthetic raw files in the exact form of the Netflix Prize set."""
     from bigrec.synthetic import write_synthetic
 
-    settings = resolve_settings({"memory": memory, "threads": threads})
+    settings = resolve_settings(memory=memory, threads=threads)
     with console.progress_bars() as progress:
         summary = write_synthetic(
             out, n_ratings=ratings, seed=seed, budget=settings.budget, progress=progress

@@ -14,6 +14,7 @@ from bigrec.cli.loading import load_split
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
+    ReplaceRunOption,
     RunsOption,
     SeedOption,
     StoreOption,
@@ -57,9 +58,7 @@ def train(
     run: Annotated[
         str | None, typer.Option("--run", help="Name of the run. Default: MODEL-SPLIT-PRESET.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a run of that name.")
-    ] = False,
+    overwrite: ReplaceRunOption = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the unfinished run of that name.")
     ] = False,
@@ -121,9 +120,7 @@ def train(
         )
     from bigrec.train.train import train_model
 
-    settings = resolve_settings(
-        {"store": store, "runs": runs, "memory": memory, "threads": threads}
-    )
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if threads is not None and definition.uses_keras:
         from bigrec.train.devices import limit_threads
 
@@ -140,7 +137,7 @@ def train(
         console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
     table = _EpochTable(getattr(options, "epochs", 1))
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
-    data = load_split(settings, split).data
+    data = load_split(settings, split)
     with console.progress_bars(keep=False) as progress:
         try:
             summary = train_model(

@@ -1,6 +1,6 @@
 """Scores of given pairs: a file of pairs, the official probe, or the qualifying set.
 
-The output's ending decides its form:
+The ending of the file that they are written to decides its form:
 
     .csv, .parquet    user_id, movie_id, score, is_fallback
     .txt              as the Netflix Prize took submissions: a line `movie_id:` before the pairs of
@@ -30,7 +30,7 @@ _ROWS_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True)
 class PredictSummary:
-    """What a prediction wrote."""
+    """What a prediction scored and wrote."""
 
     n_pairs: int
     n_fallback: int
@@ -39,8 +39,8 @@ class PredictSummary:
     """For the probe: RMSE against the ratings of the store, in stars. None otherwise."""
     n_in_train: int | None
     """For the probe: pairs that the run was trained on, which makes the RMSE too good."""
-    output: str
-    """The file."""
+    output: str | None
+    """The file; None if there was to be none."""
 
 
 def read_pairs(path: Path) -> pl.DataFrame:
@@ -76,19 +76,34 @@ def predict_pairs(
     Raises:
         DataError: the output has another ending.
     """
-    scored = _score_to_file(recommender, data, pairs, output)
+    _check_ending(output)
+    scored = _score(recommender, data, pairs)
+    _write_scored(scored, output)
     return PredictSummary(len(scored), int(scored["is_fallback"].sum()), None, None, str(output))
 
 
 def predict_probe(
-    recommender: Scorer, data: TrainingData, catalog: Catalog, output: Path
+    recommender: Scorer, data: TrainingData, catalog: Catalog, output: Path | None = None
 ) -> PredictSummary:
-    """Score the official probe as `predict_pairs` does, and measure it against its ratings.
+    """Score the official probe, and measure it against its ratings.
 
     A probe pair that the store has no rating of is scored, and left out of the RMSE.
+
+    Args:
+        recommender: the trained model.
+        data: the split that it was trained on.
+        catalog: the store, which holds the probe and its ratings.
+        output: as in `predict_pairs`; None writes no file.
+
+    Raises:
+        DataError: the output has another ending.
     """
-    pairs = catalog.probe().select(USER_ID, MOVIE_ID)
-    scored = _score_to_file(recommender, data, pairs.collect(), output)
+    if output is not None:
+        _check_ending(output)
+    pairs = catalog.probe().select(USER_ID, MOVIE_ID).collect()
+    scored = _score(recommender, data, pairs)
+    if output is not None:
+        _write_scored(scored, output)
     rated = (
         catalog.ratings()
         .select(USER_ID, MOVIE_ID, RATING)
@@ -104,16 +119,17 @@ def predict_probe(
         n_fallback=int(scored["is_fallback"].sum()),
         rmse=rmse,
         n_in_train=_count_trained(recommender, data, rated),
-        output=str(output),
+        output=None if output is None else str(output),
     )
 
 
-def _score_to_file(
-    recommender: Scorer, data: TrainingData, pairs: pl.DataFrame, output: Path
-) -> pl.DataFrame:
-    """The pairs with score and is_fallback, as they were written."""
+def _check_ending(output: Path) -> None:
     if output.suffix not in {".csv", ".parquet", ".txt"}:
         raise DataError(f"{output} ends in {output.suffix!r}, expected .csv, .parquet or .txt")
+
+
+def _score(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
+    """The pairs with score and is_fallback."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())
     order = np.lexsort((movie_index, user_index))
@@ -122,7 +138,10 @@ def _score_to_file(
     for start in range(0, len(pairs), _ROWS_AT_ONCE):
         part = order[start : start + _ROWS_AT_ONCE]
         scores[part], cold[part] = recommender.score_pairs(user_index[part], movie_index[part])
-    scored = pairs.with_columns(score=pl.Series(scores), is_fallback=pl.Series(cold))
+    return pairs.with_columns(score=pl.Series(scores), is_fallback=pl.Series(cold))
+
+
+def _write_scored(scored: pl.DataFrame, output: Path) -> None:
     with publishing_file(output) as partial:
         if output.suffix == ".csv":
             scored.write_csv(partial, float_precision=4)
@@ -130,7 +149,6 @@ def _score_to_file(
             scored.write_parquet(partial)
         else:
             _write_submission(scored, partial)
-    return scored
 
 
 def _write_submission(scored: pl.DataFrame, path: Path) -> None:

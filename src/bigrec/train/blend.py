@@ -20,8 +20,7 @@ from bigrec.features import UserRows
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Progress
-from bigrec.runs import RunDirectory, check_run_name, write_run
-from bigrec.store.writer import publishing
+from bigrec.runs import RunDirectory, write_run, writing_run
 
 Array = np.ndarray[Any, Any]
 
@@ -77,11 +76,7 @@ def blend_runs(
         RunError: the run exists already, a component is given twice, is a blend itself, or was
             trained on another state of the split.
     """
-    check_run_name(run)
     _check_components(components)
-    target = runs / run
-    if target.exists() and not overwrite:
-        raise RunError(f"the run {run!r} exists already", hint="name another with --run")
     if data.validation is None:
         raise SplitError(
             f"split {data.split!r} has no validation side, which a blend is fitted to",
@@ -89,14 +84,6 @@ def blend_runs(
             "the components on it",
         )
     started = time.perf_counter()
-    scorers = {one.name: one.recommender(data) for one in components}
-    weights = fit_blend(scorers, *_draw_pairs(data.validation, seed))
-    fit_seconds = time.perf_counter() - started
-    biases = components[0].biases()
-    blend = Blend(tuple(scorers.values()), weights, data.train, data.spec, biases)
-    progress.start("testing the blend", data.test.n_rows, "ratings")
-    errors = blend.errors_on(data.test)
-    progress.advance(data.test.n_rows)
     config = {
         "run": run,
         "model": BLEND,
@@ -107,18 +94,26 @@ def blend_runs(
             {"run": one.name, "model": one.config["model"], "digest": one.digest}
             for one in components
         ],
-        "weights": dataclasses.asdict(weights),
         "split": components[0].config["split"],
         "spec": dataclasses.asdict(data.spec),
         "environment": describe_environment(),
     }
-    metrics = {
-        **errors.test_metrics(),
-        "seconds": time.perf_counter() - started,
-        "train_seconds": fit_seconds,
-    }
-    with publishing(target) as partial:
-        write_run(partial, config=config, history=[], metrics=metrics, biases=biases)
+    with writing_run(runs, run, config, overwrite=overwrite, resume=False) as folder:
+        scorers = {one.name: one.recommender(data) for one in components}
+        weights = fit_blend(scorers, *_draw_pairs(data.validation, seed))
+        fit_seconds = time.perf_counter() - started
+        biases = components[0].biases()
+        blend = Blend(tuple(scorers.values()), weights, data.train, data.spec, biases)
+        progress.start("testing the blend", data.test.n_rows, "ratings")
+        errors = blend.errors_on(data.test)
+        progress.advance(data.test.n_rows)
+        metrics = {
+            **errors.test_metrics(),
+            "seconds": time.perf_counter() - started,
+            "train_seconds": fit_seconds,
+        }
+        config["weights"] = dataclasses.asdict(weights)
+        write_run(folder, config=config, history=[], metrics=metrics, biases=biases)
     return BlendSummary(
         run, data.split, weights, errors.rmse, errors.mae, errors.n, errors.n_fallback
     )
