@@ -168,19 +168,33 @@ def open_session(
             "python_enable_replacements": False,
         },
     )
+    root = layout.root.resolve()
+    connection.execute(f"SET allowed_directories = [{quote_text(root)}]")
+    connection.execute("SET enable_external_access = false")
     try:
         for name, query in queries.items():
             connection.execute(f"CREATE VIEW {name} AS {query}")
     except duckdb.Error as error:
         connection.close()
+        if links := _links_out_of(root):
+            raise StoreError(
+                f"queries read no file outside the store, but found symbolic links: "
+                f"{', '.join(f'{link} to {link.resolve()}' for link in links)}",
+                hint="copy the files into the store in their place; a link to the whole store "
+                "does no harm",
+            ) from error
         raise StoreError(
             f"a file of the store cannot be read: {error}",
             hint="ingest the raw files again with --overwrite",
         ) from error
-    connection.execute(f"SET allowed_directories = [{quote_text(layout.root.resolve())}]")
-    connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return Session(layout, manifest, connection, spill_dir)
+
+
+def _links_out_of(root: Path) -> list[Path]:
+    """The symbolic links in a folder, given resolved, that lead out of it."""
+    links = sorted(path for path in root.rglob("*") if path.is_symlink())
+    return [link for link in links if not link.resolve().is_relative_to(root)]
 
 
 def _engine_bytes(budget: Budget) -> int:

@@ -308,6 +308,20 @@ class TestErrors:
         with pytest.raises(StoreError, match="lacks"):
             open_session(tmp_path / "store", budget=Budget())
 
+    @pytest.mark.parametrize("moved", ["movies.parquet", "ratings"])
+    def test_a_store_that_links_to_files_elsewhere(
+        self, store: Path, tmp_path: Path, moved: str
+    ) -> None:
+        copy = shutil.copytree(store, tmp_path / "store")
+        elsewhere = (copy / moved).rename(tmp_path / moved)
+        (copy / moved).symlink_to(elsewhere)
+        with pytest.raises(StoreError, match=f"{copy / moved} to {elsewhere}"):
+            open_session(copy, budget=Budget())
+        whole = tmp_path / "whole"
+        whole.symlink_to(store)
+        with open_session(whole, budget=Budget()) as session:
+            assert session.run("FROM movies").count() > 0
+
     def test_a_store_with_a_broken_file(self, store: Path, tmp_path: Path) -> None:
         shutil.copytree(store, tmp_path / "store")
         (tmp_path / "store" / "movies.parquet").write_bytes(b"no parquet")
