@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from tests.peak_memory import peak_bytes
-
-from bigrec.ingest.ingest import ingest_ratings
 
 ALLOWED_GROWTH_BYTES = 64 << 20
 BUDGET_BYTES = 512 << 20
@@ -27,15 +24,6 @@ FEED = """
     feed = PairFeed(sorted(Path(sys.argv[1]).glob("*.npy")), batch_size=1024, seed=0)
     reported = sum(int(tf.size(block["pairs"])) for block in feed.blocks(1))
 """
-
-
-@pytest.fixture(scope="module")
-def stores(raws: tuple[Path, Path]) -> tuple[Path, Path]:
-    """Stores of the raw files, for one split."""
-    small, large = (raw.with_name(f"store-of-{raw.name}") for raw in raws)
-    for raw, store in zip(raws, (small, large), strict=True):
-        ingest_ratings(raw, store)
-    return small, large
 
 
 def test_neither_shards_nor_feed_need_more_memory_for_eight_times_the_rows(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 1 << 16
 # What Python, the engine's code and its Parquet readers take beside the memory it accounts for.
 _UNACCOUNTED_BYTES: Final = 160 << 20
+_ACCOUNTED_SHARE: Final = 0.8  # of what the engine takes, when it sorts more than it may hold
 _MIN_ENGINE_BYTES: Final = 96 << 20
 
 Result = TypeVar("Result")
@@ -198,7 +199,8 @@ def _links_out_of(root: Path) -> list[Path]:
 
 
 def _engine_bytes(budget: Budget) -> int:
-    return max(budget.memory_bytes - _UNACCOUNTED_BYTES, _MIN_ENGINE_BYTES)
+    left = budget.memory_bytes - _UNACCOUNTED_BYTES
+    return max(int(left * _ACCOUNTED_SHARE), _MIN_ENGINE_BYTES)
 
 
 def _call(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:

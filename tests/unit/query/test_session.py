@@ -240,7 +240,7 @@ class TestSafety:
                     "WHERE name IN ('memory_limit', 'threads', 'temp_directory')"
                 ).fetchall()
             )
-        assert settings["memory_limit"] == "140.0 MiB"
+        assert settings["memory_limit"] == "112.0 MiB"
         assert settings["threads"] == "1"
         assert settings["temp_directory"].startswith(str(tmp_path / "scratch" / "bigrec-sql-"))
 
