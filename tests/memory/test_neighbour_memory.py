@@ -1,0 +1,104 @@
+"""Neighbours and lists for everybody in bounded memory: child processes over 1x and 8x users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.peak_memory import peak_bytes
+
+from bigrec.cli.app import main
+
+N_FITTED = 800
+N_USERS = 4_000
+N_MOVIES = 1_000
+EVERY = 100  # user in so many has rated a movie
+ALLOWED_GROWTH_BYTES = 64 << 20
+BUDGET_BYTES = 256 << 20
+
+FIT = """
+    import dataclasses
+    import numpy as np
+    from bigrec.features import BatchSpec, UserRows
+    from bigrec.models import cosine_knn
+    from bigrec.models.bias_fit import fit_biases
+    from bigrec.resources import Budget
+    n_users, n_movies, each = int(sys.argv[1]), 200, 12
+    random = np.random.default_rng(0)
+    # Every user rates one movie of each part of the catalogue.
+    parts = np.arange(0, n_movies - n_movies // each, n_movies // each)[:each]
+    movies = parts + random.integers(0, n_movies // each, (n_users, each))
+    rating = random.integers(1, 6, movies.size).astype(np.float32)
+    rows = UserRows(np.arange(0, movies.size + 1, each), movies.ravel().astype(np.int32), rating)
+    spec = BatchSpec(n_users, n_movies, float(rating.mean()), 1.0, 5.0)
+    options = dataclasses.replace(cosine_knn.PRESETS[sys.argv[2]], neighbors=20)
+    biases = fit_biases(rows, spec)
+    scorer = cosine_knn.fit(rows, spec, options, biases, budget=Budget(1 << 30, 2))
+    assert scorer.lists.neighbour_index.max() > 0
+    reported = sum(cosine_knn.estimate_memory(rows, spec, options, biases).values())
+"""
+
+LISTS = """
+    import numpy as np
+    from bigrec.datasets.training_data import open_training_data
+    from bigrec.models.bias_fit import fit_biases
+    from bigrec.models.factors import Factors, FactorScorer
+    from bigrec.recommend.top_lists import write_top_lists
+    from bigrec.resources import Budget
+    from bigrec.splits.shards import ready_shards
+    from bigrec.store.catalog import open_catalog
+    catalog = open_catalog(Path(sys.argv[1]))
+    data = open_training_data(ready_shards(catalog, "s"))
+    random, spec = np.random.default_rng(0), data.spec
+    def table(*shape):
+        return random.normal(size=shape).astype(np.float32)
+    factors = Factors(
+        table(spec.n_users, 8), table(spec.n_movies, 8), table(spec.n_users), table(spec.n_movies)
+    )
+    scorer = FactorScorer(factors, data.train, spec, fit_biases(data.train, spec))
+    budget = Budget(int(sys.argv[3]), 2)
+    summary = write_top_lists(scorer, data, catalog, Path(sys.argv[2]), budget=budget)
+    reported = summary.n_users
+"""
+
+
+@pytest.mark.parametrize("preset", ["notebook", "tuned"])
+def test_fitting_neighbours_takes_no_more_than_it_says(preset: str) -> None:
+    small, said = peak_bytes(FIT, N_FITTED, preset)
+    large, said_large = peak_bytes(FIT, 8 * N_FITTED, preset)
+    assert small < said
+    assert large < said_large
+    assert ALLOWED_GROWTH_BYTES < 0.6 * 4 * (8 * N_FITTED) ** 2  # a matrix of users would show
+    assert large - small < ALLOWED_GROWTH_BYTES
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Stores with a materialized split, the second of eight times as many users."""
+    folder = tmp_path_factory.mktemp("lists")
+    for name, n_users in (("small", N_USERS), ("large", 8 * N_USERS)):
+        raw = folder / f"raw-{name}"
+        raw.mkdir()
+        (raw / "movie_titles.csv").write_text("1,2003,Dinosaur Planet\n")
+        with (raw / "combined_data_1.txt").open("w") as file:
+            for movie in range(1, N_MOVIES + 1):
+                users = range(1 + movie % EVERY, n_users + 1, EVERY)
+                file.write(f"{movie}:\n")
+                file.writelines(f"{user},{1 + user % 5},2004-05-06\n" for user in users)
+        store = ["--store", str(folder / name)]
+        assert main(["ingest", str(raw), *store]) == 0
+        assert main(["split", "create", "s", "--materialize", *store]) == 0
+    return folder / "small", folder / "large"
+
+
+def test_lists_of_everybody_take_no_more_memory_for_eight_times_the_users(
+    stores: tuple[Path, Path], tmp_path: Path
+) -> None:
+    peaks = []
+    for n_users, store in zip((N_USERS, 8 * N_USERS), stores, strict=True):
+        peak, found = peak_bytes(LISTS, store, tmp_path / "top.parquet", BUDGET_BYTES)
+        assert found == n_users
+        peaks.append(peak)
+    assert ALLOWED_GROWTH_BYTES < 0.6 * 4 * 8 * N_USERS * N_MOVIES  # all scores would show
+    assert peaks[1] - peaks[0] < ALLOWED_GROWTH_BYTES
+    assert peaks[1] < 2 * BUDGET_BYTES
