@@ -51,9 +51,9 @@ class PairFeed:
     def blocks(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
         """One epoch from a block on, as a tf.data pipeline that reads ahead; see `arrays`."""
         blocks = tf.data.Dataset.from_generator(
-            lambda: ({PAIRS: pairs} for pairs in self.arrays(epoch, first_block)),
-            output_signature={PAIRS: tf.TensorSpec((None, None), tf.int64)},
-        )
+            lambda: ({PAIRS: pairs} for pairs in self._stacks(epoch, first_block)),
+            output_signature={PAIRS: tf.TensorSpec((None, None, None), tf.int64)},
+        ).unbatch()
         return blocks.prefetch(max(1, _ROWS_AHEAD // self._block_rows))
 
     def arrays(self, epoch: int, first_block: int = 0) -> Iterator[Array]:
@@ -62,6 +62,11 @@ class PairFeed:
         Each is (n_batches, batch_size) int64; the rows that do not fill a batch come last, as
         (1, n).
         """
+        for stack in self._stacks(epoch, first_block):
+            yield from stack
+
+    def _stacks(self, epoch: int, first_block: int) -> Iterator[Array]:
+        """The blocks of a shard at a time, so that Python is rarely asked: (n_blocks, ...)."""
         n_whole_blocks = self.n_rows // self._block_rows
         skipped = min(first_block, n_whole_blocks) * self._block_rows
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._shards))
@@ -75,8 +80,8 @@ class PairFeed:
             pairs = np.concatenate((rest, pairs[skipped:]))
             skipped = 0
             n_whole = len(pairs) // self._block_rows * self._block_rows
-            for start in range(0, n_whole, self._block_rows):
-                yield pairs[start : start + self._block_rows].reshape(-1, self._batch_size)
+            if n_whole:
+                yield pairs[:n_whole].reshape(-1, BLOCK_BATCHES, self._batch_size)
             rest = pairs[n_whole:]
         yield from list(self._last_blocks(rest))[max(first_block - n_whole_blocks, 0) :]
 
@@ -87,6 +92,6 @@ class PairFeed:
     def _last_blocks(self, pairs: Array) -> Iterator[Array]:
         n_whole = len(pairs) // self._batch_size * self._batch_size
         if n_whole:
-            yield pairs[:n_whole].reshape(-1, self._batch_size)
+            yield pairs[:n_whole].reshape(1, -1, self._batch_size)
         if n_whole < len(pairs):
-            yield pairs[n_whole:].reshape(1, -1)
+            yield pairs[n_whole:].reshape(1, 1, -1)
