@@ -109,9 +109,10 @@ POLARS = """
 
 BIGREC = """
     import sys
-    from bigrec.cli.app import main
+    from bigrec.cli.app import run
     raw, out, *flags = sys.argv[1:]
-    sys.exit(main(["ingest", raw, "--store", out, *flags]))
+    sys.argv[1:] = ["ingest", raw, "--store", out, *flags]
+    run()
 """
 
 
