@@ -287,7 +287,10 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
     domain = [min(row["rmse"] for row in rows), highest]
     n_above = sum(row["rmse"] > highest for row in rows)
     encodings: dict[str, Any] = {
-        "x": alt.X(f"{column}:Q", title=words, axis=alt.Axis(tickMinStep=1, tickCount=10)),
+        "x": alt.X(
+            f"{column}:Q", title=words, axis=alt.Axis(tickMinStep=1, tickCount=10),
+            scale=alt.Scale(zero=False, nice=column != "epoch"),
+        ),
         "y": alt.Y(
             "rmse:Q", title="RMSE, stars", scale=alt.Scale(domain=domain, nice=True, zero=False)
         ),
@@ -320,7 +323,7 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
         name=f"error-by-{column}",
         title=f"Error by {words}",
         caption="Solid: the test side. Dashed: the train side, as it was while the weights still "
-        "moved. Models fitted in one piece have no curve. Point at a line for its run."
+        "moved. Models fitted in one piece or one epoch have no curve. Point at a line for its run."
         + (
             f" Train errors above the highest test error, outside the picture: {n_above}."
             if n_above

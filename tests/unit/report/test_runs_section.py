@@ -84,6 +84,8 @@ def test_curves_have_both_sides_of_runs_trained_by_steps(runs: list[RunDirectory
         ("mf", "test", 3, 6.0, 0.9), ("mf", "train", 3, 6.0, 0.9),
     ]  # fmt: skip
     assert "0.9000, of mf at epoch 3" in by_epoch.alt
+    scales = [layer["encoding"]["x"]["scale"] for layer in by_epoch.spec()["layer"]]
+    assert scales == [{"nice": False, "zero": False}] * 2  # no tick at an epoch 0
 
 
 def test_a_wild_train_error_does_not_stretch_the_scale(tmp_path: Path) -> None:
