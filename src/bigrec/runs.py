@@ -206,7 +206,15 @@ class RunDirectory:
 
     def _arrays(self, kind: type[Any]) -> Any:
         """The representation as the dataclass whose fields it is."""
-        return kind(*(self.representation[field.name] for field in dataclasses.fields(kind)))
+        names = [field.name for field in dataclasses.fields(kind)]
+        missing = [name for name in names if name not in self.representation]
+        if missing:
+            raise RunError(
+                f"run {self.name!r} was saved by another version of bigrec: expected the arrays "
+                f"{', '.join(names)}, found no {', '.join(missing)}",
+                hint="train it again with --overwrite",
+            )
+        return kind(*(self.representation[name] for name in names))
 
     def _components(self) -> list[RunDirectory]:
         """The runs that this blend is made of, as they were when it was made."""

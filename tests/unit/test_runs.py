@@ -184,6 +184,14 @@ def test_a_model_that_holds_code_is_refused(data: TrainingData, tmp_path: Path) 
     assert not trap.exists()
 
 
+def test_arrays_of_another_version_are_told_of(data: TrainingData, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    (run.folder / "representation").mkdir(exist_ok=True)
+    np.save(run.folder / "representation" / "user_factors.npy", np.zeros((3, 1), np.float32))
+    with pytest.raises(RunError, match=r"another version of bigrec.*found no movie_factors"):
+        run.recommender(data)
+
+
 def test_a_model_of_unknown_or_foreign_classes_is_refused(
     data: TrainingData, tmp_path: Path
 ) -> None:
