@@ -187,6 +187,24 @@ def test_a_chosen_list_finds_what_all_find(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(found.similarity[:, 1:], every.similarity[chosen, :5])
 
 
+@pytest.mark.parametrize("n_chosen", [1, 10, 90])
+def test_a_chosen_list_costs_its_own_products(
+    n_chosen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def count(one: Any, other: Any, products: Any) -> None:
+        shapes.append(products.shape)
+        blas_product(one, other, products)
+
+    monkeypatch.setattr(tiled_search, "_TILE_ROWS", 32)
+    monkeypatch.setattr(tiled_search, "blas_product", count)
+    rows, spec = make_rows(7, n_users=100, n_movies=30, density=0.3)
+    profiles = profiles_of(rows, spec.n_movies, filled=True)
+    find_neighbours_of(profiles.take(np.arange(n_chosen)), profiles, 6)
+    assert sum(n * m for n, m in shapes) == n_chosen * 100
+
+
 @pytest.mark.parametrize("minutes", [0, None], ids=["saved each time", "saved at Ctrl-C"])
 @pytest.mark.parametrize("basis", ["rows", "products", "columns"])
 def test_a_search_goes_on_where_it_stopped(
