@@ -191,7 +191,7 @@ def train_command(run: RunDirectory) -> list[str]:
 
 def loss_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
     """Errors on both sides over epochs and over seconds, of all runs that were trained by steps."""
-    stepped = [run for run in runs if len(run.history) > 1]
+    stepped = [run for run in runs if any(epoch["train_mse"] is not None for epoch in run.history)]
     rows = [row for run in stepped for row in _history(run)]
     if not rows:
         return []
@@ -323,7 +323,8 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
         name=f"error-by-{column}",
         title=f"Error by {words}",
         caption="Solid: the test side. Dashed: the train side, as it was while the weights still "
-        "moved. Models fitted in one piece or one epoch have no curve. Point at a line for its run."
+        "moved. A run of one epoch is a point, one fitted in one piece is not shown. Point at a "
+        "line for its run."
         + (
             f" Train errors above the highest test error, outside the picture: {n_above}."
             if n_above

@@ -101,6 +101,14 @@ def test_a_wild_train_error_does_not_stretch_the_scale(tmp_path: Path) -> None:
     assert any(row["rmse"] == 3 for row in figure.rows)
 
 
+def test_a_run_of_one_epoch_is_shown(tmp_path: Path) -> None:
+    by_epoch = loss_figures([write(tmp_path, "short", "residual", [0.8])])[0]
+    assert [(row["side"], row["epoch"], row["rmse"]) for row in by_epoch.rows] == [
+        ("test", 1, 0.8),
+        ("train", 1, 0.9),
+    ]
+
+
 def test_runs_fitted_in_one_piece_have_no_curves(runs: list[RunDirectory]) -> None:
     assert loss_figures(runs[1:2]) == []
 
