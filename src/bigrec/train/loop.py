@@ -18,6 +18,7 @@ from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
+from bigrec.train.huge_pages import use_huge_pages
 from bigrec.train.optimizers import make_optimizer
 from bigrec.train.priors import FactorPenalty
 from bigrec.train.replicas import (
@@ -74,6 +75,7 @@ class PairLoop:
         self.variables = [variable.value for variable in model.variables]
         self.variables += self._optimizer.variables
         self.variables += penalty.variables if penalty else []
+        self._is_placed = False
         self._batch_size = options.batch_size
         # XLA compiles what one device does; an exchange among several is not of its functions.
         self._train_block = tf.function(self._block, jit_compile=count_devices() == 1)
@@ -82,6 +84,9 @@ class PairLoop:
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on (n_batches, batch_size) pairs; see Loop."""
+        if not self._is_placed:
+            use_huge_pages(self.variables)
+            self._is_placed = True
         pairs = block[PAIRS]
         n_batches, batch_size = pairs.shape
         train = self._train_rest
@@ -95,6 +100,7 @@ class PairLoop:
         """Refit the means that rows are drawn towards."""
         if self._penalty is not None:
             self._penalty.end_epoch(*self._tables)
+            self._is_placed = False  # what is assigned to has other memory
 
     def _block(self, pairs: Any, n_batches: Any) -> Any:
         total = tf.constant(0.0)
