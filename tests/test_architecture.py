@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_ingest_loads_only_what_it_needs(raw_small: Path, tmp_path: Path) -> Non
     argv = ["ingest", str(raw_small), "--store", str(tmp_path / "store")]
     loaded = loaded_after(f"from bigrec.cli.app import main; assert main({argv!r}) == 0")
     # pandas and SciPy's linear algebra would come along unasked and take as long as half the work.
-    assert not loaded & (HEAVY - {"numba"} | {"polars", "duckdb", "pandas", "scipy.linalg"})
+    assert not loaded & (HEAVY - {"numba"} | {"polars", "duckdb", "pandas", "rich", "scipy.linalg"})
 
 
 def test_a_second_ingest_loads_nothing_that_reads(raw_small: Path, store_small: Path) -> None:
@@ -52,8 +53,12 @@ def test_a_second_ingest_loads_nothing_that_reads(raw_small: Path, store_small: 
     assert not loaded & (HEAVY | {"numpy", "polars", "duckdb", "pyarrow", "bigrec.ingest.ingest"})
 
 
-def test_splits_load_no_model_library() -> None:
-    assert not loaded_after("import bigrec.splits.materialize") & (HEAVY - {"numba"})
+def test_materializing_a_split_loads_only_what_it_needs(store_small: Path, tmp_path: Path) -> None:
+    shutil.copytree(store_small, tmp_path / "store")
+    argv = ["split", "create", "s", "--store", str(tmp_path / "store"), "--materialize"]
+    argv += ["--method", "temporal"]
+    loaded = loaded_after(f"from bigrec.cli.app import main; assert main({argv!r}) == 0")
+    assert not loaded & (HEAVY - {"numba"} | {"duckdb", "pandas", "rich", "scipy.linalg"})
 
 
 def test_modules_stay_small() -> None:

@@ -1,6 +1,7 @@
 """The only place that prints. stdout is data; stderr is words and progress.
 
-Progress is drawn on stderr when that is a terminal, and not at all otherwise.
+Progress is drawn on stderr when that is a terminal, and not at all otherwise. rich is loaded when
+it is first needed, since that takes a thirtieth of a second.
 """
 
 from __future__ import annotations
@@ -12,23 +13,13 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import BigrecError
+from bigrec.resources import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _HIGHLIGHT: Final = "bold green"
 
@@ -47,13 +38,13 @@ def print_line(text: str) -> None:
 
 def print_note(text: str) -> None:
     """Print words for people on stderr; above the bars, if there are any."""
-    console = _with_bars or Console(stderr=True)
+    console = _with_bars or _console_on_stderr()
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_warning(text: str) -> None:
     """Print a warning that should not be overlooked on stderr."""
-    Console(stderr=True, highlight=False).print(
+    _console_on_stderr(highlight=False).print(
         text, style="bold yellow", markup=False, soft_wrap=True
     )
 
@@ -82,6 +73,10 @@ def print_table(
         formats: how the numbers of a column are written, by its heading, where not as usual.
         highlight_cells: row and column of each cell that a terminal shows in colour.
     """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
@@ -104,7 +99,9 @@ def print_table(
 
 def print_error(error: BigrecError) -> None:
     """Print an error and its hint on stderr."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    from rich.text import Text
+
+    console = _console_on_stderr(highlight=False, soft_wrap=True)
     console.print(Text("error: ", style="bold red").append(error.message, style="not bold default"))
     if error.hint:
         console.print(Text("hint:  ", style="bold").append(error.hint, style="not bold"))
@@ -125,67 +122,34 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-class TerminalProgress:
-    """A Progress drawn with rich: done, rows a second, time left."""
-
-    def __init__(self, bars: Progress, *, keep: bool) -> None:
-        self._bars = bars
-        self._keep = keep
-        self._task: TaskID | None = None
-        self._rows = 0
-
-    def start(self, task: str, total: int, unit: str) -> None:
-        """Open a bar; the one before stays as it is, or goes."""
-        if self._task is not None and not self._keep:
-            self._bars.remove_task(self._task)
-        self._task = self._bars.add_task(task, total=total, unit=unit, rows=0)
-        self._rows = 0
-
-    def advance(self, n_done: int, n_rows: int = 0) -> None:
-        """Move the bar on."""
-        if self._task is not None:
-            self._rows += n_rows
-            self._bars.update(self._task, advance=n_done, rows=self._rows)
-
-
 _with_bars: Console | None = None
 
 
 @contextmanager
-def progress_bars(*, keep: bool = True) -> Iterator[TerminalProgress]:
+def progress_bars(*, keep: bool = True) -> Iterator[Progress]:
     """A progress display on stderr for the length of a block.
 
     Args:
         keep: whether finished bars stay on the screen.
     """
     global _with_bars
-    console = Console(stderr=True)
-    bars = Progress(
-        TextColumn("{task.description:<18}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f}%"),
-        _RateColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=not keep,
-    )
-    with bars:
-        _with_bars = console
-        try:
-            yield TerminalProgress(bars, keep=keep)
-        finally:
-            _with_bars = None
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield SILENT
+        return
+    from bigrec.cli.bars import draw_bars
+
+    _with_bars = _console_on_stderr()
+    try:
+        with draw_bars(_with_bars, keep=keep) as bars:
+            yield bars
+    finally:
+        _with_bars = None
 
 
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        rows = task.fields.get("rows", 0)
-        elapsed = task.finished_time or task.elapsed or 0
-        if not rows or not elapsed:
-            return Text("")
-        return Text(f"{rows:>13,} rows {rows / elapsed / 1e6:6.2f} M rows/s", no_wrap=True)
+def _console_on_stderr(**options: Any) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, **options)
 
 
 def _format_cell(value: object, number_format: str = "") -> str:

@@ -128,19 +128,20 @@ class StoreBuilder:
     def build(self, raw: Path, entries: list[SourceEntry]) -> Manifest:
         """Write everything; return the manifest, written last."""
         source, reader, layout = self._source, self._reader, self._layout
-        movie_sample, user_sample, n_rows = reader.sample()
         by_movie = by_user = None
         layout.ratings.mkdir()
         side = ThreadPoolExecutor(1)  # the small files are read beside the ratings
         small_files = side.submit(self._read_small_files)
         try:
-            if not reader.movie_sorted:
-                plan = plan_buckets(movie_sample, n_rows, self._bucket_rows)
-                by_movie = Spill(layout.root / "spill-by-movie", plan)
-            if self._by_user:
-                layout.ratings_by_user.mkdir()
-                plan = plan_buckets(user_sample, n_rows, self._bucket_rows)
-                by_user = Spill(layout.root / "spill-by-user", plan)
+            if self._by_user or not reader.movie_sorted:  # a sample takes as long as many a unit
+                movie_sample, user_sample, n_rows = reader.sample()
+                if not reader.movie_sorted:
+                    plan = plan_buckets(movie_sample, n_rows, self._bucket_rows)
+                    by_movie = Spill(layout.root / "spill-by-movie", plan)
+                if self._by_user:
+                    layout.ratings_by_user.mkdir()
+                    plan = plan_buckets(user_sample, n_rows, self._bucket_rows)
+                    by_user = Spill(layout.root / "spill-by-user", plan)
             movie_parts, digests = self._parse(entries, by_movie, by_user)
             user_parts: list[_Part] = []
             if by_movie:

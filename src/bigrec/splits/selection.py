@@ -109,11 +109,12 @@ def scan_selected(
     def select(group: _RowGroup) -> Result:
         with pq.ParquetFile(group.path, metadata=group.metadata) as file:
             table = file.read_row_group(group.number, columns=names, use_threads=False)
-        n = table.num_rows
+        (batch,) = table.to_batches()
+        n = batch.num_rows
         inputs = [
-            table[other_id].to_numpy(),
-            table[DATE].cast(pa.int32()).to_numpy() if with_days else np.empty(0, np.int32),
-            table[RATING].to_numpy() if with_stars else np.empty(0, np.float32),
+            _column(batch, other_id),
+            _column(batch, DATE) if with_days else np.empty(0, np.int32),
+            _column(batch, RATING) if with_stars else np.empty(0, np.float32),
         ]
         for column in inputs:
             column.setflags(write=False)  # always, so that the kernel is compiled for one type
@@ -156,6 +157,12 @@ def scan_ratings(
     for rows in scan_selected(catalog, selection, threads, lambda rows: rows, columns=columns):
         yield rows
         progress.advance(rows.n_read, rows.n_read)
+
+
+def _column(batch: pa.RecordBatch, name: str) -> Array:
+    """A column without copying it, days as int32; Arrow's own `to_numpy` would load pandas."""
+    column = batch[name]
+    return np.from_dlpack(column.view(pa.int32()) if name == DATE else column)
 
 
 class _RowGroup(NamedTuple):
