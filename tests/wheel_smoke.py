@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder)
-        (wheel,) = folder.glob("*.whl")
         venv.create(folder / "venv", with_pip=True)
-        python = folder / "venv" / "bin" / "python"
+        pip = [folder / "venv" / "bin" / "python", "-m", "pip"]
+        call(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT, cwd=folder)
+        (wheel,) = folder.glob("*.whl")
         constraints = ROOT / "constraints.txt"
-        call(python, "-m", "pip", "install", "--quiet", "-c", constraints, wheel, cwd=folder)
+        call(*pip, "install", "--quiet", "-c", constraints, wheel, cwd=folder)
         bigrec = folder / "venv" / "bin" / "bigrec"
         call(bigrec, "synth", "raw", "--ratings", "5000", cwd=folder)
         call(bigrec, "ingest", "raw", cwd=folder)
