@@ -84,7 +84,7 @@ def profile_rows(
     sum_squares(ratings, sides, by_row, by_column)
     n = n_columns or int((counts > 0).sum())
     norms = _norms(np.diff(ratings.indptr), by_row, sides.row if filled else None, n)
-    return Profiles(ratings, sides, norms, Terms(support, co_rating, float(n)))
+    return Profiles(ratings, sides, norms, Terms(float(support), float(co_rating), float(n)))
 
 
 def profile_columns(
@@ -101,7 +101,7 @@ def profile_columns(
     n = int((np.diff(ratings.indptr) > 0).sum())
     norms = _norms(counts, by_column, sides.column if filled else None, n)
     turned = Sides(sides.column, sides.row)
-    return Profiles(ratings, turned, norms, Terms(support, co_rating, float(n)))
+    return Profiles(ratings, turned, norms, Terms(float(support), float(co_rating), float(n)))
 
 
 def _norms(length: Array, squares: Array, fill: Array | None, n_columns: int) -> Norms:
