@@ -101,19 +101,26 @@ SILENT = Silent()
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, *, n_ahead: int = 0
 ) -> Iterator[Result]:
     """Yield function(item) in the order of the items, computed by a pool of threads.
 
-    At most `threads` results are in the making or waiting, so memory stays bounded however slow
-    the consumer is. The first exception is raised at its place; work not yet begun is dropped.
+    The first exception is raised at its place; work not yet begun is dropped.
+
+    Args:
+        function: the work.
+        items: what to work on.
+        threads: of the pool.
+        n_ahead: results that may wait for the consumer while all threads have work. At most
+            threads + n_ahead are in the making or waiting, so memory stays bounded however slow
+            the consumer is.
     """
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > threads:
+                if len(waiting) > threads + n_ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -36,7 +36,8 @@ def test_budgets_too_small_to_work_in_are_refused() -> None:
         Budget(threads=0)
 
 
-def test_results_come_in_order_and_few_at_a_time() -> None:
+@pytest.mark.parametrize("n_ahead", [0, 5])
+def test_results_come_in_order_and_few_at_a_time(n_ahead: int) -> None:
     lock = threading.Lock()
     started: list[int] = []
 
@@ -46,9 +47,9 @@ def test_results_come_in_order_and_few_at_a_time() -> None:
         time.sleep(0.002 * (item % 3))
         return item * item
 
-    for place, result in enumerate(map_in_order(work, range(50), 3)):
+    for place, result in enumerate(map_in_order(work, range(50), 3, n_ahead=n_ahead)):
         assert result == place * place
-        assert len(started) <= place + 4
+        assert len(started) <= place + 4 + n_ahead
 
 
 def test_the_first_failure_is_raised_and_stops_the_rest() -> None:

@@ -27,12 +27,12 @@ from bigrec.ingest.tables import write_movie_table, write_pairs, write_user_tabl
 from bigrec.ingest.unchanged import SourceEntry
 from bigrec.ingest.units import RawUnit, line_at
 from bigrec.ingest.users import UserTable
-from bigrec.ingest.workspace import Workspace
 from bigrec.resources import Budget, Progress, format_bytes, map_in_order
 from bigrec.store.layout import StoreLayout, part_name
 from bigrec.store.manifest import Manifest
 from bigrec.store.ratings_file import RatingsWriter
 from bigrec.version import __version__
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 

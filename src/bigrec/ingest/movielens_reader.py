@@ -15,8 +15,8 @@ from bigrec.ingest.raw import RawFile
 from bigrec.ingest.rows import BadLine, Rows, Titles, repeated_text
 from bigrec.ingest.streams import open_stream, read_whole
 from bigrec.ingest.units import LINE_START, RawUnit, plan_units, read_unit
-from bigrec.ingest.workspace import Workspace
 from bigrec.schema import MAX_ID
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 

@@ -16,7 +16,7 @@ from bigrec.ingest.netflix_reader import NetflixReader
 from bigrec.ingest.rows import BadLine, Pairs, Rows, Titles
 from bigrec.ingest.sources import Source
 from bigrec.ingest.units import RawUnit
-from bigrec.ingest.workspace import Workspace
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 

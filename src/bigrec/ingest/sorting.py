@@ -19,7 +19,7 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.errors import DataError
-from bigrec.ingest.workspace import Workspace
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 

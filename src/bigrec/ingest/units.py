@@ -19,7 +19,7 @@ from bigrec.ingest.kernels import EXPECTED
 from bigrec.ingest.raw import RawFile, empty_file_error
 from bigrec.ingest.rows import BadLine
 from bigrec.ingest.streams import open_stream
-from bigrec.ingest.workspace import Workspace
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 

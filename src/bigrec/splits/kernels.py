@@ -117,9 +117,15 @@ def movie_of(pair):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def half_stars_of(pair):  # type: ignore[no-untyped-def]
+    """The rating of a pair in half stars."""
+    return pair & HALF_STARS_MASK
+
+
+@compiled
 def stars_of(pair):  # type: ignore[no-untyped-def]
     """The rating of a pair."""
-    return np.float32(pair & HALF_STARS_MASK) / np.float32(2)
+    return np.float32(half_stars_of(pair)) / np.float32(2)
 
 
 @compiled

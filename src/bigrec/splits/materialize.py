@@ -27,12 +27,13 @@ from bigrec.errors import StoreError
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.schema import RATING
 from bigrec.splits.array_file import ArrayFile, save_array
-from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
+from bigrec.splits.kernels import N_SIDES, TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import SelectedRows, scan_selected
 from bigrec.splits.shards import FORMAT_VERSION, are_current
-from bigrec.splits.shuffling import group_by_side, scatter_train, shuffle_pairs
+from bigrec.splits.shuffling import order_rows, shuffle_pairs
 from bigrec.splits.splits import Split
 from bigrec.store.writer import publishing
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 
@@ -41,8 +42,8 @@ _SHARD_ROWS = 1 << 20
 _SIDES: Final = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
-class _Prepared(NamedTuple):
-    """The selected rows of one row group, ready to be written."""
+class _OrderedRows(NamedTuple):
+    """The selected rows of one row group in the orders in which they are written."""
 
     movie_index: Array
     """(n,) int32, by side."""
@@ -51,13 +52,45 @@ class _Prepared(NamedTuple):
     side_ends: Array
     """(N_SIDES + 1,) int64."""
     pairs: Array
-    """(n_train,) int64, by shard."""
+    """(n,) int64, by shard, those of other sides than train behind the last shard."""
     shard_ends: Array
-    """(n_shards + 1,) int64."""
-    rating_sum: float
-    """Stars of the train side."""
-    n_read: int
-    """Rows of the row group."""
+    """(n_shards + 2,) int64."""
+
+
+class _Orderer:
+    """Orders the rows of row groups, in memory that is used again once they are written."""
+
+    def __init__(self, n_shards: int, seed: int) -> None:
+        self._n_shards, self._seed = n_shards, seed
+        self._workspace = Workspace()
+        self._spare: list[_OrderedRows] = []
+
+    def order(self, rows: SelectedRows) -> tuple[_OrderedRows, int, int]:
+        """The rows in order, their half stars on the train side, and how many were read."""
+        n = len(rows.side)
+        ordered = self._take(rows.n_read)
+        buckets = self._workspace.array("buckets", n, np.uint16)
+        half_stars = order_rows(
+            rows.pair, rows.side, self._n_shards, self._seed, buckets, tuple(ordered)
+        )
+        return ordered, int(half_stars), rows.n_read
+
+    def release(self, ordered: _OrderedRows) -> None:
+        """Take back what has been written."""
+        self._spare.append(ordered)
+
+    def _take(self, n: int) -> _OrderedRows:
+        with contextlib.suppress(IndexError):  # nothing is spare
+            spare = self._spare.pop()
+            if len(spare.pairs) >= n:
+                return spare
+        return _OrderedRows(
+            np.empty(n, np.int32),
+            np.empty(n, np.float32),
+            np.empty(N_SIDES + 1, np.int64),
+            np.empty(n, np.int64),
+            np.empty(self._n_shards + 2, np.int64),
+        )
 
 
 def materialize_split(
@@ -89,14 +122,9 @@ def materialize_split(
     seed = split.spec.seed
     n_shards = max(1, -(-split.summary.n_train // _SHARD_ROWS))
 
-    def prepare(rows: SelectedRows) -> _Prepared:
-        movie_index, rating, side_ends = group_by_side(rows.pair, rows.side)
-        pairs, shard_ends = scatter_train(rows.pair, rows.side, n_shards, seed)
-        rating_sum = float(rating[: side_ends[TRAIN + 1]].sum(dtype=np.float64))
-        return _Prepared(movie_index, rating, side_ends, pairs, shard_ends, rating_sum, rows.n_read)
-
+    orderer = _Orderer(n_shards, seed)
     with publishing(split.shards) as partial:
-        rating_sum = 0.0
+        half_stars = 0
         progress.start("materializing", split.catalog.manifest.n_ratings, "ratings")
         with contextlib.ExitStack() as files:
             sides = [
@@ -109,21 +137,22 @@ def materialize_split(
                 files.enter_context(_shard(partial, number).open("wb"))
                 for number in range(n_shards)
             ]
-            for rows in scan_selected(
-                split.catalog, selection, budget.threads, prepare, columns=[RATING]
+            for rows, more_half_stars, n_read in scan_selected(
+                split.catalog, selection, budget.threads, orderer.order, columns=[RATING]
             ):
                 for writer in sides:
                     writer.append(rows)
                 edges = rows.shard_ends.tolist()
                 for shard, start, end in zip(shards, edges, edges[1:], strict=False):
                     shard.write(rows.pairs[start:end].data)
-                rating_sum += rows.rating_sum
-                progress.advance(rows.n_read, rows.n_read)
+                orderer.release(rows)
+                half_stars += more_half_stars
+                progress.advance(n_read, n_read)
         digests = {path: digest for writer in sides for path, digest in writer.digests().items()}
         for name, ids in (("users.npy", selection.users.ids), ("movies.npy", selection.movies.ids)):
             digests[partial / name] = save_array(partial / name, ids)
         digests |= _shuffle_shards(partial, n_shards, seed, budget, progress)
-        _write_manifest(partial, split, rating_sum, digests)
+        _write_manifest(partial, split, half_stars / 2, digests)
     return split.shards
 
 
@@ -141,7 +170,7 @@ class _SideWriter:
             for name, dtype in (("movie_index.npy", "<i4"), ("rating.npy", "<f4"))
         )
 
-    def append(self, rows: _Prepared) -> None:
+    def append(self, rows: _OrderedRows) -> None:
         of_side = slice(rows.side_ends[self._side], rows.side_ends[self._side + 1])
         self._movie_index.append(rows.movie_index[of_side])
         self._rating.append(rows.rating[of_side])

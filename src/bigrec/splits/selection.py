@@ -21,6 +21,7 @@ from bigrec.resources import Budget, Progress, map_in_order
 from bigrec.schema import DATE, MOVIE_ID, MOVIE_SHIFT, RATING, USER_ID, USER_SHIFT
 from bigrec.splits.kernels import ABSENT, N_SIDES, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 Result = TypeVar("Result")
@@ -42,7 +43,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class SelectedRows:
-    """The rows of one row group that a split takes."""
+    """The rows of one row group that a split takes, in memory that a scan uses again."""
 
     pair: Array
     """(n,) int64, see bigrec.schema; without stars where no ratings were read."""
@@ -54,6 +55,11 @@ class SelectedRows:
     """Rows of the row group."""
     n_dropped: int
     """Validation and test rows left out because their user or movie has no train row."""
+
+    def copy(self) -> SelectedRows:
+        """The same rows in memory of their own."""
+        pair, day, side = self.pair.copy(), self.day.copy(), self.side.copy()
+        return SelectedRows(pair, day, side, self.n_read, self.n_dropped)
 
 
 @dataclass(frozen=True)
@@ -87,13 +93,13 @@ def scan_selected(
     *,
     columns: Collection[str] = (),
 ) -> Iterator[Result]:
-    """Yield then(rows) for each row group, in order; select and `then` run in worker threads.
+    """Yield then(rows) for each row group, in order; `then` runs in worker threads.
 
     Args:
         catalog: the store.
         selection: what to take.
         threads: row groups in work at a time.
-        then: what to do with the selected rows of a row group.
+        then: what to do with the selected rows of a row group; they hold until it returns.
         columns: which of RATING and DATE to read besides the ids and what the rule needs.
 
     Raises:
@@ -105,6 +111,7 @@ def scan_selected(
     with_days = selection.rule.reads_days or DATE in columns
     with_stars = RATING in columns
     names = [other_id, *([DATE] if with_days else []), *([RATING] if with_stars else [])]
+    workspace = Workspace()
 
     def select(group: _RowGroup) -> Result:
         with pq.ParquetFile(group.path, metadata=group.metadata) as file:
@@ -118,15 +125,18 @@ def scan_selected(
         ]
         for column in inputs:
             column.setflags(write=False)  # always, so that the kernel is compiled for one type
-        run_id, other, day = np.empty(n, np.int32), np.empty(n, np.int32), np.empty_like(inputs[1])
-        pair, side = np.empty(n, np.int64), np.empty(n, np.uint8)
+        run_id = workspace.array("run_id", n, np.int32)
+        other = workspace.array("other", n, np.int32)
+        pair = workspace.array("pair", n, np.int64)
+        day = workspace.array("day", len(inputs[1]), np.int32)
+        side = workspace.array("side", n, np.uint8)
         n_kept, n_dropped = select_rows(
             order.runs(group.start, group.start + n), *inputs, others, selection.rule,
             order.by_user, (run_id, other, pair, day, side),
         )  # fmt: skip
         return then(SelectedRows(pair[:n_kept], day[:n_kept], side[:n_kept], n, n_dropped))
 
-    return map_in_order(select, order.row_groups(), threads)
+    return map_in_order(select, order.row_groups(), threads, n_ahead=threads)
 
 
 def count_sides(
@@ -154,7 +164,7 @@ def scan_ratings(
     """Yield the selected rows of a store, a row group at a time, and report the progress."""
     progress.start(task, catalog.manifest.n_ratings, "ratings")
     threads = budget.threads
-    for rows in scan_selected(catalog, selection, threads, lambda rows: rows, columns=columns):
+    for rows in scan_selected(catalog, selection, threads, SelectedRows.copy, columns=columns):
         yield rows
         progress.advance(rows.n_read, rows.n_read)
 

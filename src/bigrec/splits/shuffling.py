@@ -5,37 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.splits.kernels import N_SIDES, TRAIN, movie_of, stars_of
+from bigrec.splits.kernels import TEST, TRAIN, VALIDATION, half_stars_of, movie_of, stars_of
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_TWO = np.uint64(0x94D049BB133111EB)
 _HALF = np.uint64(32)
-
-
-@compiled
-def group_by_side(pair, side):  # type: ignore[no-untyped-def]
-    """Order rows by side, and keep their order within each.
-
-    Args:
-        pair: (n,) int64.
-        side: (n,) uint8.
-
-    Returns:
-        movie_index, (n,) int32, rating, (n,) float32 stars, both in the new order, and ends of the
-        sides, (N_SIDES + 1,) int64.
-    """
-    ends = np.zeros(N_SIDES + 1, np.int64)
-    # One more row: each is written before it is known whether it counts, which spares branches.
-    movie_index, rating = np.empty(len(pair) + 1, np.int32), np.empty(len(pair) + 1, np.float32)
-    place = 0
-    for wanted in range(N_SIDES):
-        for row in range(len(side) if place < len(side) else 0):
-            movie_index[np.uint64(place)] = movie_of(pair[row])
-            rating[np.uint64(place)] = stars_of(pair[row])
-            place += int(side[row] == wanted)
-        ends[wanted + 1] = place
-    return movie_index[:place], rating[:place], ends
 
 
 @compiled
@@ -53,35 +28,56 @@ def _below(bound, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def scatter_train(pair, side, n_buckets, seed):  # type: ignore[no-untyped-def]
-    """Throw each train row into a bucket at random.
+def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-untyped-def]
+    """Order rows by side and, once more, throw those of the train side into shards at random.
+
+    Rows keep their order within each side and each shard. Nothing here branches on a row: where it
+    goes is as good as random, and a processor would guess wrong.
 
     Args:
         pair: (n,) int64.
         side: (n,) uint8.
-        n_buckets: below 2^16.
+        n_shards: below 2^16 - 1.
         seed: another seed throws independently.
+        buckets: (n,) uint16, for use in between.
+        out: movie_index, (n,) int32, and rating, (n,) float32 stars, both by side; side_ends,
+            (N_SIDES + 1,) int64; pairs, (n,) int64, by shard, other sides behind the last one;
+            shard_ends, (n_shards + 2,) int64.
 
     Returns:
-        (n_train,) int64 pairs, ordered by bucket, and (n_buckets + 1,) int64 ends of the buckets.
+        The sum of half stars of the train side.
     """
-    buckets = np.empty(len(side), np.uint16)
-    ends = np.zeros(n_buckets + 1, np.int64)
+    movie_index, rating, side_ends, pairs, shard_ends = out
+    n_train = n_validation = 0
+    for row in range(len(side)):
+        n_train += int(side[row] == TRAIN)
+        n_validation += int(side[row] == VALIDATION)
+    side_ends[:] = 0, n_train, n_train + n_validation, len(side)
+    shard_ends[:] = 0
+    train, validation, test = np.uint64(0), np.uint64(n_train), np.uint64(n_train + n_validation)
     start = _mix(np.uint64(seed) + _GOLDEN)
+    half_stars = 0
     for row in range(len(side)):
-        if side[row] == TRAIN:
-            bucket = _below(n_buckets, start ^ (np.uint64(pair[row]) * _GOLDEN))
-            buckets[row] = bucket
-            ends[bucket + 1] += 1
-    ends = np.cumsum(ends)
-    places = ends.copy()
-    scattered = np.empty(ends[n_buckets], np.int64)
+        is_train, is_validation = side[row] == TRAIN, side[row] == VALIDATION
+        place = train if is_train else (validation if is_validation else test)
+        movie_index[place] = movie_of(pair[row])
+        rating[place] = stars_of(pair[row])
+        train += np.uint64(is_train)
+        validation += np.uint64(is_validation)
+        test += np.uint64(side[row] == TEST)
+        half_stars += half_stars_of(pair[row]) * int(is_train)
+        bucket = _below(n_shards, start ^ (np.uint64(pair[row]) * _GOLDEN))
+        bucket = bucket if is_train else n_shards
+        buckets[row] = bucket
+        shard_ends[np.uint64(bucket + 1)] += 1
+    for shard in range(n_shards + 1):
+        shard_ends[shard + 1] += shard_ends[shard]
+    places = shard_ends[:-1].copy()
     for row in range(len(side)):
-        if side[row] == TRAIN:
-            place = places[buckets[row]]
-            places[buckets[row]] += 1
-            scattered[place] = pair[row]
-    return scattered, ends
+        bucket = np.uint64(buckets[row])
+        pairs[np.uint64(places[bucket])] = pair[row]
+        places[bucket] += 1
+    return half_stars
 
 
 @compiled

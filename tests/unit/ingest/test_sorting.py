@@ -10,8 +10,8 @@ import pytest
 
 from bigrec.errors import DataError
 from bigrec.ingest.sorting import Spill, plan_buckets, sort_records
-from bigrec.ingest.workspace import Workspace
 from bigrec.schema import MAX_ID
+from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 

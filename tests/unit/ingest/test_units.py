@@ -12,7 +12,7 @@ from tests.netflix_files import rating_text, some_rows
 from bigrec.errors import DataError
 from bigrec.ingest.raw import RawFile
 from bigrec.ingest.units import LINE_START, MOVIE_HEADER, line_at, plan_units, read_unit
-from bigrec.ingest.workspace import Workspace
+from bigrec.workspace import Workspace
 
 TEXT = rating_text(some_rows(40, 9)).encode()
 

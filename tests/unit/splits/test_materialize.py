@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 from tests.packed_pairs import unpack
@@ -84,6 +85,19 @@ def test_digests_name_every_file(split: Split) -> None:
     assert {split.shards / name for name in fields["files"]} == files
     for name, digest in fields["files"].items():
         assert hashlib.sha256((split.shards / name).read_bytes()).hexdigest() == digest
+
+
+def test_row_groups_do_not_matter(split: Split) -> None:
+    shards = materialize_split(split)
+    files = json.loads((shards / "manifest.json").read_text())["files"]
+    shutil.rmtree(shards)
+    for n, part in enumerate(sorted(split.catalog.layout.ratings_by_user.iterdir())):
+        rows = pq.read_table(part)
+        with pq.ParquetWriter(part, rows.schema) as writer:
+            for start, size in ((0, 300), (300, 1), (301, 700 + n), (1001 + n, len(rows))):
+                writer.write_table(rows[start : start + size], row_group_size=900)
+    materialize_split(split)
+    assert json.loads((shards / "manifest.json").read_text())["files"] == files
 
 
 def test_damaged_and_missing_files_are_named(split: Split) -> None:
