@@ -79,11 +79,17 @@ class UserRows:
 
     def transposed(self, n_movies: int) -> UserRows:
         """The same ratings by movie: a row for each movie, its users ascending."""
-        order = np.argsort(self.movie_index, kind="stable")
-        counts = np.bincount(self.movie_index, minlength=n_movies)
-        users = np.repeat(np.arange(self.n_users, dtype=np.int32), self.lengths())
-        indptr = np.concatenate(([0], np.cumsum(counts)))
-        return UserRows(indptr, users[order], np.asarray(self.rating)[order])
+        from scipy.sparse import csr_array  # late: most readers of rows do without SciPy
+
+        # SciPy makes all indices as wide as the widest.
+        width = np.int32 if self.n_rows <= np.iinfo(np.int32).max else np.int64
+        by_movie = csr_array(
+            (self.rating, self.movie_index, self.indptr.astype(width)),
+            shape=(self.n_users, n_movies),
+        ).tocsc()
+        return UserRows(
+            by_movie.indptr.astype(np.int64), by_movie.indices.astype(np.int32), by_movie.data
+        )
 
     def sample_users(self, n_rows: int, seed: int) -> Array:
         """Users drawn at random until they have about n_rows rows: (n,) int64, ascending.
