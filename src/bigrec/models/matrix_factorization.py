@@ -142,7 +142,8 @@ def factor_scores(
     """p_u · q_m + b_u + b_m with trained biases: (batch, 1)."""
     # A bias that corrects a fitted one starts at 0, others as Keras' embeddings do.
     start = "zeros" if options.start_from_biases else "uniform"
-    terms = [keras.layers.Dot(axes=1)([user_factors, movie_factors])]
+    # Keras' Dot is a product of matrices for every pair.
+    terms = [keras.ops.sum(user_factors * movie_factors, axis=1, keepdims=True)]
     for name, vocabulary, index in (
         (USER_BIAS, spec.n_users, user),
         (MOVIE_BIAS, spec.n_movies, movie),

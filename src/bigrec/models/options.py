@@ -63,7 +63,8 @@ class GradientOptions(ModelOptions):
     batch_size: int = bounded(1024, 1)
     """Rows of a step (users of a step for AutoRec)."""
     optimizer: str = choice("sgd", "sgd", "adaptive")
-    """sgd: with momentum, as Keras does it. adaptive: Adagrad on embedding rows, Adam elsewhere."""
+    """sgd: with momentum, as Keras does it. adaptive: Adagrad on embedding rows, one step size for
+    all of a row, and Adam elsewhere."""
     learning_rate: float = bounded(0.08, 0)
     """Step size; of Adagrad for embeddings with the adaptive optimizer."""
     momentum: float = bounded(0.9, 0, 1)

@@ -15,6 +15,7 @@ from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec
 from bigrec.models.autorec import AutoRecOptions
 from bigrec.models.bias import Biases
+from bigrec.models.layers import RowEmbedding
 from bigrec.models.options import GradientOptions
 from bigrec.models.recommender import PAIRS_AT_ONCE, USERS_AT_ONCE, takes_rows
 from bigrec.models.registry import ModelDefinition
@@ -23,7 +24,7 @@ from bigrec.train.devices import Devices
 
 _FLOAT_BYTES: Final = 4
 _KEPT_PER_WEIGHT: Final = {"sgd": 1, "adaptive": 2}
-"""Values that an optimizer keeps for a trained weight."""
+"""Values that an optimizer keeps for a trained weight; adaptive one for a whole row of a table."""
 _KEPT_BY_PRIORS: Final = 2
 """And with implicit terms: about a mean and a term."""
 _SIZES: Final = ("embedding_size", "first_units", "second_units")
@@ -75,12 +76,15 @@ def estimate_need(
     width = sum(_width(layer.output) for layer in model.layers)
     n_scored = USERS_AT_ONCE if takes_rows(model) else PAIRS_AT_ONCE
     n_at_once = max(2 * _step_size(options, spec, n_train), n_scored)
-    n_kept = _KEPT_PER_WEIGHT[options.optimizer] + _KEPT_BY_PRIORS * bool(
-        getattr(options, "implicit_l2", 0)
-    )
+    n_kept = _KEPT_PER_WEIGHT[options.optimizer] * n_trained
+    if options.optimizer == "adaptive":
+        tables = [layer.embeddings for layer in model.layers if isinstance(layer, RowEmbedding)]
+        n_kept -= sum(n_rows * (2 * size - 1) for n_rows, size in (t.shape for t in tables))
+    if getattr(options, "implicit_l2", 0):
+        n_kept += _KEPT_BY_PRIORS * n_trained
     return MemoryNeed(
         parameters=_FLOAT_BYTES * n_weights,
-        optimizer=_FLOAT_BYTES * n_trained * n_kept,
+        optimizer=_FLOAT_BYTES * n_kept,
         activations=_FLOAT_BYTES * n_at_once * width,
         cache=cache_bytes,
     )

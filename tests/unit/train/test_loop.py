@@ -73,7 +73,7 @@ def test_factorisation_agrees_with_a_numpy_loop(
     p, q = named["user_factors/embeddings"], named["movie_factors/embeddings"]
     b, c = named["user_bias/embeddings"], named["movie_bias/embeddings"]
     base_user, base_movie = named["base/user"], named["base/movie"]
-    slots = {id(table): np.zeros_like(table) for table in (p, q, b, c)}
+    slots = {id(table): np.zeros((len(table), 1)) for table in (p, q, b, c)}
     expected = 0.0
     for block in feed.arrays(1):
         for users, movies, ratings in map(unpack, block):
@@ -89,7 +89,7 @@ def test_factorisation_agrees_with_a_numpy_loop(
             ]
             for table, rows, gradient in gradients:
                 slot = slots[id(table)]
-                np.add.at(slot, rows, gradient**2)
+                np.add.at(slot, rows, (gradient**2).mean(axis=1, keepdims=True))
                 np.add.at(table, rows, -0.1 * gradient / (np.sqrt(slot[rows]) + 0.1))
     trained = {
         variable.path: value for variable, value in zip(model.variables, weights, strict=True)
