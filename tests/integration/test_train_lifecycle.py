@@ -65,6 +65,12 @@ def argv(home: Path, model: str, run: str, epochs: int, *more: str) -> list[str]
     ]  # fmt: skip
 
 
+def neighbours_argv(home: Path, run: str) -> list[str]:
+    """The training that takes the least time."""
+    at = ["--store", str(home / "store"), "--runs", str(home / "runs")]
+    return ["train", "cosine-knn", "--split", "s", "--preset", "notebook", "--run", run, *at]
+
+
 @contextmanager
 def child_at(line: str, arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
     """A bigrec process that has just written a line with this text."""
@@ -111,7 +117,7 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = home / "runs"
-    assert main(argv(home, "dnn", "r", 1)) == 0
+    assert main(neighbours_argv(home, "r")) == 0
     before = snapshot(runs / "r")
     arguments = argv(home, "dnn", "r", 4, "--overwrite", "--checkpoint-steps", "1")
     checkpoint = runs / ".r.unfinished" / CHECKPOINT
@@ -148,9 +154,7 @@ def test_a_killed_search_for_neighbours_goes_on(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = home / "runs"
-    at = ["--store", str(home / "store"), "--runs", str(runs)]
-    arguments = ["train", "cosine-knn", "--split", "s", "--preset", "notebook", *at]
-    often = [*arguments, "--run", "n", "--checkpoint-minutes", "0"]
+    often = [*neighbours_argv(home, "n"), "--checkpoint-minutes", "0"]
     checkpoint = runs / ".n.unfinished" / CHECKPOINT
     child = subprocess.Popen([sys.executable, "-c", TRAIN_IN_TILES, *often])
     try:
@@ -175,7 +179,7 @@ def test_a_killed_search_for_neighbours_goes_on(
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 16)
     assert main([*often, "--resume"]) == 0
     assert finished[0] == n_saved + 1
-    assert main([*arguments, "--run", "uninterrupted"]) == 0
+    assert main(neighbours_argv(home, "uninterrupted")) == 0
     resumed, whole = open_run(runs, "n"), open_run(runs, "uninterrupted")
     assert resumed.metrics["test_rmse"] == whole.metrics["test_rmse"]
     for name, values in whole.representation.items():
@@ -289,7 +293,7 @@ def test_memory_that_was_held_before_is_not_that_of_a_training(home: Path) -> No
     hog = bytearray(peak_rss_bytes() + (256 << 20))
     hog[::4096] = b"x" * len(hog[::4096])
     del hog
-    assert main(argv(home, "dnn", "after-a-hog", 1)) == 0
+    assert main(neighbours_argv(home, "after-a-hog")) == 0
     assert open_run(home / "runs", "after-a-hog").metrics["peak_rss_bytes"] is None
 
 
