@@ -262,9 +262,11 @@ class StoreBuilder:
         if repeated >= 0:
             pair = int(rows.movie_id[repeated]), int(rows.user_id[repeated])
             raise next(self._reader.repeated_lines(unit, {pair})).error()
+        # Threads that would wait to count users write first.
+        is_counted = not self._users or self._users.try_add(rows.user_id, rows.payload)
         path = self._layout.ratings / part_name(number)
         self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
-        if self._users:
+        if self._users and not is_counted:
             self._users.add(rows.user_id, rows.payload)
         return _Part(stats, digest, len(rows.payload), [])
 

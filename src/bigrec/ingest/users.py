@@ -37,20 +37,33 @@ class UserTable:
         self._n_waiting = np.zeros(1 << _REGION_BITS, np.int64)
 
     def add(self, user_id: Array, payload: Array) -> None:
-        """Count rows.
+        """Count rows, waiting for other threads that do.
 
         Args:
             user_id, payload: (n,) int32.
         """
-        row = 0
         with self._lock:
-            while row < len(user_id):
-                row, self._n_users, full = _add_rows(
-                    user_id, payload, row,
-                    self._waiting, self._n_waiting, self._slots, self._n_users,
-                )  # fmt: skip
-                if full >= 0:
-                    self._count_waiting(full)
+            self._add(user_id, payload)
+
+    def try_add(self, user_id: Array, payload: Array) -> bool:
+        """Count rows unless another thread is counting; whether they have been."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._add(user_id, payload)
+        finally:
+            self._lock.release()
+        return True
+
+    def _add(self, user_id: Array, payload: Array) -> None:
+        row = 0
+        while row < len(user_id):
+            row, self._n_users, full = _add_rows(
+                user_id, payload, row,
+                self._waiting, self._n_waiting, self._slots, self._n_users,
+            )  # fmt: skip
+            if full >= 0:
+                self._count_waiting(full)
 
     def stats(self) -> GroupStats:
         """The statistics of all users, ascending by id."""
