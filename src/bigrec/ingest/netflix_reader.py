@@ -14,7 +14,7 @@ from bigrec.ingest.netflix import NetflixFolder
 from bigrec.ingest.raw import RawFile, empty_file_error
 from bigrec.ingest.rows import BadLine, Pairs, Rows, Titles, repeated_text
 from bigrec.ingest.streams import open_stream, read_whole
-from bigrec.ingest.units import MOVIE_HEADER, RawUnit, plan_units, read_unit
+from bigrec.ingest.units import MOVIE_HEADER, RawUnit, plan_units, read_slices, read_unit
 from bigrec.schema import MAX_ID
 from bigrec.workspace import Workspace
 
@@ -172,8 +172,7 @@ class _Blocks:
         has_date: bool,
         skip_bad: bool,
     ) -> None:
-        self._text = read_unit(unit, workspace)
-        length = self._text.edges[-1]
+        length = unit.n_bytes + len(unit.pieces)
         most_rows = length // (_SHORTEST_RATING if has_rating else _SHORTEST_PAIR) + 1
         most_movies = length // _SHORTEST_HEADER + 1
         self.keys = workspace.array("keys", most_rows, np.uint64)
@@ -185,8 +184,28 @@ class _Blocks:
         self.n_rows = self.n_movies = 0
         self.n_lines: list[int] = []
         self.bad_lines: list[tuple[int, BadLine]] = []
-        for number in range(len(unit.pieces)):
-            self._parse_piece(number)
+        if skip_bad or not self._parse_slices(unit, workspace):
+            self.n_rows = self.n_movies = 0
+            self._text = read_unit(unit, workspace)
+            for number in range(len(unit.pieces)):
+                self._parse_piece(number)
+
+    def _parse_slices(self, unit: RawUnit, workspace: Workspace) -> bool:
+        """Parse one piece while it passes through the cache; False if it takes the whole text."""
+        piece = unit.pieces[0]
+        # The end of a file may lack a newline or have too many.
+        if len(unit.pieces) > 1 or piece.text is not None or piece.ends_file:
+            return False
+        in_block = False
+        for buffer, end in read_slices(piece, workspace):
+            code, _, in_block, self.n_rows, self.n_movies = kernels.parse_netflix(
+                buffer, 0, end, in_block, *self._options,
+                self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_movies,
+            )  # fmt: skip
+            if code != kernels.OK or not end:
+                return False
+        self.n_lines.append(self.n_rows + self.n_movies)
+        return True
 
     def _parse_piece(self, number: int) -> None:
         text = self._text

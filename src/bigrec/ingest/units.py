@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 
 PADDING: Final = 32
 """Bytes behind the text, so that a parser may look ahead without asking."""
+_SLICE_BYTES = 1 << 19
 _SEARCH_BYTES = 1 << 16
 _COUNT_BYTES = 1 << 20
 _SHOWN_BYTES = 1000
@@ -150,6 +151,31 @@ def read_unit(unit: RawUnit, workspace: Workspace) -> UnitText:
     return UnitText(unit, buffer, edges)
 
 
+def read_slices(piece: Piece, workspace: Workspace) -> Iterator[tuple[Array, int]]:
+    """Read a piece of a plain file in slices of whole lines that stay in a core's cache.
+
+    Yields:
+        (uint8 buffer, end): the text is buffer[:end] and holds until the next slice; PADDING bytes
+        stand behind it. end is 0 where a line is longer than a slice; nothing comes after it.
+
+    Raises:
+        DataError: the file cannot be read, or has become shorter.
+    """
+    buffer = workspace.array("slice", _SLICE_BYTES + PADDING, np.uint8)
+    place, n_kept = piece.start, 0
+    with open_stream(piece.file) as file:
+        file.seek(place)
+        while place < piece.end:
+            filled = min(n_kept + piece.end - place, _SLICE_BYTES)
+            place = _fill(piece, file, place, buffer[n_kept:filled])
+            end = _rfind_line_feed(buffer, filled) + 1
+            yield buffer, end
+            if not end:
+                return
+            n_kept = filled - end
+            buffer[:n_kept] = buffer[end:filled].copy()
+
+
 def line_at(file: RawFile, offset: int) -> tuple[int, str]:
     """The number (from 1) and the text of the line of a file that holds byte `offset`."""
     number, head, position = 1, b"", 0
@@ -226,15 +252,20 @@ def _last_boundary(text: bytes, boundary: re.Pattern[bytes]) -> int:
 
 
 def _read_range(piece: Piece, target: Array) -> None:
-    view = memoryview(target.data)
     with open_stream(piece.file) as file:
         file.seek(piece.start)
-        filled = file.readinto(view)  # type: ignore[attr-defined]
-    if filled < len(view):
+        _fill(piece, file, piece.start, target)
+
+
+def _fill(piece: Piece, file: BinaryIO, place: int, target: Array) -> int:
+    """Read from `place` in the file, where it stands, until target is full; the place behind it."""
+    n_read: int = file.readinto(memoryview(target.data))  # type: ignore[attr-defined]
+    if n_read < len(target):
         raise DataError(
-            f"{piece.file.label} ended at byte {piece.start + filled}, expected {piece.end} bytes",
+            f"{piece.file.label} ended at byte {place + n_read}, expected {piece.end} bytes",
             hint="something is writing the file; ingest again when it is complete",
         )
+    return place + n_read
 
 
 def _trim(buffer: Array, start: int, end: int) -> int:
