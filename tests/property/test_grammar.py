@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.netflix_files import Row, rating_text, stored_rows, write_netflix
 
 from bigrec.errors import DataError, RawFormatError
-from bigrec.ingest import builder
+from bigrec.ingest import builder, units
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.options import IngestOptions
 from bigrec.schema import MAX_ID
@@ -76,8 +76,9 @@ def read_plainly(text: bytes) -> list[Row] | int:
 
 @pytest.fixture
 def tiny_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut files at almost every movie, so that cuts are tested as well."""
+    """Cut files at almost every movie and within lines, so that cuts are tested as well."""
     monkeypatch.setattr(builder, "_MAX_UNIT_BYTES", 30)
+    monkeypatch.setattr(units, "_SLICE_BYTES", 40)
 
 
 def _ingest(text: bytes, folder: Path) -> list[Row] | int:

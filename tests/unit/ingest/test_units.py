@@ -10,8 +10,16 @@ import pytest
 from tests.netflix_files import rating_text, some_rows
 
 from bigrec.errors import DataError
+from bigrec.ingest import units
 from bigrec.ingest.raw import RawFile
-from bigrec.ingest.units import LINE_START, MOVIE_HEADER, line_at, plan_units, read_unit
+from bigrec.ingest.units import (
+    LINE_START,
+    MOVIE_HEADER,
+    line_at,
+    plan_units,
+    read_slices,
+    read_unit,
+)
 from bigrec.workspace import Workspace
 
 TEXT = rating_text(some_rows(40, 9)).encode()
@@ -105,8 +113,31 @@ def test_a_damaged_archive_is_an_error(kind: str, damage: str, tmp_path: Path) -
 
 def test_a_file_that_shrinks_between_planning_and_reading_is_an_error(tmp_path: Path) -> None:
     file = _write_as("plain", tmp_path, TEXT)
-    units = list(plan_units([file], MOVIE_HEADER, 1000))
+    planned = list(plan_units([file], MOVIE_HEADER, 1000))
     file.path.write_bytes(TEXT[:-300])
-    read_unit(units[0], Workspace())
+    read_unit(planned[0], Workspace())
     with pytest.raises(DataError, match="ended at byte"):
-        read_unit(units[-1], Workspace())
+        read_unit(planned[-1], Workspace())
+    with pytest.raises(DataError, match="ended at byte"):
+        list(read_slices(planned[-1].pieces[0], Workspace()))
+
+
+@pytest.mark.parametrize("slice_bytes", [30, 100, 1 << 20])
+def test_slices_are_whole_lines_and_lose_no_byte(
+    slice_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "_SLICE_BYTES", slice_bytes)
+    (unit,) = plan_units([_write_as("plain", tmp_path, TEXT)], MOVIE_HEADER, 1 << 20)
+    slices = [buffer[:end].tobytes() for buffer, end in read_slices(unit.pieces[0], Workspace())]
+    assert b"".join(slices) == TEXT
+    assert all(text.endswith(b"\n") for text in slices)
+
+
+def test_a_line_longer_than_a_slice_ends_the_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "_SLICE_BYTES", 30)
+    file = _write_as("plain", tmp_path, b"1:\n" + b"9" * 50 + b"\n" + TEXT)
+    (unit,) = plan_units([file], MOVIE_HEADER, 1 << 20)
+    ends = [end for _, end in read_slices(unit.pieces[0], Workspace())]
+    assert ends == [3, 0]
