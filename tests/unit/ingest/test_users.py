@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 
+from bigrec.ingest import users
 from bigrec.ingest.users import UserTable
 from bigrec.schema import MAX_ID
 
@@ -38,3 +41,18 @@ def test_counts_sums_and_days_of_many_users(step: int) -> None:
     assert stats.sums.tolist() == expected["half_stars"].to_list()
     assert stats.first_days.tolist() == expected["first"].to_list()
     assert stats.last_days.tolist() == expected["last"].to_list()
+
+
+def test_rows_are_refused_while_others_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    user, payload = np.array([3, 5, 3], np.int32), np.array([9 << 8 | 8] * 3, np.int32)
+    table, add_rows = UserTable(), users._add_rows
+    inner: list[bool] = []
+
+    def count(*arguments: Any) -> Any:
+        inner.append(table.try_add(user, payload))
+        return add_rows(*arguments)
+
+    monkeypatch.setattr(users, "_add_rows", count)
+    assert table.try_add(user, payload)
+    assert inner == [False]
+    assert table.stats().counts.tolist() == [2, 1]
