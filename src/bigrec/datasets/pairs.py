@@ -20,7 +20,7 @@ from bigrec.splits.shuffling import shuffle_pairs
 
 Array = np.ndarray[Any, Any]
 
-BLOCK_BATCHES: Final = 64
+BLOCK_BATCHES: Final = 128
 _ROWS_AHEAD: Final = 1 << 20
 
 

@@ -14,7 +14,7 @@ import keras
 
 from bigrec.features import MOVIE_INDEX, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
-from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty
+from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty, RowProduct
 from bigrec.models.options import GradientOptions, bounded
 from bigrec.models.similarity import MOVIE_VECTORS
 
@@ -142,8 +142,7 @@ def factor_scores(
     """p_u · q_m + b_u + b_m with trained biases: (batch, 1)."""
     # A bias that corrects a fitted one starts at 0, others as Keras' embeddings do.
     start = "zeros" if options.start_from_biases else "uniform"
-    # Keras' Dot is a product of matrices for every pair.
-    terms = [keras.ops.sum(user_factors * movie_factors, axis=1, keepdims=True)]
+    terms = [RowProduct()(user_factors, movie_factors)]
     for name, vocabulary, index in (
         (USER_BIAS, spec.n_users, user),
         (MOVIE_BIAS, spec.n_movies, movie),

@@ -18,6 +18,7 @@ from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
+from bigrec.train.compiler import limit_unrolling
 from bigrec.train.huge_pages import use_huge_pages
 from bigrec.train.optimizers import make_optimizer
 from bigrec.train.priors import FactorPenalty
@@ -77,6 +78,7 @@ class PairLoop:
         self.variables += penalty.variables if penalty else []
         self._is_placed = False
         self._batch_size = options.batch_size
+        limit_unrolling()
         # XLA compiles what one device does; an exchange among several is not of its functions.
         self._train_block = tf.function(self._block, jit_compile=count_devices() == 1)
         # Compiling takes seconds and is for one shape: not worth it for the last rows of an epoch.

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from bigrec.models.layers import row_sums
 from bigrec.models.options import GradientOptions
 from bigrec.train.momentum import Momentum
 from bigrec.train.replicas import sum_gradients
@@ -95,7 +96,7 @@ class Adaptive:
         ):
             if isinstance(gradient, tf.IndexedSlices):
                 rows = gradient.values * scale
-                squares = tf.reduce_mean(tf.square(rows), axis=-1, keepdims=True)  # (batch, 1)
+                squares = row_sums(tf.square(rows)) / rows.shape[-1]  # (batch, 1)
                 first.scatter_add(tf.IndexedSlices(squares, gradient.indices))
                 root = tf.sqrt(tf.gather(first, gradient.indices))
                 value.scatter_sub(

@@ -27,6 +27,7 @@ import tensorflow as tf
 
 from bigrec.features import UserRows
 from bigrec.models.bias import Biases
+from bigrec.models.layers import row_sums
 from bigrec.models.matrix_factorization import FactorOptions
 from bigrec.resources import map_in_order
 
@@ -68,8 +69,8 @@ class FactorPenalty:
         for side, (index, row) in enumerate(zip(indices, rows, strict=True)):
             if self._priors:
                 row -= tf.gather(self._priors[side].means, index)
-            weight = tf.gather(self._weights[side], index)
-            total += tf.reduce_mean(weight * tf.reduce_sum(tf.square(row), axis=-1))
+            weight = tf.gather(self._weights[side], index)[:, None]
+            total += tf.reduce_mean(weight * row_sums(tf.square(row)))
         return total
 
     def end_epoch(self, user_factors: Any, movie_factors: Any) -> None:
