@@ -38,7 +38,5 @@ def test_xla_takes_them() -> None:
         "limit_unrolling()\n"
         "print(float(tf.function(tf.reduce_sum, jit_compile=True)(tf.ones((8, 64)))))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["512.0"]
