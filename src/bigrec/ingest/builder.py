@@ -41,7 +41,7 @@ Array = np.ndarray[Any, Any]
 _BASE_BYTES = 320 << 20
 MIN_MEMORY_BYTES: Final = _BASE_BYTES + (128 << 20)
 _UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple of its text
-_MAX_UNIT_BYTES = 16 << 20
+_MAX_UNIT_BYTES = 32 << 20
 _SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
 _MAX_BUCKET_ROWS = 1 << 20
 _DIGEST_MASK = (1 << 64) - 1
@@ -222,9 +222,11 @@ class StoreBuilder:
         n_bytes = sum(entry.described.size for entry in entries)
         self._progress.start("parsing", n_bytes, "bytes")
         numbered = enumerate(units)
+        threads = self._budget.threads
         for parsed in map_in_order(
-            lambda item: self._parse_unit(*item, by_movie, by_user), numbered, self._budget.threads
-        ):
+            lambda item: self._parse_unit(*item, by_movie, by_user), numbered, threads,
+            n_ahead=threads,
+        ):  # fmt: skip
             if parsed.first_movie and parsed.first_movie <= last_movie:
                 raise _order_error(parsed.unit)
             last_movie = parsed.last_movie or last_movie

@@ -14,7 +14,7 @@ from bigrec.ingest.movielens import MovieLensFolder
 from bigrec.ingest.raw import RawFile
 from bigrec.ingest.rows import BadLine, Rows, Titles, repeated_text
 from bigrec.ingest.streams import open_stream, read_whole
-from bigrec.ingest.units import LINE_START, RawUnit, plan_units, read_unit
+from bigrec.ingest.units import RawUnit, next_line, plan_units, read_unit
 from bigrec.schema import MAX_ID
 from bigrec.workspace import Workspace
 
@@ -46,7 +46,7 @@ class MovieLensReader:
                 expected = f"the header {_RATINGS_HEADER!r}"
                 raise BadLine(self._source.ratings_file.label, 1, header, expected).error()
         skip = int(self._source.dialect.has_header)
-        return plan_units([self._source.ratings_file], LINE_START, unit_bytes, skip_lines=skip)
+        return plan_units([self._source.ratings_file], next_line, unit_bytes, skip_lines=skip)
 
     def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
         """Parse a unit; rows stay in the order of the file.

@@ -14,7 +14,7 @@ from bigrec.ingest.netflix import NetflixFolder
 from bigrec.ingest.raw import RawFile, empty_file_error
 from bigrec.ingest.rows import BadLine, Pairs, Rows, Titles, repeated_text
 from bigrec.ingest.streams import open_stream, read_whole
-from bigrec.ingest.units import MOVIE_HEADER, RawUnit, plan_units, read_slices, read_unit
+from bigrec.ingest.units import RawUnit, next_movie_header, plan_units, read_slices, read_unit
 from bigrec.schema import MAX_ID
 from bigrec.workspace import Workspace
 
@@ -44,8 +44,11 @@ class NetflixReader:
     def units(self, unit_bytes: int) -> Iterator[RawUnit]:
         """The ratings, cut at movie headers, in ascending order of movies."""
         return plan_units(
-            self._rating_files, MOVIE_HEADER, unit_bytes, join_files=self._source.one_movie_a_file
-        )
+            self._rating_files,
+            next_movie_header,
+            unit_bytes,
+            join_files=self._source.one_movie_a_file,
+        )  # fmt: skip
 
     def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
         """Parse a unit and sort each movie's ratings by user.
@@ -265,7 +268,7 @@ def _read_pairs(
 ) -> Iterator[Pairs]:
     workspace = Workspace()
     lines_before = 1
-    for unit in plan_units([file], MOVIE_HEADER, _PAIR_UNIT_BYTES):
+    for unit in plan_units([file], next_movie_header, _PAIR_UNIT_BYTES):
         blocks = _Blocks(
             unit, workspace, has_rating=False, has_date=has_date, skip_bad=bad_lines is not None
         )

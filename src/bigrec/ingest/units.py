@@ -8,7 +8,7 @@ headers start at a header; ranges of a file of plain rows start at a line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -25,15 +25,35 @@ Array = np.ndarray[Any, Any]
 
 PADDING: Final = 32
 """Bytes behind the text, so that a parser may look ahead without asking."""
-_SLICE_BYTES = 1 << 19
+_SLICE_BYTES = 1 << 20
 _SEARCH_BYTES = 1 << 16
 _COUNT_BYTES = 1 << 20
 _SHOWN_BYTES = 1000
 _BOM = b"\xef\xbb\xbf"
 _LINE_FEED, _RETURN = 10, 13
 
-MOVIE_HEADER: Final = re.compile(rb"\n(?=[0-9]+:\r?\n)")
-LINE_START: Final = re.compile(rb"\n(?=[^\r\n])")
+Boundary = Callable[[bytes, int], int]
+"""Where a piece may start: the first such place in a text behind the line feed that is found first
+at or behind a position; 0 if there is none."""
+_HEADER: Final = re.compile(rb"\n[0-9]+:\r?\n")
+_LINE_START: Final = re.compile(rb"\n(?=[^\r\n])")
+
+
+def next_movie_header(text: bytes, position: int) -> int:
+    """The Boundary of a file with movie headers: only they have a colon, which is fast to find."""
+    colon = text.find(b":", position)
+    while colon >= 0:
+        line_feed = text.rfind(b"\n", position, colon)
+        if line_feed >= 0 and _HEADER.match(text, line_feed):
+            return line_feed + 1
+        colon = text.find(b":", colon + 1)
+    return 0
+
+
+def next_line(text: bytes, position: int) -> int:
+    """The Boundary of a file of plain rows."""
+    match = _LINE_START.search(text, position)
+    return match.end() if match else 0
 
 
 @dataclass(frozen=True)
@@ -98,17 +118,17 @@ class UnitText:
 
 def plan_units(
     files: Iterable[RawFile],
-    boundary: re.Pattern[bytes],
+    boundary: Boundary,
     unit_bytes: int,
     *,
     skip_lines: int = 0,
     join_files: bool = False,
 ) -> Iterator[RawUnit]:
-    """Cut files into units of about unit_bytes that start where `boundary` matches.
+    """Cut files into units of about unit_bytes that start at boundaries.
 
     Args:
         files: text files.
-        boundary: matches the newline before a place where a unit may start.
+        boundary: finds where a unit may start.
         unit_bytes: size to aim at.
         skip_lines: lines of a column header to leave out of each file.
         join_files: whether small files share a unit.
@@ -189,7 +209,7 @@ def line_at(file: RawFile, offset: int) -> tuple[int, str]:
 
 
 def _cut_plain(
-    file: RawFile, boundary: re.Pattern[bytes], unit_bytes: int, skip_lines: int
+    file: RawFile, boundary: Boundary, unit_bytes: int, skip_lines: int
 ) -> Iterator[Piece]:
     with open_stream(file) as stream:
         size = stream.seek(0, 2)
@@ -204,7 +224,7 @@ def _cut_plain(
 
 
 def _cut_stream(
-    file: RawFile, boundary: re.Pattern[bytes], unit_bytes: int, skip_lines: int
+    file: RawFile, boundary: Boundary, unit_bytes: int, skip_lines: int
 ) -> Iterator[Piece]:
     with open_stream(file) as stream:
         start, text = _skip_head(stream, skip_lines)
@@ -227,27 +247,28 @@ def _skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes]:
     return (len(_BOM), b"") if head == _BOM else (0, head)
 
 
-def _next_boundary(stream: Any, position: int, size: int, boundary: re.Pattern[bytes]) -> int:
+def _next_boundary(stream: Any, position: int, size: int, boundary: Boundary) -> int:
     """The first place at or behind `position` where a piece may start, or the end of the file."""
     overlap = 32  # longer than a movie header
     while position < size:
         stream.seek(position)
         block = stream.read(_SEARCH_BYTES + overlap)
-        match = boundary.search(block)
-        if match:
-            return int(position + match.end())
+        if found := boundary(block, 0):
+            return position + found
         position += _SEARCH_BYTES
     return size
 
 
-def _last_boundary(text: bytes, boundary: re.Pattern[bytes]) -> int:
+def _last_boundary(text: bytes, boundary: Boundary) -> int:
     """The last place in `text` where a piece may start, or 0."""
     window = _SEARCH_BYTES
     while True:
         begin = max(0, len(text) - window)
-        ends = [match.end() for match in boundary.finditer(text, begin)]
-        if ends or not begin:
-            return ends[-1] if ends else 0
+        last, found = 0, boundary(text, begin)
+        while found:
+            last, found = found, boundary(text, found)
+        if last or not begin:
+            return last
         window *= 8
 
 

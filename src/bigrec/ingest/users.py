@@ -13,8 +13,8 @@ from bigrec.ingest.rows import GroupStats
 Array = np.ndarray[Any, Any]
 
 _FIRST_CAPACITY = 1 << 20  # so many slots that one region's rows do not overflow into others
-_REGION_BITS = 9
-_WAITING_ROWS = 1 << 11
+_REGION_BITS = 10
+_WAITING_ROWS = 1 << 12
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: it puts neighbours far apart
 _U16, _U32 = np.uint64(16), np.uint64(32)
 _MASK16, _MASK32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
@@ -25,7 +25,7 @@ class UserTable:
 
     A slot is two words: user_id << 32 | last day << 16 | first day, zero if the slot is free, and
     count << 32 | sum of half stars. Rows wait by region of the table until a region has many: a
-    region fits a core's cache, the table does not. What waits takes 8 MiB, the table 16 MiB or
+    region fits a core's cache, the table does not. What waits takes 32 MiB, the table 16 MiB or
     more.
     """
 
