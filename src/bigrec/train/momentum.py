@@ -29,8 +29,6 @@ class _Table(NamedTuple):
     """(n, size) float32: the rows."""
     slot: tf.Variable
     """(n, size) float32: p of each."""
-    done: tf.Variable
-    """(n,) int32: the steps of the block that each row has taken."""
     input: int
     """The input of the model that says which rows are read."""
     l2: float
@@ -58,26 +56,35 @@ class Momentum:
         self.variables = [self.learning_rate_factor, *self._slots]
         self._step = tf.Variable(0, name="step_of_block")
         self._tables = [
-            _Table(value, slot, _zeros(value.shape[0]), number, _take_over_l2(variable))
+            _Table(value, slot, number, _take_over_l2(variable))
             for variable, value, slot, number in zip(
                 variables, self._values, self._slots, inputs, strict=True
             )
             if number is not None
         ]
+        # (n,) int32 by input: the steps of the block that each row of its tables has taken.
+        self._done = {
+            table.input: tf.Variable(tf.zeros(table.value.shape[0], tf.int32))
+            for table in self._tables
+        }
         self._dense = [number is None for number in inputs]
 
     def read_rows(self, inputs: Sequence[Any]) -> None:
         """Bring the rows up to date that these inputs of the model are about to read."""
+        missed = {}
+        for number, done in self._done.items():
+            index = inputs[number]
+            taken = tf.gather(done, index)
+            missed[number] = self._step - taken
+            # The maximum is the step. XLA writes in place only what needs what was read before.
+            done.scatter_update(tf.IndexedSlices(tf.maximum(taken, self._step), index))
         for table in self._tables:
             index = inputs[table.input]
-            missed = self._step - tf.gather(table.done, index)
-            row, p = self._advance(table, missed, *(
+            row, p = self._advance(table, missed[table.input], *(
                 tf.gather(variable, index) for variable in (table.value, table.slot)
             ))  # fmt: skip
             table.value.scatter_update(tf.IndexedSlices(row, index))
             table.slot.scatter_update(tf.IndexedSlices(p, index))
-            done = tf.fill(tf.shape(index), self._step.read_value())
-            table.done.scatter_update(tf.IndexedSlices(done, index))
 
     def apply(self, gradients: list[Any], batch_size: Any) -> None:  # noqa: ARG002
         """Update every variable by its gradient, or note it for a row's next reading."""
@@ -97,10 +104,12 @@ class Momentum:
     def end_block(self) -> None:
         """Bring all rows up to date."""
         for table in self._tables:
-            row, p = self._advance(table, self._step - table.done, table.value, table.slot)
+            missed = self._step - self._done[table.input]
+            row, p = self._advance(table, missed, table.value, table.slot)
             table.value.assign(row)
             table.slot.assign(p)
-            table.done.assign(tf.zeros_like(table.done))
+        for done in self._done.values():
+            done.assign(tf.zeros_like(done))
         self._step.assign(0)
 
     def _advance(self, table: _Table, missed: Any, row: Any, p: Any) -> tuple[Any, Any]:
@@ -116,10 +125,6 @@ class Momentum:
             step @= step
         taken = tf.gather(powers, missed)  # (n, 2, 2)
         return tuple(taken[:, side, 0, None] * row + taken[:, side, 1, None] * p for side in (0, 1))
-
-
-def _zeros(n_rows: int) -> tf.Variable:
-    return tf.Variable(tf.zeros(n_rows, tf.int32), name="steps_of_block")
 
 
 def _take_over_l2(variable: Any) -> float:
