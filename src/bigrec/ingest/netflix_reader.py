@@ -48,7 +48,7 @@ class NetflixReader:
             next_movie_header,
             unit_bytes,
             join_files=self._source.one_movie_a_file,
-        )  # fmt: skip
+        )
 
     def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
         """Parse a unit and sort each movie's ratings by user.

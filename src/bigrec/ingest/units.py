@@ -172,7 +172,7 @@ def read_unit(unit: RawUnit, workspace: Workspace) -> UnitText:
 
 
 def read_slices(piece: Piece, workspace: Workspace) -> Iterator[tuple[Array, int]]:
-    """Read a piece of a plain file in slices of whole lines that stay in a core's cache.
+    """Read a piece of a plain file in slices of whole lines, short enough to be parsed from cache.
 
     Yields:
         (uint8 buffer, end): the text is buffer[:end] and holds until the next slice; PADDING bytes

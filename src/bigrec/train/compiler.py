@@ -21,7 +21,7 @@ def limit_unrolling() -> None:
 
     XLA reads its options once in a process, from the environment: what is compiled after this, by
     whomever, has them too, and what has been before is as it was. Options for LLVM which are there
-    already stay alone. On a GPU nothing is changed.
+    already stay alone. Where TensorFlow sees a GPU nothing is changed.
     """
     flags = os.environ.get(_FLAGS, "")
     if _LLVM_OPTIONS not in flags and not tf.config.list_physical_devices("GPU"):

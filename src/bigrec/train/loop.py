@@ -81,8 +81,6 @@ class PairLoop:
         limit_unrolling()
         # XLA compiles what one device does; an exchange among several is not of its functions.
         self._train_block = tf.function(self._block, jit_compile=count_devices() == 1)
-        # Compiling takes seconds and is for one shape: not worth it for the last rows of an epoch.
-        self._train_rest = tf.function(self._block, reduce_retracing=True)
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on (n_batches, batch_size) pairs; see Loop."""
@@ -91,7 +89,9 @@ class PairLoop:
             self._is_placed = True
         pairs = block[PAIRS]
         n_batches, batch_size = pairs.shape
-        train = self._train_rest
+        # What is compiled is for one shape, and takes seconds: the last rows of an epoch are done
+        # sooner op by op.
+        train = self._block
         if batch_size == self._batch_size:
             # Fill up to the one shape that is compiled.
             pairs = tf.pad(pairs, [[0, BLOCK_BATCHES - n_batches], [0, 0]])
@@ -105,9 +105,10 @@ class PairLoop:
             self._is_placed = False  # what is assigned to has other memory
 
     def _block(self, pairs: Any, n_batches: Any) -> Any:
-        total = tf.constant(0.0)
-        for batch in tf.range(n_batches):
+        total, batch = tf.constant(0.0), tf.constant(0)
+        while batch < n_batches:  # XLA would compile a range anew for every length
             total += run_step(self._step, *unpack(pairs[batch]))
+            batch += 1
         tf.distribute.get_strategy().run(self._optimizer.end_block)
         return total
 

