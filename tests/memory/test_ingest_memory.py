@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,17 @@ def test_the_probe_sees_a_hog() -> None:
     assert 250 << 20 < hog - idle < 300 << 20
 
 
-@pytest.mark.parametrize("by_user", [True, False], ids=["both orders", "one order"])
+@pytest.mark.parametrize(
+    ("by_user", "is_zipped"),
+    [(True, False), (False, False), (True, True)],
+    ids=["both orders", "one order", "both orders from a zip"],
+)
 def test_ingest_needs_no_more_memory_for_eight_times_the_rows(
-    by_user: bool, raws: tuple[Path, Path], tmp_path: Path
+    by_user: bool, is_zipped: bool, raws: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    if is_zipped:  # a unit of a stream carries its text, also while it waits
+        small_zip, large_zip = (shutil.make_archive(str(tmp_path / r.name), "zip", r) for r in raws)
+        raws = Path(small_zip), Path(large_zip)
     # The first run compiles whatever is not cached yet, which takes memory of its own.
     peak_bytes(INGEST, raws[0], tmp_path / "warm", by_user, BUDGET_BYTES)
     small, reported = peak_bytes(INGEST, raws[0], tmp_path / "small", by_user, BUDGET_BYTES)

@@ -222,11 +222,9 @@ class StoreBuilder:
         n_bytes = sum(entry.described.size for entry in entries)
         self._progress.start("parsing", n_bytes, "bytes")
         numbered = enumerate(units)
-        threads = self._budget.threads
         for parsed in map_in_order(
-            lambda item: self._parse_unit(*item, by_movie, by_user), numbered, threads,
-            n_ahead=threads,
-        ):  # fmt: skip
+            lambda item: self._parse_unit(*item, by_movie, by_user), numbered, self._budget.threads
+        ):
             if parsed.first_movie and parsed.first_movie <= last_movie:
                 raise _order_error(parsed.unit)
             last_movie = parsed.last_movie or last_movie
