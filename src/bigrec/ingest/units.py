@@ -7,6 +7,7 @@ headers start at a header; ranges of a file of plain rows start at a line.
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,14 +33,15 @@ _SHOWN_BYTES = 1000
 _BOM = b"\xef\xbb\xbf"
 _LINE_FEED, _RETURN = 10, 13
 
-Boundary = Callable[[bytes, int], int]
+Text = bytes | mmap.mmap
+Boundary = Callable[[Text, int], int]
 """Where a piece may start: the first such place in a text behind the line feed that is found first
 at or behind a position; 0 if there is none."""
 _HEADER: Final = re.compile(rb"\n[0-9]+:\r?\n")
 _LINE_START: Final = re.compile(rb"\n(?=[^\r\n])")
 
 
-def next_movie_header(text: bytes, position: int) -> int:
+def next_movie_header(text: Text, position: int) -> int:
     """The Boundary of a file with movie headers: only they have a colon, which is fast to find."""
     colon = text.find(b":", position)
     while colon >= 0:
@@ -50,7 +52,7 @@ def next_movie_header(text: bytes, position: int) -> int:
     return 0
 
 
-def next_line(text: bytes, position: int) -> int:
+def next_line(text: Text, position: int) -> int:
     """The Boundary of a file of plain rows."""
     match = _LINE_START.search(text, position)
     return match.end() if match else 0
@@ -67,7 +69,7 @@ class Piece:
     """One past the last byte."""
     ends_file: bool
     """Whether the file ends here."""
-    text: bytes | None = None
+    text: memoryview | None = None
     """The bytes themselves, of a stream; None for a plain file."""
 
 
@@ -227,19 +229,33 @@ def _cut_stream(
     file: RawFile, boundary: Boundary, unit_bytes: int, skip_lines: int
 ) -> Iterator[Piece]:
     with open_stream(file) as stream:
-        start, text = _skip_head(stream, skip_lines)
-        while block := stream.read(unit_bytes - min(len(text), unit_bytes // 2)):
-            text += block
+        start, kept = _skip_head(stream, skip_lines)
+        while True:
+            # A map of its own goes back to the system as soon as the unit is done.
+            text = mmap.mmap(-1, max(unit_bytes, len(kept) + (unit_bytes + 1) // 2))
+            text[: len(kept)] = kept
+            filled = _fill_from_stream(stream, text, len(kept))
+            if filled < len(text):
+                break
             cut = _last_boundary(text, boundary)
             if cut:
-                yield Piece(file, start, start + cut, ends_file=False, text=text[:cut])
-                start, text = start + cut, text[cut:]
-        if not text:
+                yield Piece(file, start, start + cut, ends_file=False, text=memoryview(text)[:cut])
+                start += cut
+            kept = memoryview(text)[cut:]
+        if not filled:
             raise empty_file_error(file)
-        yield Piece(file, start, start + len(text), ends_file=True, text=text)
+        yield Piece(file, start, start + filled, ends_file=True, text=memoryview(text)[:filled])
 
 
-def _skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes]:
+def _fill_from_stream(stream: BinaryIO, text: mmap.mmap, filled: int) -> int:
+    """Read until `text` is full or the stream ends, a little at a time; return the new end."""
+    view = memoryview(text)
+    while n_read := stream.readinto(view[filled : filled + _SLICE_BYTES]):  # type: ignore[attr-defined]
+        filled += n_read
+    return filled
+
+
+def _skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes | memoryview]:
     """Read over a byte order mark and column headers: (bytes skipped, bytes read beyond them)."""
     if skip_lines:
         return sum(len(stream.readline()) for _ in range(skip_lines)), b""
@@ -259,7 +275,7 @@ def _next_boundary(stream: Any, position: int, size: int, boundary: Boundary) ->
     return size
 
 
-def _last_boundary(text: bytes, boundary: Boundary) -> int:
+def _last_boundary(text: Text, boundary: Boundary) -> int:
     """The last place in `text` where a piece may start, or 0."""
     window = _SEARCH_BYTES
     while True:
