@@ -5,8 +5,8 @@ part runs where its split is named:
 
 --large: ratings a second of the models of pairs. Every side trains on random rows of the train side
   with the complete tables of users and movies: the cells on --cell-steps steps, their second epoch
-  being counted, bigrec on --rows ratings after the first block, which compiles. What bigrec does at
-  the end of an epoch is counted in as its share. Surprise fits SVD on --surprise-rows ratings for
+  being counted, bigrec on --rows ratings after the first block, which compiles. What bigrec does
+  between two epochs is counted in as its share. Surprise fits SVD on --surprise-rows ratings for
   three epochs; making its train set is not counted.
 --small: ratings a second of AutoRec in the second epoch, whole epochs, the cell with its generator.
 --race: seconds until matrix factorisation has the test RMSE (scores clipped) of the cell after its
@@ -187,7 +187,7 @@ def second_epoch_seconds(fit: Callable[..., Any]) -> float:
 
 
 def time_pairs(arguments: argparse.Namespace, model: str, preset: str, *changes: str) -> Any:
-    """Steps of one of bigrec's models of pairs, and its share of the end of an epoch."""
+    """Steps of one of bigrec's models of pairs, and its share of what is done between epochs."""
     import keras
     import tensorflow as tf
 
@@ -217,6 +217,7 @@ def time_pairs(arguments: argparse.Namespace, model: str, preset: str, *changes:
         while n_rows < arguments.rows:
             n_rows += loop.train_block(next(blocks))[1]
         seconds = time.perf_counter() - started
+        loop.between_epochs()
         loop.end_epoch()
         end_seconds = time.perf_counter() - started - seconds
     return {"rate": feed.n_rows / (feed.n_rows * seconds / n_rows + end_seconds)}

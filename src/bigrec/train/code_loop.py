@@ -72,8 +72,8 @@ class CodeLoop:
             *self._trained, self._codes, *self._slots, *self._prior.variables,
             self._dropout_seed.state.value, self.learning_rate_factor,
         ]  # fmt: skip
-        self._train_batch = tf.function(self._step, reduce_retracing=True)
-        self._encode_batch = tf.function(self._encode, reduce_retracing=True)
+        self._train_batch = tf.function(self._step, reduce_retracing=True, autograph=False)
+        self._encode_batch = tf.function(self._encode, reduce_retracing=True, autograph=False)
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on one batch of rows; see Loop."""
@@ -83,9 +83,7 @@ class CodeLoop:
         return float(squares), int(tf.size(block[RATING]))
 
     def end_epoch(self) -> None:
-        """Compute the codes of all rows; refit the means that the decoder is drawn towards."""
-        if self._options.implicit_l2:
-            self._prior.refit(self._decoder)
+        """Compute the codes of all rows."""
         n_at_once = self._options.batch_size
         for start in range(0, self._rows.n_users, n_at_once):
             rows = np.arange(start, min(start + n_at_once, self._rows.n_users))
@@ -94,6 +92,11 @@ class CodeLoop:
             lengths = tf.constant(taken.lengths(), tf.int32)
             codes = self._encode_batch(tf.constant(rows, tf.int32), lengths, columns, ratings)
             self._codes.scatter_update(tf.IndexedSlices(codes, rows))
+
+    def between_epochs(self) -> None:
+        """Refit the means that the decoder is drawn towards."""
+        if self._options.implicit_l2:
+            self._prior.refit(self._decoder)
 
     def _make_dense(self, row: Any, lengths: Any, column: Any, rating: Any) -> _DenseRows:
         counts = tf.math.bincount(column, minlength=len(self._column_base))

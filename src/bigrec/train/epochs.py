@@ -113,6 +113,8 @@ class EpochFit:
 
     def _train_block(self, block: Block, asked: float, received: float) -> None:
         state = self.state
+        if state.epoch > 1 and not state.n_blocks:
+            self.loop.between_epochs()
         squares, n_rows = self.loop.train_block(block)
         check_loss(squares, n_rows, self.spec, self.options, state.epoch)
         state.n_blocks += 1

@@ -158,10 +158,11 @@ def _train_factorization(training: Training, options: DnnOptions) -> keras.Model
         loop.learning_rate_factor.assign(learning_rate_factor(factor_options, epoch))
         task = f"factorisation {epoch}/{factor_options.epochs}"
         training.progress.start(task, feed.n_rows, "ratings")
+        if epoch > 1:
+            loop.between_epochs()
         for block in feed.blocks(epoch):
             _, n_rows = loop.train_block(block)
             training.progress.advance(n_rows, n_rows)
-        loop.end_epoch()
     return model
 
 

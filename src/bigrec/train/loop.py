@@ -45,7 +45,10 @@ class Loop(Protocol):
         """Train on a block; return the sum of squared errors before each step, and the ratings."""
 
     def end_epoch(self) -> None:
-        """What is to be done after the last block of an epoch."""
+        """What the model needs after the last block of an epoch, before it is measured."""
+
+    def between_epochs(self) -> None:
+        """What the next epoch needs of those behind, before its first block."""
 
 
 class PairLoop:
@@ -80,7 +83,10 @@ class PairLoop:
         self._batch_size = options.batch_size
         limit_unrolling()
         # XLA compiles what one device does; an exchange among several is not of its functions.
-        self._train_block = tf.function(self._block, jit_compile=count_devices() == 1)
+        # AutoGraph would take a second to find no Python control flow in it.
+        self._train_block = tf.function(
+            self._block, jit_compile=count_devices() == 1, autograph=False
+        )
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on (n_batches, batch_size) pairs; see Loop."""
@@ -99,16 +105,20 @@ class PairLoop:
         return float(train(pairs, tf.constant(n_batches))), n_batches * batch_size
 
     def end_epoch(self) -> None:
+        """Nothing."""
+
+    def between_epochs(self) -> None:
         """Refit the means that rows are drawn towards."""
         if self._penalty is not None:
-            self._penalty.end_epoch(*self._tables)
+            self._penalty.refit(*self._tables)
             self._is_placed = False  # what is assigned to has other memory
 
     def _block(self, pairs: Any, n_batches: Any) -> Any:
-        total, batch = tf.constant(0.0), tf.constant(0)
-        while batch < n_batches:  # XLA would compile a range anew for every length
-            total += run_step(self._step, *unpack(pairs[batch]))
-            batch += 1
+        def train_batch(batch: Any, total: Any) -> tuple[Any, Any]:
+            return batch + 1, total + run_step(self._step, *unpack(pairs[batch]))
+
+        # XLA would compile a loop with a fixed end anew for every length.
+        _, total = tf.while_loop(lambda batch, _: batch < n_batches, train_batch, (0, 0.0))
         tf.distribute.get_strategy().run(self._optimizer.end_block)
         return total
 
@@ -140,7 +150,7 @@ class RowLoop:
         self.learning_rate_factor = self._optimizer.learning_rate_factor
         self.variables = [variable.value for variable in model.variables]
         self.variables += self._optimizer.variables
-        self._train_batch = tf.function(self._batch, reduce_retracing=True)
+        self._train_batch = tf.function(self._batch, reduce_retracing=True, autograph=False)
 
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on one batch of users; see Loop."""
@@ -150,6 +160,9 @@ class RowLoop:
         return float(squares), int(tf.size(block[RATING]))
 
     def end_epoch(self) -> None:
+        """Nothing."""
+
+    def between_epochs(self) -> None:
         """Nothing."""
 
     def _batch(self, *batch: Any) -> Any:

@@ -76,12 +76,9 @@ class Adaptive:
         self.variables = [self.learning_rate_factor, self._step, *self._first]
         self.variables += [second for second in self._second if second is not None]
 
-    # AutoGraph cannot convert what does nothing, and would warn of it.
-    @tf.autograph.experimental.do_not_convert
     def read_rows(self, inputs: Sequence[Any]) -> None:
         """Nothing: rows are always up to date."""
 
-    @tf.autograph.experimental.do_not_convert
     def end_block(self) -> None:
         """Nothing."""
 

@@ -73,7 +73,7 @@ class FactorPenalty:
             total += tf.reduce_mean(weight * row_sums(tf.square(row)))
         return total
 
-    def end_epoch(self, user_factors: Any, movie_factors: Any) -> None:
+    def refit(self, user_factors: Any, movie_factors: Any) -> None:
         """Refit the means to (n_users, size) and (n_movies, size)."""
         for prior, factors in zip(self._priors, (user_factors, movie_factors), strict=False):
             prior.refit(factors)

@@ -46,6 +46,7 @@ class AddingLoop:
         self.variables = [self.weight]
         self.factors: list[float] = []
         self.n_ended = 0
+        self.prepared_at: list[float] = []
 
     def train_block(self, block: Mapping[str, Any]) -> tuple[float, int]:
         self.weight.assign_add(tf.ones_like(self.weight))
@@ -54,6 +55,9 @@ class AddingLoop:
 
     def end_epoch(self) -> None:
         self.n_ended += 1
+
+    def between_epochs(self) -> None:
+        self.prepared_at.append(float(self.weight[0, 0]))
 
 
 def errors_of(rmse: float) -> Errors:
@@ -142,6 +146,8 @@ def test_epochs_are_summed_up_from_their_blocks(tmp_path: Path) -> None:
         assert epoch.rows_per_second == pytest.approx(24 / epoch.seconds)
     expected = [learning_rate_factor(options, epoch) for epoch in (1, 2, 3) for _ in range(3)]
     assert loop.factors == expected == [0.5] * 3 + [1.0] * 3 + [0.5] * 3
+    # Before the first block of every epoch but the first.
+    assert loop.prepared_at == [N_BLOCKS, 2 * N_BLOCKS]
 
 
 def test_the_end_of_an_epoch_is_not_repeated_after_a_stop_behind_it(tmp_path: Path) -> None:
@@ -164,13 +170,14 @@ def test_the_end_of_an_epoch_is_not_repeated_after_a_stop_behind_it(tmp_path: Pa
 
 
 def test_a_training_goes_on_from_the_middle_of_an_epoch(tmp_path: Path) -> None:
-    fit, _ = make_fit(tmp_path / "c.npz", GradientOptions(epochs=2))
+    fit, loop = make_fit(tmp_path / "c.npz", GradientOptions(epochs=2))
     first = EpochSummary(1, 11.0, None, 0.5, 1.0, 24.0, 0.0)
     fit.state.history.append(first)
     fit.state.epoch, fit.state.n_blocks = 2, 2
     fit.state.squares, fit.state.n_rows = 16 * 20.5, 16
     fit.run()
     assert MODEL.get_weights()[0].item() == 1
+    assert not loop.prepared_at
     assert fit.state.history[0] == first
     assert fit.state.history[1].train_mse == pytest.approx((20 + 21 + 22) / 3)
 

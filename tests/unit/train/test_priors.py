@@ -28,7 +28,7 @@ def test_means_are_the_ridge_fit_of_the_factors(penalty: FactorPenalty) -> None:
     rng = np.random.default_rng(0)
     factors = [tf.constant(rng.normal(size=(n, SIZE)), tf.float32) for n in (N_USERS, N_MOVIES)]
     for _ in range(12):  # each call goes on from the last
-        penalty.end_epoch(*factors)
+        penalty.refit(*factors)
     for matrix, values, mean in zip((pairs, pairs.T), factors, penalty.variables[::2], strict=True):
         n, n_other = matrix.sum(axis=1), matrix.sum(axis=0)
         spread = matrix / np.sqrt(np.maximum(n, 1))[:, None]

@@ -64,7 +64,7 @@ def train(split: Split, name: str, options: Any, n_devices: int) -> tuple[list[A
         block = next(iter(feed.blocks(1)))
         for _ in range(2):
             total, _ = loop.train_block(block)
-            loop.end_epoch()
+            loop.between_epochs()
         for variable in loop.variables if n_devices == 2 else []:
             one, other = (copy.numpy() for copy in variable.values)
             np.testing.assert_array_equal(one, other)
