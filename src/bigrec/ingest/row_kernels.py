@@ -25,7 +25,6 @@ def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-unty
         scratch: uint64, as long as the largest group.
     """
     counts = np.zeros(1 << _RADIX_BITS, np.int64)
-    digit_mask = np.uint64((1 << _RADIX_BITS) - 1)
     for movie in range(n_movies):
         group = keys[starts[movie] : starts[movie + 1]]
         size = group.size
@@ -41,14 +40,21 @@ def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-unty
         largest = np.uint64(0)
         for row in range(size):
             largest = max(largest, group[row])
+        largest >>= np.uint64(32)
+        bits = 0
+        while largest >> np.uint64(bits):
+            bits += 1
+        n_passes = (bits + _RADIX_BITS - 1) // _RADIX_BITS
+        digit_bits = (bits + n_passes - 1) // n_passes
+        digit_mask = np.uint64((1 << digit_bits) - 1)
         source, target = group, scratch[:size]
-        shift = np.uint64(32)
-        while largest >> shift:
-            counts[:] = 0
+        for number in range(n_passes):
+            shift = np.uint64(32 + number * digit_bits)
+            counts[: 1 << digit_bits] = 0
             for row in range(size):
                 counts[(source[row] >> shift) & digit_mask] += 1
             total = 0
-            for digit in range(len(counts)):
+            for digit in range(1 << digit_bits):
                 total, counts[digit] = total + counts[digit], total
             for row in range(size):
                 key = source[row]
@@ -57,8 +63,7 @@ def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-unty
                 counts[digit] = place + 1
                 target[place] = key
             source, target = target, source
-            shift += np.uint64(_RADIX_BITS)
-        if source is not group:
+        if n_passes % 2:
             group[:] = source
 
 
