@@ -1,8 +1,14 @@
-"""Arrays that a worker thread fills again and again, so that their memory is touched only once."""
+"""Memory for large arrays that come and go.
+
+What malloc gives back it keeps for its next caller, in pieces that seldom fit: after some hundred
+units of work that is as much again as is in use. A map of its own goes back to the system.
+"""
 
 from __future__ import annotations
 
+import mmap
 import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,8 +17,19 @@ from numpy.typing import DTypeLike
 Array = np.ndarray[Any, Any]
 
 
+def new_map(n_bytes: int) -> mmap.mmap:
+    """Zeroed memory of its own, in huge pages where the system has them."""
+    memory = mmap.mmap(-1, max(n_bytes, 1), flags=mmap.MAP_PRIVATE)
+    with suppress(OSError):  # of a system without huge pages
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
+
+
 class Workspace(threading.local):
-    """Named scratch arrays, each thread its own. What `array` returns holds until its next call."""
+    """Named scratch arrays of a worker thread, filled again and again: pages are touched once.
+
+    What `array` returns holds until its next call.
+    """
 
     def __init__(self) -> None:
         self._memory: dict[str, Array] = {}
@@ -23,5 +40,5 @@ class Workspace(threading.local):
         n_bytes = size * kind.itemsize
         if name not in self._memory or len(self._memory[name]) < n_bytes:
             self._memory.pop(name, None)  # free it before asking for more
-            self._memory[name] = np.empty(n_bytes + n_bytes // 8, np.uint8)
+            self._memory[name] = np.frombuffer(new_map(n_bytes + n_bytes // 8), np.uint8)
         return self._memory[name][:n_bytes].view(kind)

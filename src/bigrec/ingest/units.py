@@ -20,7 +20,7 @@ from bigrec.ingest.kernels import EXPECTED
 from bigrec.ingest.raw import RawFile, empty_file_error
 from bigrec.ingest.rows import BadLine
 from bigrec.ingest.streams import open_stream
-from bigrec.workspace import Workspace
+from bigrec.workspace import Workspace, new_map
 
 Array = np.ndarray[Any, Any]
 
@@ -231,8 +231,7 @@ def _cut_stream(
     with open_stream(file) as stream:
         start, kept = _skip_head(stream, skip_lines)
         while True:
-            # A map of its own goes back to the system as soon as the unit is done.
-            text = mmap.mmap(-1, max(unit_bytes, len(kept) + (unit_bytes + 1) // 2))
+            text = new_map(max(unit_bytes, len(kept) + (unit_bytes + 1) // 2))
             text[: len(kept)] = kept
             filled = _fill_from_stream(stream, text, len(kept))
             if filled < len(text):
