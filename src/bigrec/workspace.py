@@ -18,11 +18,8 @@ Array = np.ndarray[Any, Any]
 
 
 def new_map(n_bytes: int) -> mmap.mmap:
-    """Zeroed memory of its own, in huge pages where the system has them."""
-    memory = mmap.mmap(-1, max(n_bytes, 1), flags=mmap.MAP_PRIVATE)
-    with suppress(OSError):  # of a system without huge pages
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
+    """Zeroed memory of its own; what of it is not written to costs nothing."""
+    return mmap.mmap(-1, max(n_bytes, 1), flags=mmap.MAP_PRIVATE)
 
 
 class Workspace(threading.local):
@@ -40,5 +37,8 @@ class Workspace(threading.local):
         n_bytes = size * kind.itemsize
         if name not in self._memory or len(self._memory[name]) < n_bytes:
             self._memory.pop(name, None)  # free it before asking for more
-            self._memory[name] = np.frombuffer(new_map(n_bytes + n_bytes // 8), np.uint8)
+            memory = new_map(n_bytes + n_bytes // 8)
+            with suppress(OSError):  # of a system without huge pages
+                memory.madvise(mmap.MADV_HUGEPAGE)
+            self._memory[name] = np.frombuffer(memory, np.uint8)
         return self._memory[name][:n_bytes].view(kind)

@@ -69,7 +69,7 @@ class Piece:
     """One past the last byte."""
     ends_file: bool
     """Whether the file ends here."""
-    text: memoryview | None = None
+    text: memoryview | bytes | None = None
     """The bytes themselves, of a stream; None for a plain file."""
 
 
@@ -243,7 +243,8 @@ def _cut_stream(
             kept = memoryview(text)[cut:]
         if not filled:
             raise empty_file_error(file)
-        yield Piece(file, start, start + filled, ends_file=True, text=memoryview(text)[:filled])
+        # There may be hundreds of small files in a unit, which is too many for maps.
+        yield Piece(file, start, start + filled, ends_file=True, text=text[:filled])
 
 
 def _fill_from_stream(stream: BinaryIO, text: mmap.mmap, filled: int) -> int:
