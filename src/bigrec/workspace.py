@@ -23,7 +23,7 @@ def new_map(n_bytes: int) -> mmap.mmap:
 
 
 class Workspace(threading.local):
-    """Named scratch arrays of a worker thread, filled again and again: pages are touched once.
+    """Named scratch arrays, each thread its own, filled again and again: pages are touched once.
 
     What `array` returns holds until its next call.
     """

@@ -83,7 +83,7 @@ class PairLoop:
         self._batch_size = options.batch_size
         limit_unrolling()
         # XLA compiles what one device does; an exchange among several is not of its functions.
-        # AutoGraph would take a second to find no Python control flow in it.
+        # AutoGraph would take up to a second to find no control flow of Python in it.
         self._train_block = tf.function(
             self._block, jit_compile=count_devices() == 1, autograph=False
         )
