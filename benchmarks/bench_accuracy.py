@@ -6,7 +6,8 @@ validation data carved from train sides; nothing here chooses anything by a test
 With --validation-fraction the blend of the models is measured too; its components then have so much
 less to learn from.
 
-Run `python benchmarks/bench_accuracy.py --data FOLDER [--models NAME,NAME] [--seeds N]`. FOLDER
+Run `python benchmarks/bench_accuracy.py --data FOLDER [--models NAME,NAME] [--seeds N]
+[--set KEY=VALUE]`. FOLDER
 holds anything that `bigrec ingest` reads, or MovieLens-100K as recbole ships it (ml-100k.inter in
 the wheel of recbole 1.2.1, 100,000 ratings, equal to u.data).
 """
@@ -53,6 +54,10 @@ def main() -> None:
         "of the models, which is then measured too",
     )  # fmt: skip
     parser.add_argument("--preset", default="tuned")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
+        help="a hyper-parameter of all the models, such as day_l2=15",
+    )  # fmt: skip
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         store = ingest(arguments.data, Path(scratch))
@@ -65,13 +70,14 @@ def main() -> None:
         ]  # fmt: skip
         describe(store, splits, arguments.seeds)
         report("bias model", [bias_rmse(split) for split in splits], 0.0)
+        changes: dict[str, object] = dict(change.split("=", 1) for change in arguments.changes)
         models, runs = arguments.models.split(","), Path(scratch) / "runs"
         for model in models:
             started = time.perf_counter()
             errors = [
                 bigrec.train(
                     split, model, preset=arguments.preset, runs=runs,
-                    run=f"{model}-{split.name}-{seed}", seed=seed,
+                    run=f"{model}-{split.name}-{seed}", seed=seed, options=changes,
                 ).test_rmse
                 for split in splits
                 for seed in range(arguments.seeds)

@@ -124,8 +124,9 @@ def train(
         find_preset(definition, preset), {k: str(v) for k, v in (options or {}).items()}
     )
     name = run or f"{model}-{split.name}-{preset}"
+    data = split.materialize(with_days=chosen.day_l2 > 0)
     train_model(
-        split.training_data, model, chosen, preset=preset, runs=Path(runs), run=name, seed=seed,
+        data, model, chosen, preset=preset, runs=Path(runs), run=name, seed=seed,
         device=DeviceOptions(device, n_devices, precision, cache), overwrite=overwrite,
         resume=resume,
         checkpoints=CheckpointOptions(checkpoint_steps, checkpoint_minutes), progress=progress,
@@ -211,9 +212,15 @@ class Split:
     @cached_property
     def training_data(self) -> TrainingData:
         """The split materialized for training."""
+        return self.materialize()
+
+    def materialize(self, *, with_days: bool = False) -> TrainingData:
+        """Materialize the split unless it is; with the days of its ratings if a run needs them."""
         from bigrec.datasets.training_data import open_training_data
 
-        return open_training_data(materialize_split(self.saved, budget=self.store.budget))
+        return open_training_data(
+            materialize_split(self.saved, with_days=with_days, budget=self.store.budget)
+        )
 
     def train_batches(
         self, *, batch_size: int = 1024, seed: int = 0, epoch: int = 1
@@ -264,7 +271,8 @@ class Run:
     @cached_property
     def recommender(self) -> Any:
         """The loaded model (bigrec.models.scoring.Scorer)."""
-        return self.directory.recommender(self.split.training_data)
+        data = self.split.materialize(with_days=self.directory.needs_days)
+        return self.directory.recommender(data)
 
     def recommend(self, user_id: int, *, top: int = 10) -> list[RecommendedMovie]:
         """The unseen movies with the highest scores for a user."""

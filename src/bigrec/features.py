@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,19 @@ class BatchSpec:
         return np.clip(scores, self.min_rating, self.max_rating)
 
 
+class Pairs(NamedTuple):
+    """Some ratings with their users and movies."""
+
+    user_index: Array
+    """(n,) int32."""
+    movie_index: Array
+    """(n,) int32."""
+    rating: Array
+    """(n,) float32, stars."""
+    day: Array | None
+    """(n,) uint16, days since 1970; None where they are not known."""
+
+
 @dataclass(frozen=True)
 class UserRows:
     """One side of a split, grouped by user: a sparse user by movie matrix in CSR form."""
@@ -55,6 +68,8 @@ class UserRows:
     """(n_rows,) int32, ascending for each user."""
     rating: Array
     """(n_rows,) float32, stars."""
+    day: Array | None = None
+    """(n_rows,) uint16, days since 1970; None where they are not known."""
 
     @property
     def n_users(self) -> int:
@@ -75,10 +90,11 @@ class UserRows:
         lengths = self.indptr[users + 1] - self.indptr[users]
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         places = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return UserRows(indptr, self.movie_index[places], self.rating[places])
+        day = None if self.day is None else self.day[places]
+        return UserRows(indptr, self.movie_index[places], self.rating[places], day)
 
     def transposed(self, n_movies: int) -> UserRows:
-        """The same ratings by movie: a row for each movie, its users ascending."""
+        """The same ratings by movie, without days: a row for each movie, its users ascending."""
         from scipy.sparse import csr_array  # late: most readers of rows do without SciPy
 
         # SciPy makes all indices as wide as the widest.
@@ -101,14 +117,15 @@ class UserRows:
         enough = int(np.searchsorted(np.cumsum(lengths[users]), n_rows)) + 1
         return np.sort(users[:enough])
 
-    def pair_chunks(self, n_rows: int) -> Iterator[tuple[Array, Array, Array]]:
-        """All rows in order, n_rows at a time: (user_index, movie_index, rating), (n,) each."""
+    def pair_chunks(self, n_rows: int) -> Iterator[Pairs]:
+        """All rows in order, n_rows at a time."""
         for start in range(0, self.n_rows, n_rows):
             stop = min(start + n_rows, self.n_rows)
             places = np.arange(start, stop)
             user_index = (np.searchsorted(self.indptr, places, side="right") - 1).astype(np.int32)
-            yield (
+            yield Pairs(
                 user_index,
                 np.asarray(self.movie_index[start:stop]),
                 np.asarray(self.rating[start:stop]),
+                None if self.day is None else np.asarray(self.day[start:stop]),
             )

@@ -97,7 +97,7 @@ class RunDirectory:
         path = self.folder / "biases.npz"
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return Biases(float(arrays["mean"]), *(arrays[name] for name in _BIAS_ARRAYS))
+                return Biases.from_arrays(arrays)
         except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
 
@@ -116,6 +116,11 @@ class RunDirectory:
     def has_lists(self) -> bool:
         """Whether scores are made from lists of neighbours."""
         return NEIGHBOUR_INDEX in self.representation
+
+    @property
+    def needs_days(self) -> bool:
+        """Whether scores depend on the day, so that the split must come with days."""
+        return bool(self.config["options"].get("day_l2"))
 
     @property
     def needs_keras(self) -> bool:
@@ -152,8 +157,11 @@ class RunDirectory:
         Raises:
             RunError: `data` is another split, the model cannot be read, or a component of a blend
                 is missing or has been trained again.
+            StoreError: scores depend on the day, and the split's days are not there.
         """
         self.check_split(data)
+        if self.needs_days:
+            data.check_days()
         if self.config["model"] == BLEND:
             components = [one.recommender(data) for one in self._components()]
             weights = BlendWeights.from_json(self.config["weights"])
@@ -243,9 +251,6 @@ class RunDirectory:
         except (OSError, ValueError) as error:
             raise RunError(f"{self.folder / name} cannot be read: {error}") from error
         return fields
-
-
-_BIAS_ARRAYS = ("user", "movie", "movie_mean", "user_count", "movie_count")
 
 
 def list_runs(runs: Path) -> list[RunDirectory]:
@@ -372,8 +377,7 @@ def write_run(
     (folder / "representation").mkdir(exist_ok=True)
     for name, values in (representation or {}).items():
         np.save(folder / "representation" / f"{name}.npy", values)
-    arrays = dataclasses.asdict(biases)
-    np.savez(folder / "biases.npz", **arrays)
+    np.savez(folder / "biases.npz", **biases.to_arrays())
     lines = "".join(json.dumps(line) + "\n" for line in history)
     (folder / HISTORY).write_text(lines)
     _write_json(folder / "config.json", config)

@@ -38,7 +38,8 @@ MOVIE_SHIFT: Final = 8
 """A rating of a split travels as one 64-bit integer, a pair:
 user_index << USER_SHIFT | movie_index << MOVIE_SHIFT | half stars."""
 
-HALF_STARS_MASK: Final = (1 << MOVIE_SHIFT) - 1
+RATING_MASK: Final = (1 << MOVIE_SHIFT) - 1
+"""The bits of a pair's half stars."""
 
 MAX_MOVIES: Final = 1 << (USER_SHIFT - MOVIE_SHIFT)
 """Movies of one split, at most: their indices fit a pair."""

@@ -119,7 +119,8 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
     runs = home / "runs"
     assert main(neighbours_argv(home, "r")) == 0
     before = snapshot(runs / "r")
-    arguments = argv(home, "dnn", "r", 4, "--overwrite", "--checkpoint-steps", "1")
+    days = ["--set", "day_l2=15"]  # so that there are shards of its own to clean up
+    arguments = argv(home, "dnn", "r", 4, *days, "--overwrite", "--checkpoint-steps", "1")
     checkpoint = runs / ".r.unfinished" / CHECKPOINT
     with child_at("2/4", arguments) as child:
         saved = checkpoint.stat().st_mtime_ns
@@ -135,8 +136,11 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
     words = capsys.readouterr().err
     assert "1/4" not in words
     assert "4/4" in words
-    assert main(argv(home, "dnn", "whole", 4)) == 0
+    assert main(argv(home, "dnn", "whole", 4, *days)) == 0
     assert_same(open_run(runs, "r"), open_run(runs, "whole"))
+    assert {path.name for path in (runs / "r").iterdir()} == {
+        path.name for path in (runs / "whole").iterdir()
+    }
     assert not checkpoint.parent.exists()
 
 

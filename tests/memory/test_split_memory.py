@@ -18,6 +18,17 @@ CREATE = """
     ]) == 0
     reported = 0
 """
+DAYS = """
+    from bigrec.resources import Budget
+    from bigrec.splits.materialize import materialize_split
+    from bigrec.splits.splits import open_split
+    from bigrec.store.catalog import open_catalog
+    from bigrec.datasets.training_data import open_training_data
+    budget = Budget(memory_bytes=int(sys.argv[2]), threads=2)
+    saved = open_split(open_catalog(Path(sys.argv[1])), "s")
+    shards = materialize_split(saved, with_days=True, budget=budget)
+    reported = len(open_training_data(shards).train.day)
+"""
 FEED = """
     import tensorflow as tf
     from bigrec.datasets.pairs import PairFeed
@@ -32,6 +43,8 @@ def test_neither_shards_nor_feed_need_more_memory_for_eight_times_the_rows(
     small, large = (peak_bytes(CREATE, store, BUDGET_BYTES)[0] for store in stores)
     assert large - small < ALLOWED_GROWTH_BYTES
     assert large < BUDGET_BYTES
+    small, large = (peak_bytes(DAYS, store, BUDGET_BYTES)[0] for store in stores)
+    assert large - small < ALLOWED_GROWTH_BYTES
     shards = [store / "splits" / "s" / "shards" for store in stores]
     (small, _), (large, n_delivered) = (peak_bytes(FEED, folder / "shuffled") for folder in shards)
     assert n_delivered == json.loads((shards[1] / "manifest.json").read_text())["n_train"]

@@ -147,8 +147,8 @@ def make_run(folder: Path, model: keras.Model) -> RunDirectory:
     counts = np.ones(3, np.int32), np.ones(2, np.int32)
     users, movies = np.zeros(3, np.float32), np.zeros(2, np.float32)
     write_run(
-        folder, config={"model": "dnn", "split": {"name": "s", "digest": "aa"}}, history=[],
-        metrics={}, biases=Biases(3.5, users, movies, movies, *counts), model=model,
+        folder, config={"model": "dnn", "options": {}, "split": {"name": "s", "digest": "aa"}},
+        history=[], metrics={}, biases=Biases(3.5, users, movies, movies, *counts), model=model,
         representation={},
     )  # fmt: skip
     return RunDirectory(folder)

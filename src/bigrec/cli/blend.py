@@ -46,7 +46,7 @@ def blend(
     if any(run.needs_keras for run in components):
         load_tensorflow()
     split = the_split_of(components)
-    data = load_split(settings, split)
+    data = load_split(settings, split, with_days=any(run.needs_days for run in components))
     with console.progress_bars() as progress:
         summary = blend_runs(
             components,

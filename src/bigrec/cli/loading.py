@@ -29,26 +29,33 @@ class OpenedRun(NamedTuple):
         return self.run.recommender(self.data)
 
 
-def load_split(settings: Settings, name: str) -> TrainingData:
-    """Open a split for training or testing; its shards are made where they are missing.
+def load_split(settings: Settings, name: str, *, with_days: bool = False) -> TrainingData:
+    """Open a split for training or testing; what is missing of its shards is made.
+
+    Args:
+        settings: where the store is.
+        name: of the split.
+        with_days: whether the days of the ratings are needed too.
 
     Raises:
         SplitError: there is no such split.
     """
     from bigrec.datasets.training_data import open_training_data
-    from bigrec.splits.shards import ready_shards
+    from bigrec.splits.shards import ready_days, ready_shards
     from bigrec.store.catalog import open_catalog
 
     catalog = open_catalog(settings.store)
     shards = ready_shards(catalog, name)
-    if shards is None:
+    if shards is None or (with_days and not ready_days(shards)):
         # What makes shards loads a compiler, which takes longer than an answer from factors.
         from bigrec.splits.materialize import materialize_split
         from bigrec.splits.splits import open_split
 
         saved = open_split(catalog, name)
         with console.progress_bars() as progress:
-            shards = materialize_split(saved, budget=settings.budget, progress=progress)
+            shards = materialize_split(
+                saved, with_days=with_days, budget=settings.budget, progress=progress
+            )
     return open_training_data(shards)
 
 
@@ -62,6 +69,6 @@ def open_trained(settings: Settings, name: str) -> OpenedRun:
     from bigrec.store.catalog import open_catalog
 
     run = open_run(settings.runs, name)
-    data = load_split(settings, run.config["split"]["name"])
+    data = load_split(settings, run.config["split"]["name"], with_days=run.needs_days)
     run.check_split(data)
     return OpenedRun(run, data, open_catalog(settings.store))

@@ -137,7 +137,7 @@ def train(
         console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
     table = _EpochTable(getattr(options, "epochs", 1))
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
-    data = load_split(settings, split)
+    data = load_split(settings, split, with_days=options.day_l2 > 0)
     with console.progress_bars(keep=False) as progress:
         try:
             summary = train_model(

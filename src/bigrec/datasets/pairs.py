@@ -8,14 +8,15 @@ bigrec.schema), to be unpacked where it is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from bigrec.features import PAIRS
-from bigrec.schema import HALF_STARS_MASK, MAX_MOVIES, MOVIE_SHIFT, USER_SHIFT
+from bigrec.schema import MAX_MOVIES, MOVIE_SHIFT, RATING_MASK, USER_SHIFT
 from bigrec.splits.shuffling import shuffle_pairs
 
 Array = np.ndarray[Any, Any]
@@ -24,12 +25,33 @@ BLOCK_BATCHES: Final = 128
 _ROWS_AHEAD: Final = 1 << 20
 
 
-def unpack(pairs: Any) -> tuple[Any, Any, Any]:
+@dataclass(frozen=True)
+class RatingCode:
+    """What the 8 bits of a pair's rating mean: low + step · bits, in stars."""
+
+    low: float
+    step: float
+
+
+HALF_STARS: Final = RatingCode(0.0, 0.5)
+"""The code of a split's shards."""
+
+
+class Shards(NamedTuple):
+    """A shuffled train side on disk."""
+
+    paths: list[Path]
+    """(n,) int64 pairs each."""
+    code: RatingCode
+    """Of their ratings."""
+
+
+def unpack(pairs: Any, code: RatingCode = HALF_STARS) -> tuple[Any, Any, Any]:
     """Unpack a tensor of int64 pairs: user_index and movie_index, int32; rating, float32 stars."""
     user = tf.bitwise.right_shift(pairs, tf.constant(USER_SHIFT, tf.int64))
     movie = tf.bitwise.right_shift(pairs, tf.constant(MOVIE_SHIFT, tf.int64)) & (MAX_MOVIES - 1)
-    half_stars = tf.cast(pairs & HALF_STARS_MASK, tf.int32)
-    return tf.cast(user, tf.int32), tf.cast(movie, tf.int32), tf.cast(half_stars, tf.float32) / 2
+    bits = tf.cast(tf.cast(pairs & RATING_MASK, tf.int32), tf.float32)
+    return tf.cast(user, tf.int32), tf.cast(movie, tf.int32), bits * code.step + code.low
 
 
 class PairFeed:

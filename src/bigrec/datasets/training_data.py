@@ -15,6 +15,7 @@ import numpy as np
 
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
+from bigrec.splits.shards import are_current
 
 Array = np.ndarray[Any, Any]
 
@@ -39,6 +40,27 @@ class TrainingData:
         """The fields of the split's SplitSpec, as saved beside the shards."""
         fields: dict[str, Any] = json.loads((self.folder.parent / "split.json").read_text())
         return dict(fields["spec"])
+
+    @cached_property
+    def has_days(self) -> bool:
+        """Whether the sides come with the days of their ratings."""
+        return are_current(self._days, self.split_digest)
+
+    def check_days(self) -> None:
+        """Make sure that the sides come with days.
+
+        Raises:
+            StoreError: they do not.
+        """
+        if not self.has_days:
+            raise StoreError(
+                f"day_l2 needs the days of split {self.split!r}, and they are not materialized",
+                hint="call materialize_split(split, with_days=True), then open it again",
+            )
+
+    @property
+    def _days(self) -> Path:
+        return self.folder.parent / "days"
 
     @cached_property
     def user_ids(self) -> Array:
@@ -83,6 +105,7 @@ class TrainingData:
             np.load(folder / "indptr.npy"),
             np.load(folder / "movie_index.npy", mmap_mode="r"),
             np.load(folder / "rating.npy", mmap_mode="r"),
+            np.load(self._days / f"{side}.npy", mmap_mode="r") if self.has_days else None,
         )
 
 

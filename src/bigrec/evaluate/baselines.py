@@ -35,7 +35,7 @@ def measure_baselines(test: UserRows, spec: BatchSpec, biases: Biases) -> list[B
     """
     names = ("global-mean", "movie-mean", "bias")
     squares, absolutes = np.zeros(3), np.zeros(3)
-    for user_index, movie_index, rating in test.pair_chunks(_ROWS_AT_ONCE):
+    for user_index, movie_index, rating, _ in test.pair_chunks(_ROWS_AT_ONCE):
         scores = np.stack(
             [
                 np.full(len(rating), spec.mean_rating, np.float32),

@@ -59,7 +59,12 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
     return Comparison(
         data.protocol,
         tuple(sorted(rows, key=lambda row: row.test_rmse)),
-        tuple(measure_baselines(data.test, data.spec, runs[0].biases())),
+        # The baseline knows no days; nor does it learn beside days where there is a choice.
+        tuple(
+            measure_baselines(
+                data.test, data.spec, min(runs, key=lambda run: run.needs_days).biases()
+            )
+        ),
     )
 
 

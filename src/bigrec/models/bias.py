@@ -2,16 +2,22 @@
 
     score(u, m) = mean + user_bias[u] + movie_bias[m]
 
-It is a baseline, what tuned models start from, and the fallback for pairs that a model cannot
-score. `bias_fit` fits it, and is a module of its own because its compiled loops take time to load.
+and perhaps one of the user on the day (see `day_bias`). It is a baseline, what tuned models start
+from, and the fallback for pairs that a model cannot score. `bias_fit` fits it, and is a module of
+its own because its compiled loops take time to load.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from bigrec.features import UserRows
+    from bigrec.models.day_bias import DayBiases
 
 Array = np.ndarray[Any, Any]
 
@@ -19,6 +25,9 @@ USER_PENALTY: Final = 5.0
 """Ridge penalty of a user's bias: train rows at which the bias is half of the mean deviation."""
 MOVIE_PENALTY: Final = 3.0
 """Likewise of a movie's."""
+
+_ARRAYS: Final = ("user", "movie", "movie_mean", "user_count", "movie_count")
+_DAY_ARRAYS: Final = {"day_indptr": "indptr", "day": "day", "day_bias": "bias"}
 
 
 @dataclass(frozen=True)
@@ -37,12 +46,48 @@ class Biases:
     """(n_users,) int32: train rows of each user."""
     movie_count: Array
     """(n_movies,) int32: train rows of each movie."""
+    days: DayBiases | None = None
+    """Biases of users on single days, if they were asked for."""
+
+    def to_arrays(self) -> dict[str, Any]:
+        """All numbers by name, as `from_arrays` takes them."""
+        arrays: dict[str, Any] = {"mean": self.mean}
+        arrays |= {name: getattr(self, name) for name in _ARRAYS}
+        if self.days is not None:
+            arrays |= {name: getattr(self.days, field) for name, field in _DAY_ARRAYS.items()}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Biases:
+        """The biases that `to_arrays` gave."""
+        days = None
+        if "day" in arrays:
+            from bigrec.models.day_bias import DayBiases  # late: it loads a compiler
+
+            days = DayBiases(**{field: arrays[name] for name, field in _DAY_ARRAYS.items()})
+        user, movie, movie_mean, user_count, movie_count = (arrays[name] for name in _ARRAYS)
+        return cls(float(arrays["mean"]), user, movie, movie_mean, user_count, movie_count, days)
 
     def score_pairs(self, user_index: Array, movie_index: Array) -> Array:
         """Scores of pairs: (n,) float32. An index below 0 stands for an unknown id: bias 0."""
         user = np.where(user_index >= 0, self.user[user_index], 0)
         movie = np.where(movie_index >= 0, self.movie[movie_index], 0)
         return (self.mean + user + movie).astype(np.float32)
+
+    def of_days(self, user_index: Array, day: Array | None) -> Array:
+        """What the day adds to scores of pairs: (n,) float32, 0 without day biases or a day.
+
+        Args:
+            user_index: (n,) int32; below 0 for an unknown user.
+            day: (n,) int, days since 1970, below 0 for an unknown one; None if all are unknown.
+        """
+        if self.days is None or day is None:
+            return np.zeros(len(user_index), np.float32)
+        return self.days.of_pairs(user_index, day)
+
+    def less_days(self, rows: UserRows) -> Array:
+        """The ratings of the train side as models learn from them: (n_rows,) float32, stars."""
+        return rows.rating if self.days is None else self.days.less_days(rows)
 
     def fold_in(self, movie_index: Array, rating: Array) -> float:
         """The bias of a person who is not in the data, as `bias_fit` would find it.

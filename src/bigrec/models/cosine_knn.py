@@ -102,7 +102,7 @@ def fit(
         RunError: the checkpoint is damaged, or of another search.
     """
     budget = budget or Budget()
-    ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
+    ratings = sparse(rows.indptr, rows.movie_index, biases.less_days(rows))
     of_users = options.basis == "user"
     n_lists, unit = (spec.n_users, "users") if of_users else (spec.n_movies, "movies")
     needs = estimate_memory(rows, spec, options, biases)

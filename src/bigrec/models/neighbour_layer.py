@@ -95,7 +95,7 @@ class NeighbourScores(keras.layers.Layer):
         rows, lists = scorer.rows, scorer.lists
         self.indptr.assign(rows.indptr)
         self.movie_index.assign(rows.movie_index)
-        self.rating.assign(rows.rating)
+        self.rating.assign(scorer.biases.less_days(rows))
         self.user_base.assign(lists.user_base)
         self.movie_base.assign(lists.movie_base)
         self.neighbour_index.assign(lists.neighbour_index)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numba
@@ -80,7 +80,7 @@ class NeighbourScorer(Scorer):
         self._index = read_only(lists.neighbour_index)
         self._similarity = read_only(lists.neighbour_similarity)
         self._sides = Sides(lists.user_base.astype(np.float64), lists.movie_base.astype(np.float64))
-        self._ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
+        self._ratings = sparse(rows.indptr, rows.movie_index, biases.less_days(rows))
 
     def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
         """Score pairs: (n,), (n,) to (n,) float32, unclipped."""
@@ -130,7 +130,8 @@ class NeighbourScorer(Scorer):
             np.array([level], np.float32), self.lists.movie_base,
         )  # fmt: skip
         row = UserRows(np.array([0, len(rating)]), movie_index, rating)
-        scorer = NeighbourScorer(alone, self.rule, row, self.spec, self.biases)
+        biases = replace(self.biases, days=None)  # of users of the data
+        scorer = NeighbourScorer(alone, self.rule, row, self.spec, biases)
         return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])
 
     def _score(self, users: Array, starts: Array, movies: Array) -> Array:

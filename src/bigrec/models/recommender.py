@@ -90,6 +90,8 @@ class Recommender(Scorer):
     def _complete_rows(self, users: Array) -> Array:
         taken = self.rows.take(users)
         dense = np.zeros((len(users), self.spec.n_movies), np.float32)
-        dense[np.repeat(np.arange(len(users)), taken.lengths()), taken.movie_index] = taken.rating
+        place = np.repeat(np.arange(len(users)), taken.lengths())
+        rating = taken.rating - self.biases.of_days(users[place], taken.day)
+        dense[place, taken.movie_index] = rating
         completed = self._call(tf.constant(users.astype(np.int32)), tf.constant(dense)).numpy()
         return np.asarray(completed)

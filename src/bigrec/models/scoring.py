@@ -114,7 +114,7 @@ class Scorer(abc.ABC):
 
     @abc.abstractmethod
     def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
-        """Score pairs whose user and movie have train rows, unclipped.
+        """Score pairs whose user and movie have train rows, unclipped, whatever the day.
 
         Args:
             user_index: (n,) int32. Sorted input is fastest.
@@ -156,33 +156,39 @@ class Scorer(abc.ABC):
         """
         return None
 
-    def score_pairs(self, user_index: Array, movie_index: Array) -> tuple[Array, Array]:
+    def score_pairs(
+        self, user_index: Array, movie_index: Array, day: Array | None = None
+    ) -> tuple[Array, Array]:
         """Score pairs.
 
         Args:
             user_index: (n,) int32; below 0 for an unknown user. Sorted input is fastest.
             movie_index: (n,) int32; below 0 for an unknown movie.
+            day: (n,) int, days since 1970, below 0 for an unknown one, if they are known at all.
+                It matters to a run with day biases.
 
         Returns:
             (n,) float32 scores, clipped, and (n,) bool, whether the fallback gave them.
         """
-        scores, cold = self._score_unclipped(user_index, movie_index)
+        scores, cold = self._score_unclipped(user_index, movie_index, day)
         return self.spec.clip(scores), cold
 
     def errors_on(self, side: UserRows) -> Errors:
         """Errors over all ratings of one side, streamed; at least one rating."""
         return measure_errors(self._score_unclipped, side, self.spec, self.biases)
 
-    def _score_unclipped(self, user_index: Array, movie_index: Array) -> tuple[Array, Array]:
+    def _score_unclipped(
+        self, user_index: Array, movie_index: Array, day: Array | None
+    ) -> tuple[Array, Array]:
         cold = self.biases.is_cold(user_index, movie_index)
         scores = self.biases.score_pairs(user_index, movie_index)
         warm = np.flatnonzero(~cold)
         scores[warm] = self.score_warm_pairs(user_index[warm], movie_index[warm])
-        return scores, cold
+        return scores + self.biases.of_days(user_index, day), cold
 
 
 def measure_errors(
-    score: Callable[[Array, Array], tuple[Array, Array]],
+    score: Callable[[Array, Array, Array | None], tuple[Array, Array]],
     side: UserRows,
     spec: BatchSpec,
     biases: Biases,
@@ -190,8 +196,8 @@ def measure_errors(
     """Measure scores against all ratings of one side, in memory that does not grow with it.
 
     Args:
-        score: user_index, movie_index (n,) int32 to scores, not clipped, (n,) float32, and whether
-            the fallback gave them, (n,) bool.
+        score: user_index, movie_index, (n,) int32, and days, (n,) uint16 or None, to scores, not
+            clipped, (n,) float32, and whether the fallback gave them, (n,) bool.
         side: the ratings, at least one.
         spec: the scale.
         biases: for the train counts that the deciles go by.
@@ -201,8 +207,8 @@ def measure_errors(
     by_movie, by_user = np.zeros((3, _N_GROUPS)), np.zeros((3, _N_GROUPS))
     unclipped = np.zeros(2)
     n_fallback = 0
-    for user_index, movie_index, rating in side.pair_chunks(_ROWS_AT_ONCE):
-        scores, cold = score(user_index, movie_index)
+    for user_index, movie_index, rating, day in side.pair_chunks(_ROWS_AT_ONCE):
+        scores, cold = score(user_index, movie_index, day)
         difference = scores.astype(np.float64) - rating
         unclipped += np.square(difference).sum(), np.abs(difference).sum()
         difference = spec.clip(scores).astype(np.float64) - rating

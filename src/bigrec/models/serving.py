@@ -2,7 +2,7 @@
 
 Whatever a scorer does in NumPy around its Keras models is done here in the graph: ids are looked
 up, rows of ratings are gathered, scores are blended, cold pairs get the bias model's score, and all
-is clipped to the scale.
+is clipped to the scale. Only days are left out: a score is that of a day without ratings.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class _RowScores(tf.Module):
         rows = recommender.rows
         self._indptr = _constant(rows.indptr.astype(np.int64))
         self._movie_index = _constant(np.asarray(rows.movie_index))
-        self._rating = _constant(np.asarray(rows.rating))
+        self._rating = _constant(np.asarray(recommender.biases.less_days(rows)))
 
     def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
         users, place = tf.unique(user_index)

@@ -83,7 +83,7 @@ class RatingSimilarity:
             users = raters[start : start + _USERS_AT_ONCE]
             taken = self._rows.take(users)
             deviations = self._deviations(
-                np.repeat(users, taken.lengths()), taken.movie_index, taken.rating
+                np.repeat(users, taken.lengths()), taken.movie_index, taken.rating, taken.day
             )
             own = deviations[taken.movie_index == movie]  # one a user, in order
             dots += np.bincount(
@@ -97,13 +97,14 @@ class RatingSimilarity:
     @cached_property
     def _norms(self) -> Array:
         squares = np.zeros(len(self._biases.movie))
-        for user, movie, rating in self._rows.pair_chunks(_ROWS_AT_ONCE):
-            deviations = self._deviations(user, movie, rating)
+        for user, movie, rating, day in self._rows.pair_chunks(_ROWS_AT_ONCE):
+            deviations = self._deviations(user, movie, rating, day)
             squares += np.bincount(movie, np.square(deviations), len(squares))
         return np.sqrt(squares)
 
-    def _deviations(self, user: Array, movie: Array, rating: Array) -> Array:
-        return np.asarray(rating - self._biases.score_pairs(user, movie), np.float64)
+    def _deviations(self, user: Array, movie: Array, rating: Array, day: Array | None) -> Array:
+        expected = self._biases.score_pairs(user, movie) + self._biases.of_days(user, day)
+        return np.asarray(rating - expected, np.float64)
 
 
 def unit_rows(vectors: Array) -> Array:

@@ -21,7 +21,7 @@ import polars as pl
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
-from bigrec.schema import MOVIE_ID, RATING, USER_ID
+from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.writer import publishing_file
 
@@ -44,21 +44,24 @@ class PredictSummary:
 
 
 def read_pairs(path: Path) -> pl.DataFrame:
-    """Read a csv file with the columns user_id and movie_id.
+    """Read a csv file with the columns user_id, movie_id and perhaps date (YYYY-MM-DD).
 
     Raises:
-        DataError: the file is missing, lacks a column, or holds something that is no id.
+        DataError: the file is missing, lacks a column, or holds something that is no id or date.
     """
     if not path.exists():
         raise DataError(f"{path} is missing")
     try:
-        frame = pl.read_csv(path, schema_overrides={USER_ID: pl.Int64, MOVIE_ID: pl.Int64})
-        return frame.select(USER_ID, MOVIE_ID)
+        types = {USER_ID: pl.Int64, MOVIE_ID: pl.Int64, DATE: pl.String}
+        frame = pl.read_csv(path, schema_overrides=types)
+        dates = [DATE] if DATE in frame.columns else []
+        return frame.select(USER_ID, MOVIE_ID, *(pl.col(name).str.to_date() for name in dates))
     except pl.exceptions.PolarsError as error:
         found = next(csv.reader(path.read_text(errors="replace").splitlines()[:1]), [])
         raise DataError(
             f"{path} cannot be read as pairs: expected columns user_id and movie_id with whole "
-            f"numbers, found the header {','.join(found)!r}: {str(error).splitlines()[0]}"
+            f"numbers, and perhaps date (YYYY-MM-DD), found the header {','.join(found)!r}: "
+            f"{str(error).splitlines()[0]}"
         ) from error
 
 
@@ -70,7 +73,8 @@ def predict_pairs(
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
-        pairs: user_id and movie_id, any order; the output keeps it.
+        pairs: user_id, movie_id and perhaps date, any order; the output keeps it. Dates matter to
+            a run with day biases.
         output: ends in .csv, .parquet or .txt; see the module.
 
     Raises:
@@ -100,7 +104,11 @@ def predict_probe(
     """
     if output is not None:
         _check_ending(output)
-    pairs = catalog.probe().select(USER_ID, MOVIE_ID).collect()
+    probe = catalog.probe().select(USER_ID, MOVIE_ID)
+    if recommender.biases.days is not None:
+        dates = catalog.ratings().select(USER_ID, MOVIE_ID, DATE)
+        probe = probe.join(dates, on=[USER_ID, MOVIE_ID], how="left", maintain_order="left")
+    pairs = probe.collect()
     scored = _score(recommender, data, pairs)
     if output is not None:
         _write_scored(scored, output)
@@ -129,16 +137,23 @@ def _check_ending(output: Path) -> None:
 
 
 def _score(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
-    """The pairs with score and is_fallback."""
+    """The ids of the pairs with score and is_fallback."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())
+    day = np.full(len(pairs), -1, np.int32)
+    if DATE in pairs.columns:
+        day = pairs[DATE].cast(pl.Int32).fill_null(-1).to_numpy()
     order = np.lexsort((movie_index, user_index))
     scores = np.empty(len(pairs), np.float32)
     cold = np.empty(len(pairs), bool)
     for start in range(0, len(pairs), _ROWS_AT_ONCE):
         part = order[start : start + _ROWS_AT_ONCE]
-        scores[part], cold[part] = recommender.score_pairs(user_index[part], movie_index[part])
-    return pairs.with_columns(score=pl.Series(scores), is_fallback=pl.Series(cold))
+        scores[part], cold[part] = recommender.score_pairs(
+            user_index[part], movie_index[part], day[part]
+        )
+    return pairs.select(USER_ID, MOVIE_ID).with_columns(
+        score=pl.Series(scores), is_fallback=pl.Series(cold)
+    )
 
 
 def _write_scored(scored: pl.DataFrame, output: Path) -> None:

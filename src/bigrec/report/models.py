@@ -54,7 +54,10 @@ def describe_models(
         progress: told of finished models.
     """
     runs = [RunDirectory(folder) for folder in run_folders]
-    data = open_training_data(materialize_split(split, budget=budget, progress=progress))
+    with_days = any(run.needs_days for run in runs)
+    data = open_training_data(
+        materialize_split(split, with_days=with_days, budget=budget, progress=progress)
+    )
     comparison = compare_runs(runs, data)
     best = _best_of_each_model(comparison, runs)
     pairs = sample_pairs(data)

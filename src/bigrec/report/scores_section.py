@@ -36,6 +36,8 @@ class SampledPairs:
     """(n,) int32."""
     rating: Array
     """(n,) float32, stars."""
+    day: Array | None
+    """(n,) uint16, days since 1970; None where they are not known."""
     n_users: int
     is_sample: bool
     """Whether the test side has more."""
@@ -60,14 +62,14 @@ def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 
     rows = data.test.take(drawn)
     user_index = np.repeat(drawn, rows.lengths()).astype(np.int32)
     return SampledPairs(
-        user_index, np.asarray(rows.movie_index), np.asarray(rows.rating), len(drawn),
+        user_index, np.asarray(rows.movie_index), np.asarray(rows.rating), rows.day, len(drawn),
         is_sample=rows.n_rows < data.test.n_rows,
     )  # fmt: skip
 
 
 def score_sample(recommender: Scorer, pairs: SampledPairs) -> Array:
     """Scores of the sample, clipped to the scale: (n,) float32."""
-    scores, _ = recommender.score_pairs(pairs.user_index, pairs.movie_index)
+    scores, _ = recommender.score_pairs(pairs.user_index, pairs.movie_index, pairs.day)
     return scores
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from bigrec.report.figures import Figure, Section, legend_filter, new_chart, share, tooltips
 from bigrec.report.theme import SERIES
 from bigrec.resources import SILENT, Budget, Progress
-from bigrec.schema import DATE, FIRST_DATE, HALF_STARS_MASK, LAST_DATE, RATING
+from bigrec.schema import DATE, FIRST_DATE, LAST_DATE, RATING, RATING_MASK
 from bigrec.splits.kernels import N_SIDES, TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import scan_ratings
 from bigrec.splits.spec import SplitSpec
@@ -77,7 +77,7 @@ def _count_sides(split: Split, budget: Budget, progress: Progress) -> pl.DataFra
         split.catalog, split.selection(), budget, progress, "counting", columns={RATING, DATE}
     )
     for rows in rows_read:
-        half_stars = rows.pair & HALF_STARS_MASK
+        half_stars = rows.pair & RATING_MASK
         places = (month_of_day[rows.day] * _N_STARS + half_stars) * N_SIDES + rows.side
         counts += np.bincount(places, minlength=counts.size).reshape(shape)
     months, stars, sides = (found.tolist() for found in np.nonzero(counts))

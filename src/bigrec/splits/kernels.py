@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.schema import HALF_STARS_MASK, MAX_MOVIES, MOVIE_SHIFT, USER_SHIFT
+from bigrec.schema import MAX_MOVIES, MOVIE_SHIFT, RATING_MASK, USER_SHIFT
 from bigrec.splits.random_key import PRIME, key_formula
 
 Array = np.ndarray[Any, Any]
@@ -119,7 +119,7 @@ def movie_of(pair):  # type: ignore[no-untyped-def]
 @compiled
 def half_stars_of(pair):  # type: ignore[no-untyped-def]
     """The rating of a pair in half stars."""
-    return pair & HALF_STARS_MASK
+    return pair & RATING_MASK
 
 
 @compiled

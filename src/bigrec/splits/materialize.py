@@ -27,6 +27,7 @@ from bigrec.errors import StoreError
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.schema import RATING
 from bigrec.splits.array_file import ArrayFile, save_array
+from bigrec.splits.days import write_days
 from bigrec.splits.kernels import N_SIDES, TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import SelectedRows, scan_selected
 from bigrec.splits.shards import FORMAT_VERSION, are_current
@@ -94,12 +95,17 @@ class _Orderer:
 
 
 def materialize_split(
-    split: Split, *, budget: Budget | None = None, progress: Progress = SILENT
+    split: Split,
+    *,
+    with_days: bool = False,
+    budget: Budget | None = None,
+    progress: Progress = SILENT,
 ) -> Path:
     """Write a split's shards unless they are there already.
 
     Args:
         split: a saved split.
+        with_days: whether to write the days of the ratings too; see `days`.
         budget: threads and memory.
         progress: told of finished rows.
 
@@ -109,9 +115,15 @@ def materialize_split(
     Raises:
         StoreError: the store has no ratings by user.
     """
-    if are_current(split.shards, split.digest):
-        return split.shards
     budget = budget or Budget()
+    if not are_current(split.shards, split.digest):
+        _write_shards(split, budget, progress)
+    if with_days:
+        write_days(split, budget, progress)
+    return split.shards
+
+
+def _write_shards(split: Split, budget: Budget, progress: Progress) -> None:
     layout = split.catalog.layout
     if not layout.parts(layout.ratings_by_user):
         raise StoreError(
@@ -153,7 +165,6 @@ def materialize_split(
             digests[partial / name] = save_array(partial / name, ids)
         digests |= _shuffle_shards(partial, n_shards, seed, budget, progress)
         _write_manifest(partial, split, half_stars / 2, digests)
-    return split.shards
 
 
 class _SideWriter:

@@ -27,8 +27,14 @@ def ready_shards(catalog: Catalog, name: str) -> Path | None:
     return shards if are_current(shards, spec.digest(catalog.manifest.fingerprint)) else None
 
 
+def ready_days(shards: Path) -> bool:
+    """Whether the days of these shards are there as well."""
+    fields = json.loads((shards / "manifest.json").read_text())
+    return are_current(shards.parent / "days", fields["split_digest"])
+
+
 def are_current(shards: Path, digest: str) -> bool:
-    """Whether a folder holds the shards of the split with this digest, in the format of now."""
+    """Whether a folder holds the shards, or days, of this split, in the format of now."""
     path = shards / "manifest.json"
     if not path.exists():
         return False
@@ -39,17 +45,19 @@ def are_current(shards: Path, digest: str) -> bool:
 def damaged_files(shards: Path) -> list[tuple[str, str]]:
     """The files of a materialized split that are not as they were written: (name, what is wrong).
 
+    Its days are among them, where it has them.
+
     Empty where all is well, and where the split is not materialized.
     """
-    path = shards / "manifest.json"
-    if not path.exists():
-        return []
     damaged = []
-    for name, digest in json.loads(path.read_text())["files"].items():
-        if not (shards / name).is_file():
-            damaged.append((name, "it is missing"))
-        elif file_digest(shards / name) != digest:
-            damaged.append((name, "its digest differs from the manifest's"))
+    for folder, prefix in ((shards, ""), (shards.parent / "days", "days/")):
+        path = folder / "manifest.json"
+        files = json.loads(path.read_text())["files"] if path.exists() else {}
+        for name, digest in files.items():
+            if not (folder / name).is_file():
+                damaged.append((prefix + name, "it is missing"))
+            elif file_digest(folder / name) != digest:
+                damaged.append((prefix + name, "its digest differs from the manifest's"))
     return damaged
 
 

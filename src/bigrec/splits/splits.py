@@ -5,6 +5,7 @@ splits/NAME/users.parquet     user_id, n_train, n_validation, n_test; row number
                               of leave-last also test_from_date, test_from_movie_id
 splits/NAME/movies.parquet    movie_id, n_train, n_validation, n_test; row number = movie_index
 splits/NAME/shards/           once materialized (see materialize)
+splits/NAME/days/             once a training asked for them (see days)
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ class Split:
     def shards(self) -> Path:
         """Where its materialized form is, if anywhere."""
         return self.folder / "shards"
+
+    @property
+    def days(self) -> Path:
+        """Where the days of its materialized form are, if anywhere."""
+        return self.folder / "days"
 
     @property
     def train(self) -> pl.LazyFrame:

@@ -17,6 +17,7 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import RunError, SplitError
 from bigrec.features import UserRows
+from bigrec.models.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Progress
@@ -74,9 +75,9 @@ def blend_runs(
         SettingsError: a name that cannot be a folder's.
         SplitError: the split has no validation side.
         RunError: the run exists already, a component is given twice, is a blend itself, or was
-            trained on another state of the split.
+            trained on another state of the split, or components differ in day_l2.
     """
-    _check_components(components)
+    day_l2 = _check_components(components)
     if data.validation is None:
         raise SplitError(
             f"split {data.split!r} has no validation side, which a blend is fitted to",
@@ -88,7 +89,7 @@ def blend_runs(
         "run": run,
         "model": BLEND,
         "preset": "ridge",
-        "options": {},
+        "options": {"day_l2": day_l2} if day_l2 else {},
         "seed": seed,
         "components": [
             {"run": one.name, "model": one.config["model"], "digest": one.digest}
@@ -100,9 +101,9 @@ def blend_runs(
     }
     with writing_run(runs, run, config, overwrite=overwrite, resume=False) as folder:
         scorers = {one.name: one.recommender(data) for one in components}
-        weights = fit_blend(scorers, *_draw_pairs(data.validation, seed))
-        fit_seconds = time.perf_counter() - started
         biases = components[0].biases()
+        weights = fit_blend(scorers, *_draw_pairs(data.validation, biases, seed))
+        fit_seconds = time.perf_counter() - started
         blend = Blend(tuple(scorers.values()), weights, data.train, data.spec, biases)
         progress.start("testing the blend", data.test.n_rows, "ratings")
         errors = blend.errors_on(data.test)
@@ -130,7 +131,7 @@ def fit_blend(
         scorers: the components by the names of their runs, all of one split.
         user_index: (n,) int32. Sorted input is fastest.
         movie_index: (n,) int32.
-        rating: (n,) float32, stars.
+        rating: (n,) float32, stars, less day biases if the components have them.
     """
     biases = next(iter(scorers.values())).biases
     warm = ~biases.is_cold(user_index, movie_index)
@@ -163,10 +164,18 @@ def fit_blend(
     )
 
 
-def _check_components(components: Sequence[RunDirectory]) -> None:
+def _check_components(components: Sequence[RunDirectory]) -> float:
+    """Refuse components that do not go together; the penalty of day biases that they share."""
     names = [one.name for one in components]
     if len(set(names)) < len(names):
         raise RunError(f"expected each run once, found {', '.join(names)}")
+    penalties = {one.name: float(one.config["options"].get("day_l2", 0)) for one in components}
+    if len(set(penalties.values())) > 1:
+        given = ", ".join(f"{name} {penalty:g}" for name, penalty in penalties.items())
+        raise RunError(
+            f"a blend needs components of one day_l2, found {given}",
+            hint="train them alike, with the same --set day_l2=N or all without",
+        )
     for one in components:
         if one.config["model"] == BLEND:
             raise RunError(
@@ -174,11 +183,13 @@ def _check_components(components: Sequence[RunDirectory]) -> None:
                 hint="name its components: "
                 + ", ".join(own["run"] for own in one.config["components"]),
             )
+    return next(iter(penalties.values()))
 
 
-def _draw_pairs(side: UserRows, seed: int) -> tuple[Array, Array, Array]:
-    """user_index, movie_index, rating of whole users, by user: (n,) each."""
+def _draw_pairs(side: UserRows, biases: Biases, seed: int) -> tuple[Array, Array, Array]:
+    """user_index, movie_index, rating less day biases of whole users, by user: (n,) each."""
     users = side.sample_users(_FITTED_ROWS, seed)
     rows = side.take(users)
     user_index = np.repeat(users, rows.lengths()).astype(np.int32)
-    return user_index, np.asarray(rows.movie_index), np.asarray(rows.rating)
+    rating = rows.rating - biases.of_days(user_index, rows.day)
+    return user_index, np.asarray(rows.movie_index), rating

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TypeGuard
 
 import keras
 
-from bigrec.datasets.pairs import PairFeed
+from bigrec.datasets.pairs import HALF_STARS, PairFeed, RatingCode, Shards
+from bigrec.datasets.recoding import recode_shards
 from bigrec.datasets.training_data import TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
+from bigrec.features import UserRows
 from bigrec.models import matrix_factorization
 from bigrec.models.autorec import AutoRecOptions
 from bigrec.models.dnn import DnnOptions
@@ -107,23 +113,37 @@ def _fit(training: Training, options: GradientOptions) -> Fitted:
     if training.definition.has_dense_layers(options):
         build = partial(build, policy=POLICIES[training.device.precision])
     model = build(data.spec, options, training.biases)
+    rows = dataclasses.replace(data.train, rating=training.biases.less_days(data.train))
     loop: Loop
     feed: Feed
-    if _is_by_codes(options):
-        rows = data.train
-        if options.basis == "item":
-            rows = rows.transposed(data.spec.n_movies)
-        loop = CodeLoop(model, options, rows, training.biases)
-        feed = RowFeed(rows, batch_size=options.batch_size, seed=seed)
-    elif takes_rows(model):
-        loop = RowLoop(model, options, data.spec.n_movies)
-        feed = _deal(RowFeed(data.train, batch_size=options.batch_size, seed=seed))
-    else:
-        # A checkpoint holds what the start has become.
-        if isinstance(options, DnnOptions) and options.start_from_factors and not training.resume:
-            start_from_factorization(model, _train_factorization(training, options))
-        loop = _pair_loop(training, model, options)
-        feed = _pair_feed(training, options)
+    with ExitStack() as stack:
+        if _is_by_codes(options):
+            if options.basis == "item":
+                rows = rows.transposed(data.spec.n_movies)
+            loop = CodeLoop(model, options, rows, training.biases)
+            feed = RowFeed(rows, batch_size=options.batch_size, seed=seed)
+        elif takes_rows(model):
+            loop = RowLoop(model, options, data.spec.n_movies)
+            feed = _deal(RowFeed(rows, batch_size=options.batch_size, seed=seed))
+        else:
+            shards = stack.enter_context(_shards(training, rows))
+            # A checkpoint holds what the start has become.
+            if (
+                isinstance(options, DnnOptions)
+                and options.start_from_factors
+                and not training.resume
+            ):
+                trained = _train_factorization(training, options, shards)
+                start_from_factorization(model, trained)
+            loop = _pair_loop(training, model, options, shards.code)
+            feed = _pair_feed(training, options, shards.paths)
+        return _run_epochs(training, model, loop, feed, options)
+
+
+def _run_epochs(
+    training: Training, model: keras.Model, loop: Loop, feed: Feed, options: GradientOptions
+) -> Fitted:
+    data = training.data
     checkpoints = Checkpoints(training.folder / CHECKPOINT, loop.variables, training.checkpoints)
     state = checkpoints.restore() if training.resume else TrainingState()
     state.started = training.started
@@ -142,7 +162,22 @@ def _fit(training: Training, options: GradientOptions) -> Fitted:
     return Fitted(model, state.history, fit.kept_epoch, measured, state.elapsed_seconds)
 
 
-def _train_factorization(training: Training, options: DnnOptions) -> keras.Model:
+@contextmanager
+def _shards(training: Training, rows: UserRows) -> Iterator[Shards]:
+    """The shuffled pairs, with the ratings of `rows`: the split's own unless days are taken off."""
+    shards = training.data.shards()
+    if training.biases.days is None:
+        yield Shards(shards, HALF_STARS)
+        return
+    folder = training.folder / "shuffled"
+    shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed
+    try:
+        yield recode_shards(shards, rows, folder, training.progress)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _train_factorization(training: Training, options: DnnOptions, shards: Shards) -> keras.Model:
     """A tuned factorisation with factors of the size of a network's embeddings."""
     data = training.data
     preset = matrix_factorization.PRESETS["tuned"]
@@ -152,8 +187,8 @@ def _train_factorization(training: Training, options: DnnOptions) -> keras.Model
         batch_size=preset.batch_size // count_devices() * count_devices(),
     )
     model = matrix_factorization.build(data.spec, factor_options, training.biases)
-    loop = _pair_loop(training, model, factor_options)
-    feed = _pair_feed(training, factor_options)
+    loop = _pair_loop(training, model, factor_options, shards.code)
+    feed = _pair_feed(training, factor_options, shards.paths)
     for epoch in range(1, factor_options.epochs + 1):
         loop.learning_rate_factor.assign(learning_rate_factor(factor_options, epoch))
         task = f"factorisation {epoch}/{factor_options.epochs}"
@@ -166,16 +201,18 @@ def _train_factorization(training: Training, options: DnnOptions) -> keras.Model
     return model
 
 
-def _pair_loop(training: Training, model: keras.Model, options: GradientOptions) -> PairLoop:
+def _pair_loop(
+    training: Training, model: keras.Model, options: GradientOptions, code: RatingCode
+) -> PairLoop:
     penalty = None
     if isinstance(options, FactorOptions) and options.row_l2:
         penalty = FactorPenalty(training.data.train, training.biases, options)
-    return PairLoop(model, options, penalty)
+    return PairLoop(model, options, penalty, code)
 
 
-def _pair_feed(training: Training, options: GradientOptions) -> Feed:
+def _pair_feed(training: Training, options: GradientOptions, shards: list[Path]) -> Feed:
     assert training.devices is not None  # noqa: S101 - Keras computes on some
-    shards, seed = training.data.shards(), training.seed
+    seed = training.seed
     if training.device.cache == "off":
         return _deal(PairFeed(shards, batch_size=options.batch_size, seed=seed))
     device = training.devices.names[0]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from bigrec.datasets.pairs import BLOCK_BATCHES, unpack
+from bigrec.datasets.pairs import BLOCK_BATCHES, HALF_STARS, RatingCode, unpack
 from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
@@ -55,9 +55,21 @@ class PairLoop:
     """Trains a model of pairs on blocks of batches."""
 
     def __init__(
-        self, model: keras.Model, options: GradientOptions, penalty: FactorPenalty | None = None
+        self,
+        model: keras.Model,
+        options: GradientOptions,
+        penalty: FactorPenalty | None = None,
+        code: RatingCode = HALF_STARS,
     ) -> None:
-        """Take a model of pairs; the penalty is that of its factor tables, None for none."""
+        """Take a model of pairs.
+
+        Args:
+            model: what is trained.
+            options: its hyper-parameters.
+            penalty: that of its factor tables; None for none.
+            code: of the pairs' ratings.
+        """
+        self._code = code
         self._model = model
         self._penalty = penalty
         tables = [model.get_layer(name) for name in (USER_FACTORS, MOVIE_FACTORS)]
@@ -115,7 +127,7 @@ class PairLoop:
 
     def _block(self, pairs: Any, n_batches: Any) -> Any:
         def train_batch(batch: Any, total: Any) -> tuple[Any, Any]:
-            return batch + 1, total + run_step(self._step, *unpack(pairs[batch]))
+            return batch + 1, total + run_step(self._step, *unpack(pairs[batch], self._code))
 
         # XLA would compile a loop with a fixed end anew for every length.
         _, total = tf.while_loop(lambda batch, _: batch < n_batches, train_batch, (0, 0.0))

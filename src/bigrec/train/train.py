@@ -67,6 +67,7 @@ def train_model(
     Raises:
         SettingsError: no such model, a name that cannot be a folder's, early stopping on a split
             without a validation side, or a precision or devices that the model cannot make use of.
+        StoreError: day biases are wanted, and the split's days are not there.
         RunError: the run exists already, there is none to resume or it was begun otherwise, or the
             training has diverged.
         ResourceError: there is no such device, its memory does not suffice, or the disk is full.
@@ -81,6 +82,8 @@ def train_model(
             f"{data.split!r} has none",
             hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
         )
+    if options.day_l2:
+        data.check_days()
     devices, device = _choose_devices(data, model, options, device or DeviceOptions())
     config = {
         "run": run,
@@ -101,9 +104,9 @@ def train_model(
         "environment": describe_environment(),
     }
     with writing_run(runs, run, config, overwrite=overwrite, resume=resume) as folder:
+        biases = fit_biases(data.train, data.spec, day_l2=options.day_l2, progress=progress)
         training = Training(
-            data, model, options, fit_biases(data.train, data.spec), seed, device, devices, folder,
-            started,
+            data, model, options, biases, seed, device, devices, folder, started,
             checkpoints or CheckpointOptions(), resume, budget or Budget(), progress, on_epoch,
         )  # fmt: skip
         if model.uses_keras:

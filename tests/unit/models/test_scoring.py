@@ -44,7 +44,7 @@ def test_errors_agree_with_a_naive_loop_clipped_and_not_by_decile(
     side = UserRows(np.concatenate(([0], np.cumsum(seen.sum(1)))), movie.astype(np.int32), rating)
     table = random.uniform(-1, 7, (8, 12)).astype(np.float32)
 
-    def score(user_index: Array, movie_index: Array) -> tuple[Array, Array]:
+    def score(user_index: Array, movie_index: Array, _: Array | None) -> tuple[Array, Array]:
         return table[user_index, movie_index], movie_index == 3
 
     errors = measure_errors(score, side, spec, biases)

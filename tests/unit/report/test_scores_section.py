@@ -17,6 +17,7 @@ def pairs() -> SampledPairs:
         user_index=np.sort(random.integers(0, 50, n)).astype(np.int32),
         movie_index=random.integers(0, 40, n).astype(np.int32),
         rating=random.integers(1, 6, n).astype(np.float32),
+        day=None,
         n_users=50,
         is_sample=True,
     )

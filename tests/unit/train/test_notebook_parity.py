@@ -38,7 +38,7 @@ CELLS: dict[str, Callable[[], keras.Model]] = {
 def make_pairs() -> tuple[tuple[Array, ...], tuple[Array, ...], BatchSpec]:
     """Train and test pairs (user, movie, rating); the train side ends in an unfilled batch."""
     rows, spec = make_rows(2, N_USERS, N_MOVIES, density=0.5)
-    user, movie, rating = next(rows.pair_chunks(rows.n_rows))
+    user, movie, rating, _ = next(rows.pair_chunks(rows.n_rows))
     rating = np.clip(rating + movie % 3 - 1, 1, 5).astype(np.float32)  # something to learn
     order = np.random.default_rng(0).permutation(len(user))
     # A batch of a few rows would make batch normalisation magnify roundings.

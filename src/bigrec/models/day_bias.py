@@ -1,0 +1,132 @@
+"""A user's bias on one day, beside the one of all days: the temporal term of the bias model.
+
+    score(u, m, day) = score(u, m) + day_bias[u, day]
+
+On one day a user rates all that they rate some tenths of a star higher or lower than on others.
+It is b_u,t of Koren, "Collaborative Filtering with Temporal Dynamics" (KDD 2009), the strongest of
+its temporal terms. A model learns from ratings less their day bias, and does not know of days
+itself. A day without train rows of the user has a bias of 0; so has a score without a day.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+import numpy as np
+
+if TYPE_CHECKING:
+    from bigrec.features import UserRows
+
+Array = np.ndarray[Any, Any]
+
+N_DAYS: Final = 1 << 16
+"""Days since 1970 fit 16 bits."""
+
+
+@dataclass(frozen=True)
+class DayBiases:
+    """The biases of all users on all days of their train rows."""
+
+    indptr: Array
+    """(n_users + 1,) int64: the days of user u are indptr[u]:indptr[u + 1]."""
+    day: Array
+    """(n,) uint16, days since 1970, ascending for each user."""
+    bias: Array
+    """(n,) float32, in stars."""
+
+    def of_pairs(self, user_index: Array, day: Array) -> Array:
+        """The bias of each user on a day: (n,) float32.
+
+        Args:
+            user_index: (n,) int; below 0 for an unknown user.
+            day: (n,) int, days since 1970; below 0 for an unknown one.
+        """
+        found = np.zeros(len(user_index), np.float32)
+        user_index, day = user_index.astype(np.int32), day.astype(np.int32)
+        _look_up(self.indptr, self.day, self.bias, user_index, day, found)
+        return found
+
+    def less_days(self, rows: UserRows) -> Array:
+        """The ratings of the train side less their day bias, in stars: (n_rows,) float32.
+
+        They are memory-mapped from a file without a name, so that the system decides what stays in
+        memory.
+
+        Args:
+            rows: the train side, with days.
+        """
+        assert rows.day is not None  # noqa: S101 - day biases come from rows with days
+        with tempfile.TemporaryFile() as file:
+            less = np.memmap(file, np.float32, "w+", shape=(max(rows.n_rows, 1),))[: rows.n_rows]
+        _subtract(
+            self.indptr, self.day, self.bias, rows.indptr, np.asarray(rows.rating),
+            np.asarray(rows.day), np.asarray(less),
+        )  # fmt: skip
+        return np.asarray(less)
+
+
+def list_days(indptr: Array, day: Array) -> tuple[Array, Array]:
+    """The days on which each user has rows: indptr and day as in DayBiases.
+
+    Args:
+        indptr: (n_users + 1,) int64: rows of user u are indptr[u]:indptr[u + 1].
+        day: (n_rows,) uint16.
+    """
+    counts = np.zeros(len(indptr), np.int64)
+    _count_days(indptr, day, counts[1:])
+    ends = np.cumsum(counts)
+    days = np.empty(int(ends[-1]), np.uint16)
+    _fill_days(indptr, day, ends, days)
+    return ends, days
+
+
+@numba.njit(nogil=True, cache=True)
+def _count_days(indptr, day, counts):  # type: ignore[no-untyped-def]
+    last_user = np.full(N_DAYS, -1, np.int64)
+    for u in range(len(counts)):
+        for row in range(indptr[u], indptr[u + 1]):
+            counts[u] += last_user[day[row]] != u
+            last_user[day[row]] = u
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_days(indptr, day, ends, days):  # type: ignore[no-untyped-def]
+    last_user = np.full(N_DAYS, -1, np.int64)
+    for u in range(len(indptr) - 1):
+        place = ends[u]
+        for row in range(indptr[u], indptr[u + 1]):
+            if last_user[day[row]] != u:
+                days[place] = day[row]
+                place += 1
+            last_user[day[row]] = u
+        days[ends[u] : place].sort()
+
+
+@numba.njit(nogil=True, cache=True)
+def _look_up(indptr, days, bias, user_index, day, found):  # type: ignore[no-untyped-def]
+    for pair in range(len(user_index)):
+        if user_index[pair] < 0 or day[pair] < 0:
+            continue
+        end = indptr[user_index[pair] + 1]
+        low, high = indptr[user_index[pair]], end
+        while low < high:
+            middle = (low + high) // 2
+            if days[middle] < day[pair]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < end and days[low] == day[pair]:
+            found[pair] = bias[low]
+
+
+@numba.njit(nogil=True, cache=True)
+def _subtract(indptr, days, bias, row_indptr, rating, day, less):  # type: ignore[no-untyped-def]
+    of_day = np.zeros(N_DAYS, np.float32)
+    for u in range(len(indptr) - 1):
+        for place in range(indptr[u], indptr[u + 1]):
+            of_day[days[place]] = bias[place]
+        for row in range(row_indptr[u], row_indptr[u + 1]):
+            less[row] = rating[row] - of_day[day[row]]

@@ -1,0 +1,71 @@
+"""The days of a split's ratings, beside its materialized form and only for those who ask.
+
+    splits/NAME/days/manifest.json        digest of the split, digest of each file
+    splits/NAME/days/SIDE.npy             (n_rows,) uint16, days since 1970, in the order of the
+                                          rows of shards/SIDE
+
+Few models read them, and reading dates costs a scan of its own, so they are written by the first
+training that needs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any, Final
+
+import numpy as np
+
+from bigrec.resources import Budget, Progress
+from bigrec.schema import DATE
+from bigrec.splits.array_file import ArrayFile
+from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
+from bigrec.splits.selection import SelectedRows, scan_selected
+from bigrec.splits.shards import FORMAT_VERSION, are_current
+from bigrec.splits.splits import Split
+from bigrec.store.writer import publishing
+
+Array = np.ndarray[Any, Any]
+
+_SIDES: Final = (TRAIN, VALIDATION, TEST)
+
+
+def write_days(split: Split, budget: Budget, progress: Progress) -> None:
+    """Write the days of a materialized split unless they are there already.
+
+    Args:
+        split: a saved split, materialized: so the store has ratings by user.
+        budget: threads.
+        progress: told of finished rows.
+    """
+    if are_current(split.days, split.digest):
+        return
+    summary = split.summary
+    n_rows = {
+        "train": summary.n_train, "validation": summary.n_validation, "test": summary.n_test
+    }  # fmt: skip
+    with publishing(split.days) as partial:
+        progress.start("reading days", split.catalog.manifest.n_ratings, "ratings")
+        with contextlib.ExitStack() as stack:
+            files = [
+                stack.enter_context(ArrayFile(partial / f"{name}.npy", "<u2", n))
+                for name, n in n_rows.items()
+            ]
+            for days, n_read in scan_selected(
+                split.catalog, split.selection(), budget.threads, _days_by_side, columns=[DATE]
+            ):
+                for file, of_side in zip(files, days, strict=True):
+                    file.append(of_side)
+                progress.advance(n_read, n_read)
+        fields = {
+            "format_version": FORMAT_VERSION,
+            "split_digest": split.digest,
+            "files": {file.path.name: file.digest for file in files},
+        }
+        (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")
+
+
+def _days_by_side(rows: SelectedRows) -> tuple[list[Array], int]:
+    """The days of each side, and how many rows were read."""
+    day = rows.day.astype(np.uint16)
+    return [day[rows.side == side] for side in _SIDES], rows.n_read

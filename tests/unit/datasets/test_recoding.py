@@ -1,0 +1,47 @@
+"""Shards with other ratings hold the same pairs in the same order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tests.packed_pairs import pack
+from tests.packed_pairs import unpack as expected_indices
+from tests.unit.models.test_cosine_knn import make_rows
+
+from bigrec.datasets.pairs import unpack
+from bigrec.datasets.recoding import recode_shards
+from bigrec.features import UserRows
+
+
+def test_every_pair_keeps_its_place_and_gets_its_new_rating(tmp_path: Path) -> None:
+    rows, _ = make_rows(4, n_users=60, n_movies=50, density=0.4)
+    random = np.random.default_rng(0)
+    ratings = (rows.rating + random.normal(0, 0.4, rows.n_rows)).astype(np.float32)
+    user = np.repeat(np.arange(rows.n_users), rows.lengths())
+    order = random.permutation(rows.n_rows)
+    pairs = pack(user, rows.movie_index, rows.rating)[order]
+    halves = np.array_split(pairs, 2)
+    shards = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    for shard, half in zip(shards, halves, strict=True):
+        np.save(shard, half)
+    recoded = recode_shards(
+        shards, UserRows(rows.indptr, rows.movie_index, ratings), tmp_path / "new"
+    )
+    assert [path.name for path in recoded.paths] == ["a.npy", "b.npy"]
+    found = np.concatenate([np.load(path) for path in recoded.paths])
+    users, movies, stars = (part.numpy() for part in unpack(tf.constant(found), recoded.code))
+    expected_users, expected_movies, _ = expected_indices(pairs)
+    np.testing.assert_array_equal(users, expected_users)
+    np.testing.assert_array_equal(movies, expected_movies)
+    assert recoded.code.step == (ratings.max() - ratings.min()) / 255
+    np.testing.assert_allclose(stars, ratings[order], atol=recoded.code.step * 0.5001)
+
+
+def test_equal_ratings_need_no_steps(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", pack(np.array([0, 1]), np.array([0, 0]), np.array([4.0, 4.0])))
+    rows = UserRows(np.array([0, 1, 2]), np.zeros(2, np.int32), np.full(2, 3.5, np.float32))
+    recoded = recode_shards([tmp_path / "a.npy"], rows, tmp_path / "new")
+    _, _, stars = unpack(tf.constant(np.load(recoded.paths[0])), recoded.code)
+    assert stars.numpy().tolist() == [3.5, 3.5]

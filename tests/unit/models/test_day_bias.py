@@ -1,0 +1,101 @@
+"""Day biases against the closed form of their ridge regression, and their look-up in a dict."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bigrec.errors import StoreError
+from bigrec.features import BatchSpec, UserRows
+from bigrec.models.bias import MOVIE_PENALTY, USER_PENALTY, Biases
+from bigrec.models.bias_fit import fit_biases
+from bigrec.models.day_bias import DayBiases, list_days
+from tests.unit.models.test_cosine_knn import make_rows
+
+DAY_L2 = 4.0
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[UserRows, BatchSpec]:
+    rows, spec = make_rows(2, n_users=30, n_movies=25, density=0.5)
+    day = np.random.default_rng(5).integers(65_530, 65_536, rows.n_rows).astype(np.uint16)
+    return dataclasses.replace(rows, day=day), spec
+
+
+@pytest.fixture(scope="module")
+def biases(data: tuple[UserRows, BatchSpec]) -> Biases:
+    rows, spec = data
+    return fit_biases(rows, spec, day_l2=DAY_L2)
+
+
+def test_all_biases_are_the_ridge_fit(data: tuple[UserRows, BatchSpec], biases: Biases) -> None:
+    rows, spec = data
+    assert rows.day is not None
+    assert biases.days is not None
+    user = np.repeat(np.arange(rows.n_users), rows.lengths())
+    keys, session = np.unique(user * 65_536 + rows.day, return_inverse=True)
+    n_terms = rows.n_users + spec.n_movies + len(keys)
+    terms = np.zeros((rows.n_rows, n_terms))  # one column a bias
+    each = np.arange(rows.n_rows)
+    terms[each, user] = terms[each, rows.n_users + rows.movie_index] = 1
+    terms[each, rows.n_users + spec.n_movies + session] = 1
+    penalty = np.repeat(
+        [USER_PENALTY, MOVIE_PENALTY, DAY_L2], [rows.n_users, spec.n_movies, len(keys)]
+    )
+    solved = np.linalg.solve(
+        terms.T @ terms + np.diag(penalty), terms.T @ (rows.rating - spec.mean_rating)
+    )
+    found = np.concatenate((biases.user, biases.movie, biases.days.bias))
+    np.testing.assert_allclose(found, solved, atol=2e-3)
+    np.testing.assert_array_equal(biases.days.day, keys % 65_536)
+    np.testing.assert_array_equal(np.diff(biases.days.indptr), np.bincount(keys // 65_536))
+
+
+def test_without_a_penalty_there_are_no_day_biases(data: tuple[UserRows, BatchSpec]) -> None:
+    rows, spec = data
+    plain = fit_biases(rows, spec)
+    assert plain.days is None
+    assert plain.less_days(rows) is rows.rating
+    np.testing.assert_array_equal(plain.of_days(np.arange(3), np.arange(3)), np.zeros(3))
+
+
+def test_rows_without_days_are_refused(data: tuple[UserRows, BatchSpec]) -> None:
+    rows, spec = data
+    with pytest.raises(StoreError, match="need days"):
+        fit_biases(dataclasses.replace(rows, day=None), spec, day_l2=1.0)
+
+
+def test_ratings_less_days_and_what_a_day_adds_make_the_ratings(
+    data: tuple[UserRows, BatchSpec], biases: Biases
+) -> None:
+    rows, _ = data
+    user = np.repeat(np.arange(rows.n_users), rows.lengths())
+    added = biases.of_days(user, rows.day)
+    assert np.abs(added).max() > 0.1
+    np.testing.assert_allclose(biases.less_days(rows) + added, rows.rating, atol=1e-6)
+
+
+def test_what_is_not_known_adds_nothing(biases: Biases) -> None:
+    assert biases.days is not None
+    known = int(biases.days.day[0])
+    found = biases.of_days(np.array([0, -1, 0, 0, 0]), np.array([known, known, -1, 3, 70_000]))
+    assert found.tolist() == [float(biases.days.bias[0]), 0, 0, 0, 0]
+    assert biases.of_days(np.array([0]), None).tolist() == [0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 65_535)), max_size=40), st.data())
+@settings(max_examples=60, deadline=None)
+def test_biases_are_found_as_in_a_dict(rows: list[tuple[int, int]], more: st.DataObject) -> None:
+    rows.sort(key=lambda row: row[0])
+    indptr = np.searchsorted([user for user, _ in rows], np.arange(6)).astype(np.int64)
+    ends, day = list_days(indptr, np.array([day for _, day in rows], np.uint16))
+    bias = np.arange(1, len(day) + 1, dtype=np.float32)
+    expected = {key: place + 1 for place, key in enumerate(sorted(set(rows)))}
+    asked = rows + more.draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 65_535))))
+    user, days = (np.array([row[side] for row in asked], np.int32) for side in (0, 1))
+    found = DayBiases(ends, day, bias).of_pairs(user, days)
+    assert found.tolist() == [expected.get(key, 0) for key in asked]
