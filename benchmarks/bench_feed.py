@@ -34,7 +34,7 @@ _MIB: Final = 1 << 20
 def drain_bigrec(shards: Path, n_rows: int | None) -> Callable[[], int]:
     """The feed as trainings read it: packed pairs, which a step unpacks."""
     feed = make_feed(shards, n_rows)
-    return lambda: add_up(feed.blocks(1))
+    return lambda: add_up(feed.dataset(1))
 
 
 def drain_unpacked(shards: Path, n_rows: int | None) -> Callable[[], int]:
@@ -43,7 +43,7 @@ def drain_unpacked(shards: Path, n_rows: int | None) -> Callable[[], int]:
     from bigrec.features import PAIRS
 
     feed = make_feed(shards, n_rows)
-    return lambda: add_up(feed.blocks(1).map(lambda block: unpack(block[PAIRS])))
+    return lambda: add_up(feed.dataset(1).map(lambda block: unpack(block[PAIRS])))
 
 
 def make_feed(shards: Path, n_rows: int | None) -> Any:

@@ -232,7 +232,7 @@ class Split:
         names = USER_INDEX, MOVIE_INDEX, RATING
         feed = PairFeed(self.training_data.shards(), batch_size=batch_size, seed=seed)
         return (
-            feed.blocks(epoch)
+            feed.dataset(epoch)
             .unbatch()
             .map(lambda batch: dict(zip(names, unpack(batch[PAIRS]), strict=True)))
         )

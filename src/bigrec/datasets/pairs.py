@@ -7,7 +7,7 @@ bigrec.schema), to be unpacked where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from bigrec.datasets.read_ahead import ReadAhead
 from bigrec.features import PAIRS
 from bigrec.schema import MAX_MOVIES, MOVIE_SHIFT, RATING_MASK, USER_SHIFT
 from bigrec.splits.shuffling import shuffle_pairs
@@ -69,14 +70,19 @@ class PairFeed:
         self._batch_size, self._seed = batch_size, seed
         self._lengths = [len(np.load(shard, mmap_mode="r")) for shard in shards]
         self.n_rows = sum(self._lengths)
+        n_rest = self.n_rows % self._block_rows
+        n_last = (n_rest >= batch_size) + (n_rest % batch_size > 0)
+        self._ahead = ReadAhead(
+            self._stacks, self._pipeline, self.n_rows // self._block_rows + n_last
+        )
 
-    def blocks(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
+    def blocks(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield one epoch from a block on, as tensors; see `arrays` and ReadAhead."""
+        return self._ahead.blocks(epoch, first_block)
+
+    def dataset(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
         """One epoch from a block on, as a tf.data pipeline that reads ahead; see `arrays`."""
-        blocks = tf.data.Dataset.from_generator(
-            lambda: ({PAIRS: pairs} for pairs in self._stacks(epoch, first_block)),
-            output_signature={PAIRS: tf.TensorSpec((None, None, None), tf.int64)},
-        ).unbatch()
-        return blocks.prefetch(max(1, _ROWS_AHEAD // self._block_rows))
+        return self._pipeline(lambda: self._stacks(epoch, first_block))
 
     def arrays(self, epoch: int, first_block: int = 0) -> Iterator[Array]:
         """Yield one epoch's blocks from a block on; shards of blocks before it are not read.
@@ -106,6 +112,13 @@ class PairFeed:
                 yield pairs[:n_whole].reshape(-1, BLOCK_BATCHES, self._batch_size)
             rest = pairs[n_whole:]
         yield from list(self._last_blocks(rest))[max(first_block - n_whole_blocks, 0) :]
+
+    def _pipeline(self, stacks: Callable[[], Iterator[Array]]) -> tf.data.Dataset:
+        blocks = tf.data.Dataset.from_generator(
+            lambda: ({PAIRS: pairs} for pairs in stacks()),
+            output_signature={PAIRS: tf.TensorSpec((None, None, None), tf.int64)},
+        ).unbatch()
+        return blocks.prefetch(max(1, _ROWS_AHEAD // self._block_rows))
 
     @property
     def _block_rows(self) -> int:

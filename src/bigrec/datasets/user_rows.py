@@ -5,12 +5,13 @@ Rows travel sparse: the lengths of the rows, and their movies and ratings one af
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from bigrec.datasets.read_ahead import ReadAhead
 from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
 
 Array = np.ndarray[Any, Any]
@@ -31,19 +32,11 @@ class RowFeed:
         self._users = np.flatnonzero(rows.lengths() > 0).astype(np.int32)
         self._batch_size, self._seed = batch_size, seed
         self.n_rows = rows.n_rows
+        self._ahead = ReadAhead(self.arrays, _pipeline, -(-len(self._users) // batch_size))
 
-    def blocks(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
-        """One epoch from a block on, as a tf.data pipeline that reads ahead; see `arrays`."""
-        signature = {
-            USER_INDEX: tf.TensorSpec((None,), tf.int32),
-            ROW_LENGTHS: tf.TensorSpec((None,), tf.int32),
-            MOVIE_INDEX: tf.TensorSpec((None,), tf.int32),
-            RATING: tf.TensorSpec((None,), tf.float32),
-        }
-        blocks = tf.data.Dataset.from_generator(
-            lambda: self.arrays(epoch, first_block), output_signature=signature
-        )
-        return blocks.prefetch(4)
+    def blocks(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield one epoch from a block on, as tensors; see `arrays` and ReadAhead."""
+        return self._ahead.blocks(epoch, first_block)
 
     def arrays(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Array]]:
         """Yield one epoch's blocks from a block on.
@@ -61,3 +54,13 @@ class RowFeed:
                 MOVIE_INDEX: np.asarray(taken.movie_index),
                 RATING: np.asarray(taken.rating),
             }
+
+
+def _pipeline(batches: Callable[[], Iterator[dict[str, Array]]]) -> tf.data.Dataset:
+    signature = {
+        USER_INDEX: tf.TensorSpec((None,), tf.int32),
+        ROW_LENGTHS: tf.TensorSpec((None,), tf.int32),
+        MOVIE_INDEX: tf.TensorSpec((None,), tf.int32),
+        RATING: tf.TensorSpec((None,), tf.float32),
+    }
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(4)

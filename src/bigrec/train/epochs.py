@@ -95,15 +95,12 @@ class EpochFit:
         self.loop.learning_rate_factor.assign(learning_rate_factor(self.options, state.epoch))
         self.progress.start(f"epoch {state.epoch}/{self.options.epochs}", n_rows, "ratings")
         self.progress.advance(state.n_rows)
-        blocks = iter(self.feed.blocks(state.epoch, state.n_blocks))
-        while True:
-            asked = time.perf_counter()
-            block = next(blocks, None)
-            if block is None:
-                break
+        asked = time.perf_counter()
+        for block in self.feed.blocks(state.epoch, state.n_blocks):
             received = time.perf_counter()
             with uninterrupted():
                 self._train_block(block, asked, received)
+            asked = time.perf_counter()
 
         if not state.blocks_done:
             with uninterrupted():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.packed_pairs import pack
 from tests.unit.models.test_cosine_knn import make_rows
 
 from bigrec.datasets.pairs import PairFeed, unpack
+from bigrec.datasets.read_ahead import ReadAhead
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.schema import MAX_MOVIES
@@ -57,10 +58,36 @@ def test_tensorflow_gets_the_same_blocks(shards: list[Path]) -> None:
     feed = PairFeed(shards, batch_size=16, seed=1)
     assert feed.n_rows == 3537
     expected = list(feed.arrays(3))
-    given = list(feed.blocks(3).as_numpy_iterator())
-    assert len(given) == len(expected)
-    for one, two in zip(given, expected, strict=True):
-        np.testing.assert_array_equal(one[PAIRS], two)
+    for given in (feed.dataset(3).as_numpy_iterator(), feed.blocks(3)):
+        for one, two in zip(given, expected, strict=True):
+            np.testing.assert_array_equal(one[PAIRS], two)
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 27, 5000])  # 27 leaves no rest, 5000 no batch
+def test_epochs_follow_each_other_and_start_anywhere(shards: list[Path], batch_size: int) -> None:
+    feed = PairFeed(shards, batch_size=batch_size, seed=1)
+    assert next(feed.blocks(7)) is not None  # begun and left
+    for epoch, first in ((1, 0), (2, 0), (3, 0), (3, 1), (4, 0), (2, 0)):
+        expected = list(feed.arrays(epoch, first))
+        for one, two in zip(feed.blocks(epoch, first), expected, strict=True):
+            np.testing.assert_array_equal(one[PAIRS].numpy(), two)
+
+
+def test_one_pipeline_carries_all_epochs() -> None:
+    n_made = 0
+
+    def make(elements: Callable[[], Iterator[int]]) -> tf.data.Dataset:
+        nonlocal n_made
+        n_made += 1
+        return tf.data.Dataset.from_generator(
+            elements, output_signature=tf.TensorSpec((), tf.int32)
+        )
+
+    ahead = ReadAhead(lambda epoch, first: iter(range(10 * epoch + first, 10 * epoch + 3)), make, 3)
+    taken = [[int(block) for block in ahead.blocks(epoch)] for epoch in (1, 2, 3)]
+    assert taken == [[10, 11, 12], [20, 21, 22], [30, 31, 32]]
+    assert [int(block) for block in ahead.blocks(3, 1)] == [31, 32]
+    assert n_made == 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 16, 50, 5000])
@@ -99,6 +126,6 @@ def test_user_rows_travel_whole() -> None:
             np.testing.assert_array_equal(batch[RATING][end - n : end], rows.rating[expected])
     seen = np.sort(np.concatenate([batch[USER_INDEX] for batch in batches]))
     np.testing.assert_array_equal(seen, np.arange(30))
-    given = list(feed.blocks(1).as_numpy_iterator())
-    np.testing.assert_array_equal(given[0][RATING], batches[0][RATING])
+    for one, two in zip(feed.blocks(1), batches, strict=True):
+        np.testing.assert_array_equal(one[RATING].numpy(), two[RATING])
     np.testing.assert_array_equal(next(feed.arrays(1, 3))[RATING], batches[3][RATING])
