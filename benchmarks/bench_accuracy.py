@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--preset", default="tuned")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
-        help="a hyper-parameter of all the models, such as day_l2=15",
+        help="a hyper-parameter of all the models, such as day_biases=true",
     )  # fmt: skip
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -124,7 +124,7 @@ def train(
         find_preset(definition, preset), {k: str(v) for k, v in (options or {}).items()}
     )
     name = run or f"{model}-{split.name}-{preset}"
-    data = split.materialize(with_days=chosen.day_l2 > 0)
+    data = split.materialize(with_days=chosen.day_biases)
     train_model(
         data, model, chosen, preset=preset, runs=Path(runs), run=name, seed=seed,
         device=DeviceOptions(device, n_devices, precision, cache), overwrite=overwrite,

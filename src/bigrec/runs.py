@@ -120,7 +120,13 @@ class RunDirectory:
     @property
     def needs_days(self) -> bool:
         """Whether scores depend on the day, so that the split must come with days."""
-        return bool(self.config["options"].get("day_l2"))
+        return bool(self.config["options"].get("day_biases"))
+
+    @property
+    def protocol(self) -> str:
+        """What its errors mean, in one line: the split, and whether scores know the day."""
+        protocol = str(self.config["split"]["protocol"])
+        return f"{protocol}; scores know the day of each rating" if self.needs_days else protocol
 
     @property
     def needs_keras(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.integration.trained import Capture, json_of, places
+from tests.netflix_files import write_netflix
 
 import bigrec
 from bigrec.cli.app import main
@@ -19,7 +20,6 @@ from bigrec.models.registry import MODELS
 N_USERS: Final = 90
 N_MOVIES: Final = 60
 FIRST: Final = dt.date(2001, 2, 3)
-MODELS_OF_ROWS: Final = {"autorec", "cosine-knn"}
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +30,26 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("days")
     random = np.random.default_rng(11)
-    user, movie = np.divmod(np.flatnonzero(random.random(N_USERS * N_MOVIES) < 0.6), N_MOVIES)
+    movie, user = np.divmod(np.flatnonzero(random.random(N_MOVIES * N_USERS) < 0.6), N_USERS)
     day = random.integers(0, 4, len(user))
     moods = random.choice([-1.0, 1.0], (N_USERS, 4))
     level = 3 + random.normal(0, 0.5, N_MOVIES)[movie] + moods[user, day]
-    rating = np.clip(np.round(2 * (level + random.normal(0, 0.3, len(user)))) / 2, 0.5, 5)
-    raw = folder / "raw"
-    raw.mkdir()
-    times = [int(dt.datetime(2001, 2, 3 + d, 12, tzinfo=dt.UTC).timestamp()) for d in range(4)]
-    lines = [
-        f"{u + 1},{m + 1},{r},{times[d]}"
-        for u, m, r, d in zip(user, movie, rating, day, strict=True)
+    stars = np.clip(np.round(level + random.normal(0, 0.3, len(user))), 1, 5).astype(int)
+    rows = [
+        (int(m) + 1, int(u) + 1, int(r), FIRST + dt.timedelta(days=int(d)))
+        for m, u, r, d in zip(movie, user, stars, day, strict=True)
     ]
-    (raw / "ratings.csv").write_text("\n".join(("userId,movieId,rating,timestamp", *lines)) + "\n")
-    titles = [f"{m + 1},Movie {m + 1} (1999),Drama" for m in range(N_MOVIES)]
-    (raw / "movies.csv").write_text("\n".join(("movieId,title,genres", *titles)) + "\n")
+    probe = "".join(
+        f"{m}:\n" + "".join(f"{u}\n" for mm, u, _, _ in rows[::7] if mm == m)
+        for m in range(1, N_MOVIES + 1)
+    )
+    others = {"probe.txt": probe.encode(), "qualifying.txt": f"3:\n2,{FIRST}\n".encode()}
+    raw = write_netflix(folder / "raw", rows, others=others)
     store = bigrec.ingest(raw, folder / "store")
     split = store.split("s", validation_fraction=0.1)
     for model in MODELS:
-        for name, day_l2 in ((model, 0), (f"{model}-days", 2)):
-            options: dict[str, object] = {"day_l2": day_l2}
+        for name, with_days in ((model, False), (f"{model}-days", True)):
+            options: dict[str, object] = {"day_biases": with_days}
             if model in {"dnn", "residual"}:
                 options["epochs"] = 3
             bigrec.train(split, model, runs=folder / "runs", run=name, options=options)
@@ -87,8 +87,8 @@ def test_a_day_adds_its_bias_to_the_score(home: Path, name: str) -> None:
         for session in range(days.indptr[user], days.indptr[user + 1]):
             if days.day[session] == day:
                 expected[place] += days.bias[session]
-    inside = (plain > 0.5) & (plain < 5)
-    np.testing.assert_allclose(dated[inside], np.clip(expected, 0.5, 5)[inside], atol=1e-5)
+    inside = (plain > 1) & (plain < 5)
+    np.testing.assert_allclose(dated[inside], np.clip(expected, 1, 5)[inside], atol=1e-5)
 
 
 def test_a_blend_is_better_than_its_components(home: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_blend_is_better_than_its_components(home: Path) -> None:
 
 def test_components_with_and_without_days_are_not_blended(home: Path, capsys: Capture) -> None:
     assert main(["blend", "autorec", "autorec-days", "--run", "x", *places(home)]) != 0
-    assert "one day_l2, found autorec 0, autorec-days 2" in " ".join(
+    assert "day biases in all its components or in none, found them in autorec-days" in " ".join(
         capsys.readouterr().err.split()
     )
 
@@ -123,15 +123,16 @@ def test_dates_of_given_pairs_count(home: Path, tmp_path: Path, capsys: Capture)
 
 
 def test_the_probe_is_scored_on_the_days_of_its_ratings(
-    store_small: Path, tmp_path: Path, capsys: Capture
+    home: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    shutil.copytree(store_small, tmp_path / "store")
+    shutil.copytree(home / "store", tmp_path / "store")
     at = places(tmp_path)
     assert main(["split", "create", "p", "--method", "probe", *at[:2]]) == 0
     train = ["train", "matrix-factorization", "--split", "p", "--run", "mf", "--epochs", "1"]
-    assert main([*train, "--set", "day_l2=3", *at]) == 0
+    assert main([*train, "--set", "day_biases=true", *at]) == 0
+    assert "half of a day's mean deviation at 0." in capsys.readouterr().out
     days = bigrec.open(tmp_path / "store").split("p").run(tmp_path / "runs", "mf")
-    assert np.abs(days.recommender.biases.days.bias).max() > 0.1
+    assert np.abs(days.recommender.biases.days.bias).mean() > 0.5
     found = json_of(capsys, "predict", "mf", "--probe", *at)
     assert found["n_in_train"] == 0
     assert found["rmse"] == pytest.approx(days.test_rmse, abs=1e-5)
@@ -140,8 +141,11 @@ def test_the_probe_is_scored_on_the_days_of_its_ratings(
     assert output.read_text().splitlines()[0].endswith(":")
 
 
-def test_a_date_that_is_none_is_refused(home: Path, tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "pairs.csv").write_text("user_id,movie_id,date\n1,1,yesterday\n")
+@pytest.mark.parametrize("date", ["yesterday", "03/02/2001"])
+def test_a_date_that_is_none_is_refused(
+    date: str, home: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "pairs.csv").write_text(f"user_id,movie_id,date\n1,1,{date}\n")
     given = ["--pairs", str(tmp_path / "pairs.csv"), "--output", str(tmp_path / "x.csv")]
     assert main(["predict", "autorec-days", *given, *places(home)]) != 0
     assert "date (YYYY-MM-DD)" in " ".join(capsys.readouterr().err.split())
@@ -169,6 +173,10 @@ def test_an_exported_run_scores_as_on_a_day_without_ratings(
 
 
 def test_commands_find_the_days_that_a_run_needs(home: Path, capsys: Capture) -> None:
+    assert main(["compare", "dnn", "dnn-days", *places(home)]) == 0
+    assert "know the day of each rating: dnn-days\n" in capsys.readouterr().err
+    assert main(["evaluate", "dnn-days", "--users", "5", *places(home)]) == 0
+    assert "scores know the day of each rating" in " ".join(capsys.readouterr().out.split())
     compared = json_of(capsys, "compare", "--split", "s", *places(home))
     assert compared["runs"][0]["run"].endswith("-days")
     rmse = {row["run"]: row["test_rmse"] for row in compared["runs"]}
@@ -177,3 +185,19 @@ def test_commands_find_the_days_that_a_run_needs(home: Path, capsys: Capture) ->
         assert measured["errors"]["rmse"] == pytest.approx(rmse[name], abs=1e-6)
     listed = json_of(capsys, "recommend", "cosine-knn-days", "1", *places(home))
     assert listed["items"]
+
+
+def test_where_days_make_no_difference_there_are_no_biases(
+    store_small: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    shutil.copytree(store_small, tmp_path / "store")
+    at = places(tmp_path)
+    assert main(["split", "create", "s", "--min-user-ratings", "10", *at[:2]]) == 0
+    train = ["train", "matrix-factorization", "--split", "s", "--epochs", "1"]
+    assert main([*train, "--run", "plain", *at]) == 0
+    capsys.readouterr()
+    assert main([*train, "--run", "days", "--set", "day_biases=true", *at]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    rmse = [open_run(tmp_path, name)[0].test_rmse for name in ("plain", "days")]
+    assert "none: ratings of one day agree no more than others" in out
+    assert rmse[0] == rmse[1]

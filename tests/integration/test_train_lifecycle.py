@@ -119,7 +119,7 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
     runs = home / "runs"
     assert main(neighbours_argv(home, "r")) == 0
     before = snapshot(runs / "r")
-    days = ["--set", "day_l2=15"]  # so that there are shards of its own to clean up
+    days = ["--set", "day_biases=true"]  # so that there are shards of its own to clean up
     arguments = argv(home, "dnn", "r", 4, *days, "--overwrite", "--checkpoint-steps", "1")
     checkpoint = runs / ".r.unfinished" / CHECKPOINT
     with child_at("2/4", arguments) as child:

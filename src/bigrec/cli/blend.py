@@ -63,7 +63,7 @@ def blend(
     console.print_fields(
         {
             "run": summary.run,
-            "protocol": data.protocol,
+            "protocol": open_run(settings.runs, summary.run).protocol,
             "fitted to": f"{summary.weights.n_fitted:,} validation ratings",
             "ridge penalty": f"{summary.weights.penalty:g}",
             "test RMSE": summary.test_rmse,

@@ -68,6 +68,9 @@ def compare(
         formats={"seconds": ",.1f"},
         highlight_cells=best_cells,
     )
+    with_days = [run.name for run in chosen if run.needs_days]
+    if with_days:
+        console.print_note(f"Scores know the day of each rating: {', '.join(with_days)}")
 
 
 def _lowest(column: int, values: Sequence[float]) -> list[tuple[int, int]]:

@@ -64,7 +64,7 @@ def evaluate(
             }
         )
         return
-    _print_errors(opened.data.protocol, errors)
+    _print_errors(opened.run.protocol, errors)
     _print_lists(lists)
 
 

@@ -24,7 +24,7 @@ from bigrec.settings import resolve_settings
 def predict(
     run: RunArgument,
     pairs: Annotated[
-        Path | None, typer.Option("--pairs", help="A csv file with user_id and movie_id.")
+        Path | None, typer.Option("--pairs", help="A csv file: user_id, movie_id, perhaps date.")
     ] = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Score the official probe, and measure the RMSE.")

@@ -27,6 +27,7 @@ from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.models.registry import ModelDefinition
+    from bigrec.runs import RunDirectory
     from bigrec.train.summary import EpochSummary
 
 
@@ -102,7 +103,7 @@ def train(
     """Train a model on a split and save the run."""
     from bigrec.models.options import override
     from bigrec.models.registry import find_model, find_preset
-    from bigrec.runs import has_checkpoint
+    from bigrec.runs import has_checkpoint, open_run
     from bigrec.train.checkpoints import CheckpointOptions
     from bigrec.train.device_options import DeviceOptions
     from bigrec.train.interrupts import TrainingInterrupted
@@ -137,7 +138,7 @@ def train(
         console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
     table = _EpochTable(getattr(options, "epochs", 1))
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
-    data = load_split(settings, split, with_days=options.day_l2 > 0)
+    data = load_split(settings, split, with_days=options.day_biases)
     with console.progress_bars(keep=False) as progress:
         try:
             summary = train_model(
@@ -163,10 +164,12 @@ def train(
     if as_json:
         console.print_json(summary)
         return
+    trained = open_run(settings.runs, name)
     console.print_fields(
         {
             "run": summary.run,
-            "protocol": data.protocol,
+            "protocol": trained.protocol,
+            **({"day biases": _describe_days(trained)} if trained.needs_days else {}),
             **(
                 {"validation RMSE": summary.validation_rmse}
                 if summary.validation_rmse is not None
@@ -178,6 +181,13 @@ def train(
             "by fallback": summary.n_fallback,
         }
     )
+
+
+def _describe_days(run: RunDirectory) -> str:
+    penalty = run.metrics["day_penalty"]
+    if penalty is None:
+        return "none: ratings of one day agree no more than others"
+    return f"half of a day's mean deviation at {penalty:,.1f} ratings"
 
 
 class _InterruptedError(BigrecError):

@@ -54,7 +54,7 @@ class TrainingData:
         """
         if not self.has_days:
             raise StoreError(
-                f"day_l2 needs the days of split {self.split!r}, and they are not materialized",
+                f"day_biases need the days of split {self.split!r}, which are not materialized",
                 hint="call materialize_split(split, with_days=True), then open it again",
             )
 

@@ -27,7 +27,9 @@ MOVIE_PENALTY: Final = 3.0
 """Likewise of a movie's."""
 
 _ARRAYS: Final = ("user", "movie", "movie_mean", "user_count", "movie_count")
-_DAY_ARRAYS: Final = {"day_indptr": "indptr", "day": "day", "day_bias": "bias"}
+_DAY_ARRAYS: Final = {
+    "day_indptr": "indptr", "day": "day", "day_bias": "bias", "day_penalty": "penalty"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Biases:
         if "day" in arrays:
             from bigrec.models.day_bias import DayBiases  # late: it loads a compiler
 
-            days = DayBiases(**{field: arrays[name] for name, field in _DAY_ARRAYS.items()})
+            indptr, day, bias, penalty = (arrays[name] for name in _DAY_ARRAYS)
+            days = DayBiases(indptr, day, bias, float(penalty))
         user, movie, movie_mean, user_count, movie_count = (arrays[name] for name in _ARRAYS)
         return cls(float(arrays["mean"]), user, movie, movie_mean, user_count, movie_count, days)
 

@@ -36,6 +36,8 @@ class DayBiases:
     """(n,) uint16, days since 1970, ascending for each user."""
     bias: Array
     """(n,) float32, in stars."""
+    penalty: float
+    """Ratings of a day at which its bias is half of their mean deviation, as the data told."""
 
     def of_pairs(self, user_index: Array, day: Array) -> Array:
         """The bias of each user on a day: (n,) float32.

@@ -34,10 +34,10 @@ def choice(default: str, *values: str) -> Any:
 class ModelOptions:
     """Hyper-parameters of any model. Values are checked when an object is made."""
 
-    day_l2: float = bounded(0.0, 0)
-    """Ridge penalty of a user's bias on one day, in train ratings: with so many on a day the bias
-    is half of their mean deviation. The model learns from ratings less these biases, and scores of
-    pairs with a date have them added. 0: no such biases. 15 is a good value."""
+    day_biases: bool = False
+    """Whether each user has a bias on each day too. The model learns from ratings less these
+    biases, and scores of pairs with a date have them added. The data tells how far they may go, and
+    where ratings of one day agree no more than others, there are none."""
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):

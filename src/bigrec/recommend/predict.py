@@ -55,7 +55,9 @@ def read_pairs(path: Path) -> pl.DataFrame:
         types = {USER_ID: pl.Int64, MOVIE_ID: pl.Int64, DATE: pl.String}
         frame = pl.read_csv(path, schema_overrides=types)
         dates = [DATE] if DATE in frame.columns else []
-        return frame.select(USER_ID, MOVIE_ID, *(pl.col(name).str.to_date() for name in dates))
+        return frame.select(
+            USER_ID, MOVIE_ID, *(pl.col(name).str.to_date("%Y-%m-%d") for name in dates)
+        )
     except pl.exceptions.PolarsError as error:
         found = next(csv.reader(path.read_text(errors="replace").splitlines()[:1]), [])
         raise DataError(

@@ -71,11 +71,13 @@ def describe_models(
     metrics = {run.config["model"]: run.metrics for run in best}
     presets = {run.name: str(run.config["preset"]) for run in runs}
     published = find_published(catalog.manifest, split.spec)
+    known_days = ", ".join(run.name for run in runs if run.needs_days)
     models = Section(
         name="models",
         title="The models",
         text=f"{len(runs)} runs, trained and tested on the split {split.name!r}: "
-        f"{comparison.protocol}.",
+        f"{comparison.protocol}."
+        + (f" Scores know the day of each rating: {known_days}." if known_days else ""),
         blocks=[
             comparison_figure(comparison, presets, published),
             comparison_table(comparison, runs, published),

@@ -75,9 +75,9 @@ def blend_runs(
         SettingsError: a name that cannot be a folder's.
         SplitError: the split has no validation side.
         RunError: the run exists already, a component is given twice, is a blend itself, or was
-            trained on another state of the split, or components differ in day_l2.
+            trained on another state of the split, or components differ in day_biases.
     """
-    day_l2 = _check_components(components)
+    _check_components(components)
     if data.validation is None:
         raise SplitError(
             f"split {data.split!r} has no validation side, which a blend is fitted to",
@@ -89,7 +89,7 @@ def blend_runs(
         "run": run,
         "model": BLEND,
         "preset": "ridge",
-        "options": {"day_l2": day_l2} if day_l2 else {},
+        "options": {"day_biases": True} if components[0].needs_days else {},
         "seed": seed,
         "components": [
             {"run": one.name, "model": one.config["model"], "digest": one.digest}
@@ -164,17 +164,16 @@ def fit_blend(
     )
 
 
-def _check_components(components: Sequence[RunDirectory]) -> float:
-    """Refuse components that do not go together; the penalty of day biases that they share."""
+def _check_components(components: Sequence[RunDirectory]) -> None:
     names = [one.name for one in components]
     if len(set(names)) < len(names):
         raise RunError(f"expected each run once, found {', '.join(names)}")
-    penalties = {one.name: float(one.config["options"].get("day_l2", 0)) for one in components}
-    if len(set(penalties.values())) > 1:
-        given = ", ".join(f"{name} {penalty:g}" for name, penalty in penalties.items())
+    with_days = [one.name for one in components if one.needs_days]
+    if 0 < len(with_days) < len(components):
         raise RunError(
-            f"a blend needs components of one day_l2, found {given}",
-            hint="train them alike, with the same --set day_l2=N or all without",
+            "a blend needs day biases in all its components or in none, found them in "
+            + ", ".join(with_days),
+            hint="train them alike, all with --set day_biases=true or all without",
         )
     for one in components:
         if one.config["model"] == BLEND:
@@ -183,7 +182,6 @@ def _check_components(components: Sequence[RunDirectory]) -> float:
                 hint="name its components: "
                 + ", ".join(own["run"] for own in one.config["components"]),
             )
-    return next(iter(penalties.values()))
 
 
 def _draw_pairs(side: UserRows, biases: Biases, seed: int) -> tuple[Array, Array, Array]:

@@ -82,7 +82,7 @@ def train_model(
             f"{data.split!r} has none",
             hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
         )
-    if options.day_l2:
+    if options.day_biases:
         data.check_days()
     devices, device = _choose_devices(data, model, options, device or DeviceOptions())
     config = {
@@ -104,7 +104,7 @@ def train_model(
         "environment": describe_environment(),
     }
     with writing_run(runs, run, config, overwrite=overwrite, resume=resume) as folder:
-        biases = fit_biases(data.train, data.spec, day_l2=options.day_l2, progress=progress)
+        biases = fit_biases(data.train, data.spec, with_days=options.day_biases, progress=progress)
         training = Training(
             data, model, options, biases, seed, device, devices, folder, started,
             checkpoints or CheckpointOptions(), resume, budget or Budget(), progress, on_epoch,
@@ -126,6 +126,7 @@ def train_model(
             **test.test_metrics(),
             "validation_rmse": summary.validation_rmse,
             "kept_epoch": fitted.kept_epoch,
+            "day_penalty": biases.days.penalty if biases.days else None,
             "seconds": fitted.seconds,
             "train_seconds": sum(epoch.seconds for epoch in fitted.epochs),
             # What the process had reached before says nothing about this training.

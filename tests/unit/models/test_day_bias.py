@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,20 +18,67 @@ from bigrec.models.bias_fit import fit_biases
 from bigrec.models.day_bias import DayBiases, list_days
 from tests.unit.models.test_cosine_knn import make_rows
 
-DAY_L2 = 4.0
-
 
 @pytest.fixture(scope="module")
 def data() -> tuple[UserRows, BatchSpec]:
+    """Ratings, some of them whole stars off by the mood of a day."""
     rows, spec = make_rows(2, n_users=30, n_movies=25, density=0.5)
-    day = np.random.default_rng(5).integers(65_530, 65_536, rows.n_rows).astype(np.uint16)
-    return dataclasses.replace(rows, day=day), spec
+    random = np.random.default_rng(5)
+    day = random.integers(65_530, 65_536, rows.n_rows).astype(np.uint16)
+    user = np.repeat(np.arange(30), rows.lengths())
+    moods = random.normal(0, 1, (30, 6))[user, day - 65_530].astype(np.float32)
+    return dataclasses.replace(rows, rating=rows.rating + moods, day=day), spec
 
 
 @pytest.fixture(scope="module")
 def biases(data: tuple[UserRows, BatchSpec]) -> Biases:
     rows, spec = data
-    return fit_biases(rows, spec, day_l2=DAY_L2)
+    return fit_biases(rows, spec, with_days=True)
+
+
+def test_the_penalty_is_the_ratio_of_variances_by_products_of_pairs(
+    data: tuple[UserRows, BatchSpec], biases: Biases
+) -> None:
+    rows, spec = data
+    assert rows.day is not None
+    assert biases.days is not None
+    movie = fit_biases(rows, spec).movie
+    means: list[tuple[float, float, float]] = []
+    for user in range(rows.n_users):
+        own = slice(*rows.indptr[[user, user + 1]])
+        deviation = rows.rating[own] - spec.mean_rating - movie[rows.movie_index[own]]
+        pairs = list(itertools.permutations(range(len(deviation)), 2))
+        same = [
+            deviation[i] * deviation[j] for i, j in pairs if rows.day[own][i] == rows.day[own][j]
+        ]
+        other = [
+            deviation[i] * deviation[j] for i, j in pairs if rows.day[own][i] != rows.day[own][j]
+        ]
+        if same and other:
+            means.append((mean(same), mean(other), mean(deviation**2)))
+    same_day, other_day, total = np.mean(means, axis=0)
+    expected = (total - same_day) / (same_day - other_day)
+    assert biases.days.penalty == pytest.approx(expected, rel=1e-4)
+
+
+def mean(values: Any) -> float:
+    return float(np.mean(values))
+
+
+def test_planted_variances_are_found() -> None:
+    rows, spec = make_rows(7, n_users=2000, n_movies=40, density=0.6)
+    random = np.random.default_rng(1)
+    user = np.repeat(np.arange(2000), rows.lengths())
+    day = random.integers(0, 5, rows.n_rows)
+    rating = random.normal(3, 0.4, 2000)[user] + random.normal(0, 0.9, rows.n_rows)
+    plain = dataclasses.replace(rows, rating=rating.astype(np.float32), day=day.astype(np.uint16))
+    moods = random.normal(0, 0.3, (2000, 5))[user, day]
+    moody = dataclasses.replace(plain, rating=(rating + moods).astype(np.float32))
+    days = fit_biases(moody, spec, with_days=True).days
+    assert days is not None
+    assert days.penalty == pytest.approx(0.9**2 / 0.3**2, rel=0.1)
+    nothing = fit_biases(plain, spec, with_days=True).days
+    assert nothing is None
 
 
 def test_all_biases_are_the_ridge_fit(data: tuple[UserRows, BatchSpec], biases: Biases) -> None:
@@ -44,7 +93,7 @@ def test_all_biases_are_the_ridge_fit(data: tuple[UserRows, BatchSpec], biases: 
     terms[each, user] = terms[each, rows.n_users + rows.movie_index] = 1
     terms[each, rows.n_users + spec.n_movies + session] = 1
     penalty = np.repeat(
-        [USER_PENALTY, MOVIE_PENALTY, DAY_L2], [rows.n_users, spec.n_movies, len(keys)]
+        [USER_PENALTY, MOVIE_PENALTY, biases.days.penalty], [rows.n_users, spec.n_movies, len(keys)]
     )
     solved = np.linalg.solve(
         terms.T @ terms + np.diag(penalty), terms.T @ (rows.rating - spec.mean_rating)
@@ -55,7 +104,7 @@ def test_all_biases_are_the_ridge_fit(data: tuple[UserRows, BatchSpec], biases: 
     np.testing.assert_array_equal(np.diff(biases.days.indptr), np.bincount(keys // 65_536))
 
 
-def test_without_a_penalty_there_are_no_day_biases(data: tuple[UserRows, BatchSpec]) -> None:
+def test_unless_asked_for_there_are_no_day_biases(data: tuple[UserRows, BatchSpec]) -> None:
     rows, spec = data
     plain = fit_biases(rows, spec)
     assert plain.days is None
@@ -66,7 +115,7 @@ def test_without_a_penalty_there_are_no_day_biases(data: tuple[UserRows, BatchSp
 def test_rows_without_days_are_refused(data: tuple[UserRows, BatchSpec]) -> None:
     rows, spec = data
     with pytest.raises(StoreError, match="need days"):
-        fit_biases(dataclasses.replace(rows, day=None), spec, day_l2=1.0)
+        fit_biases(dataclasses.replace(rows, day=None), spec, with_days=True)
 
 
 def test_ratings_less_days_and_what_a_day_adds_make_the_ratings(
@@ -97,5 +146,5 @@ def test_biases_are_found_as_in_a_dict(rows: list[tuple[int, int]], more: st.Dat
     expected = {key: place + 1 for place, key in enumerate(sorted(set(rows)))}
     asked = rows + more.draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 65_535))))
     user, days = (np.array([row[side] for row in asked], np.int32) for side in (0, 1))
-    found = DayBiases(ends, day, bias).of_pairs(user, days)
+    found = DayBiases(ends, day, bias, 1.0).of_pairs(user, days)
     assert found.tolist() == [expected.get(key, 0) for key in asked]
