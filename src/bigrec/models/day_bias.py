@@ -10,6 +10,7 @@ itself. A day without train rows of the user has a bias of 0; so has a score wit
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ Array = np.ndarray[Any, Any]
 
 N_DAYS: Final = 1 << 16
 """Days since 1970 fit 16 bits."""
+_ROWS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,18 @@ class DayBiases:
             rows: the train side, with days.
         """
         assert rows.day is not None  # noqa: S101 - day biases come from rows with days
+        edges = np.searchsorted(rows.indptr, np.arange(0, rows.n_rows, _ROWS_AT_ONCE))
         with tempfile.TemporaryFile() as file:
-            less = np.memmap(file, np.float32, "w+", shape=(max(rows.n_rows, 1),))[: rows.n_rows]
-        _subtract(
-            self.indptr, self.day, self.bias, rows.indptr, np.asarray(rows.rating),
-            np.asarray(rows.day), np.asarray(less),
-        )  # fmt: skip
-        return np.asarray(less)
+            # Written, not mapped, so that a full disk is an error and no fault of memory.
+            for first, last in itertools.pairwise((*edges.tolist(), rows.n_users)):
+                less = np.empty(rows.indptr[last] - rows.indptr[first], np.float32)
+                _subtract(
+                    self.indptr, self.day, self.bias, first, last, rows.indptr, rows.rating,
+                    rows.day, less,
+                )  # fmt: skip
+                file.write(less.data)
+            file.flush()
+            return np.asarray(np.memmap(file, np.float32, "r"))
 
 
 def list_days(indptr: Array, day: Array) -> tuple[Array, Array]:
@@ -125,10 +132,13 @@ def _look_up(indptr, days, bias, user_index, day, found):  # type: ignore[no-unt
 
 
 @numba.njit(nogil=True, cache=True)
-def _subtract(indptr, days, bias, row_indptr, rating, day, less):  # type: ignore[no-untyped-def]
+def _subtract(  # type: ignore[no-untyped-def]
+    indptr, days, bias, first, last, row_indptr, rating, day, less
+):
+    """Fill `less` for the rows of the users from `first` to `last`, exclusive."""
     of_day = np.zeros(N_DAYS, np.float32)
-    for u in range(len(indptr) - 1):
+    for u in range(first, last):
         for place in range(indptr[u], indptr[u + 1]):
             of_day[days[place]] = bias[place]
         for row in range(row_indptr[u], row_indptr[u + 1]):
-            less[row] = rating[row] - of_day[day[row]]
+            less[row - row_indptr[first]] = rating[row] - of_day[day[row]]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
+from bigrec.models import day_bias
 from bigrec.models.bias import MOVIE_PENALTY, USER_PENALTY, Biases
 from bigrec.models.bias_fit import fit_biases
 from bigrec.models.day_bias import DayBiases, list_days
@@ -119,8 +120,9 @@ def test_rows_without_days_are_refused(data: tuple[UserRows, BatchSpec]) -> None
 
 
 def test_ratings_less_days_and_what_a_day_adds_make_the_ratings(
-    data: tuple[UserRows, BatchSpec], biases: Biases
+    data: tuple[UserRows, BatchSpec], biases: Biases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(day_bias, "_ROWS_AT_ONCE", 50)  # several chunks
     rows, _ = data
     user = np.repeat(np.arange(rows.n_users), rows.lengths())
     added = biases.of_days(user, rows.day)
