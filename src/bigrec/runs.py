@@ -120,7 +120,7 @@ class RunDirectory:
     @property
     def needs_days(self) -> bool:
         """Whether scores depend on the day, so that the split must come with days."""
-        return bool(self.config["options"].get("day_biases"))
+        return self.metrics.get("day_penalty") is not None
 
     @property
     def protocol(self) -> str:
@@ -143,8 +143,11 @@ class RunDirectory:
 
         Raises:
             RunError: `data` is another split.
+            StoreError: scores depend on the day, and the split's days are not there.
         """
         self.check_split(data)
+        if self.needs_days:
+            data.check_days()
         for name in (MOVIE_VECTORS, "movie_factors"):
             if name in self.representation:
                 return VectorSimilarity(self.representation[name])

@@ -149,6 +149,7 @@ def test_a_date_that_is_none_is_refused(
     given = ["--pairs", str(tmp_path / "pairs.csv"), "--output", str(tmp_path / "x.csv")]
     assert main(["predict", "autorec-days", *given, *places(home)]) != 0
     assert "date (YYYY-MM-DD)" in " ".join(capsys.readouterr().err.split())
+    assert main(["predict", "autorec", *given, *places(home)]) == 0  # needs none
 
 
 @pytest.mark.parametrize("name", ["autorec-days", "cosine-knn-days", "blend-days"])
@@ -200,4 +201,5 @@ def test_where_days_make_no_difference_there_are_no_biases(
     out = " ".join(capsys.readouterr().out.split())
     rmse = [open_run(tmp_path, name)[0].test_rmse for name in ("plain", "days")]
     assert "none: ratings of one day agree no more than others" in out
+    assert "scores know the day" not in out
     assert rmse[0] == rmse[1]

@@ -54,9 +54,9 @@ def predict(
     from bigrec.models.scoring import FALLBACK
     from bigrec.recommend.predict import predict_pairs, predict_probe, read_pairs
 
-    given = read_pairs(pairs) if pairs is not None else None
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
+    given = None if pairs is None else read_pairs(pairs, with_dates=opened.run.needs_days)
     recommender = opened.load_recommender()
     if probe or output is None:  # only --probe may lack an output
         summary = predict_probe(recommender, opened.data, opened.catalog, output)

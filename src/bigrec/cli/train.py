@@ -169,7 +169,7 @@ def train(
         {
             "run": summary.run,
             "protocol": trained.protocol,
-            **({"day biases": _describe_days(trained)} if trained.needs_days else {}),
+            **({"day biases": _describe_days(trained)} if options.day_biases else {}),
             **(
                 {"validation RMSE": summary.validation_rmse}
                 if summary.validation_rmse is not None

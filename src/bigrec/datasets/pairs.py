@@ -80,6 +80,10 @@ class PairFeed:
         """Yield one epoch from a block on, as tensors; see `arrays` and ReadAhead."""
         return self._ahead.blocks(epoch, first_block)
 
+    def close(self) -> None:
+        """Stop reading ahead, after the last epoch."""
+        self._ahead.close()
+
     def dataset(self, epoch: int, first_block: int = 0) -> tf.data.Dataset:
         """One epoch from a block on, as a tf.data pipeline that reads ahead; see `arrays`."""
         return self._pipeline(lambda: self._stacks(epoch, first_block))

@@ -51,6 +51,10 @@ class ReadAhead:
             yield next(self._running)
         self._next_place = epoch + 1, 0
 
+    def close(self) -> None:
+        """Stop reading ahead. TensorFlow would keep the pipeline's threads and memory for good."""
+        self._running, self._next_place = iter(()), None
+
     def _from_start(self) -> Iterator[Any]:
         epoch, first_block = self._start
         yield from self._elements(epoch, first_block)

@@ -38,6 +38,10 @@ class RowFeed:
         """Yield one epoch from a block on, as tensors; see `arrays` and ReadAhead."""
         return self._ahead.blocks(epoch, first_block)
 
+    def close(self) -> None:
+        """Stop reading ahead, after the last epoch."""
+        self._ahead.close()
+
     def arrays(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Array]]:
         """Yield one epoch's blocks from a block on.
 

@@ -56,8 +56,8 @@ class DayBiases:
     def less_days(self, rows: UserRows) -> Array:
         """The ratings of the train side less their day bias, in stars: (n_rows,) float32.
 
-        They are memory-mapped from a file without a name, so that the system decides what stays in
-        memory.
+        They are memory-mapped from a file without a name in the folder for temporary files
+        (TMPDIR); where that is on a disk, the system decides what stays in memory.
 
         Args:
             rows: the train side, with days.

@@ -59,6 +59,7 @@ def fit_days(
         rows.indptr, rows.movie_index, rows.rating, rows.day, spec.mean_rating, movie, indptr, day
     )
     if not of_days > 2 * error:
+        progress.advance(ROUNDS)
         return None
     penalty = max(of_all_else, 0.0) / of_days
     days = DayBiases(indptr, day, np.zeros(len(day), np.float32), penalty)

@@ -5,6 +5,9 @@ TensorFlow only
 keras         OUTPUT/model.keras       takes indices; its layers need bigrec to be loaded
 OUTPUT/user_ids.npy      (n_users,) int32, the id of each user_index
 OUTPUT/movie_ids.npy     (n_movies,) int32, the id of each movie_index
+
+Scores are those of a day without ratings. The Keras model of an AutoRec of rows with day biases
+takes ratings less these.
 """
 
 from __future__ import annotations

@@ -43,8 +43,12 @@ class PredictSummary:
     """The file; None if there was to be none."""
 
 
-def read_pairs(path: Path) -> pl.DataFrame:
+def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
     """Read a csv file with the columns user_id, movie_id and perhaps date (YYYY-MM-DD).
+
+    Args:
+        path: the file.
+        with_dates: whether dates are read, if there are any.
 
     Raises:
         DataError: the file is missing, lacks a column, or holds something that is no id or date.
@@ -54,7 +58,7 @@ def read_pairs(path: Path) -> pl.DataFrame:
     try:
         types = {USER_ID: pl.Int64, MOVIE_ID: pl.Int64, DATE: pl.String}
         frame = pl.read_csv(path, schema_overrides=types)
-        dates = [DATE] if DATE in frame.columns else []
+        dates = [DATE] if with_dates and DATE in frame.columns else []
         return frame.select(
             USER_ID, MOVIE_ID, *(pl.col(name).str.to_date("%Y-%m-%d") for name in dates)
         )
@@ -106,11 +110,12 @@ def predict_probe(
     """
     if output is not None:
         _check_ending(output)
-    probe = catalog.probe().select(USER_ID, MOVIE_ID)
+    pairs = catalog.probe().select(USER_ID, MOVIE_ID).collect()
     if recommender.biases.days is not None:
+        # The table of a join is that of its right side, which must not be all ratings.
         dates = catalog.ratings().select(USER_ID, MOVIE_ID, DATE)
-        probe = probe.join(dates, on=[USER_ID, MOVIE_ID], how="left", maintain_order="left")
-    pairs = probe.collect()
+        found = dates.join(pairs.lazy(), on=[USER_ID, MOVIE_ID], how="inner").collect()
+        pairs = pairs.join(found, on=[USER_ID, MOVIE_ID], how="left", maintain_order="left")
     scored = _score(recommender, data, pairs)
     if output is not None:
         _write_scored(scored, output)

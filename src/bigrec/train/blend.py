@@ -110,6 +110,7 @@ def blend_runs(
         progress.advance(data.test.n_rows)
         metrics = {
             **errors.test_metrics(),
+            "day_penalty": biases.days.penalty if biases.days else None,
             "seconds": time.perf_counter() - started,
             "train_seconds": fit_seconds,
         }

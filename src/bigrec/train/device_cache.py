@@ -124,6 +124,9 @@ class CachedPairFeed:
                 pairs = tf.reshape(pairs[:n_rows], (-1, min(self._batch_size, n_rows)))
             yield {PAIRS: pairs}
 
+    def close(self) -> None:
+        """Nothing is read ahead."""
+
     def _gather(self, start: Any, keys: Any) -> Any:
         """As many pairs as a block has, from a position on; the last one again where they end."""
         positions = start + tf.range(BLOCK_BATCHES * self._batch_size, dtype=tf.int64)

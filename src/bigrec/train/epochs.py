@@ -33,6 +33,9 @@ class Feed(Protocol):
     def blocks(self, epoch: int, first_block: int = 0) -> Iterable[Block]:
         """The blocks of an epoch from the given one on."""
 
+    def close(self) -> None:
+        """Stop reading ahead, after the last epoch."""
+
 
 @dataclass
 class EpochFit:

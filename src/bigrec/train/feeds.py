@@ -21,6 +21,10 @@ class EvenFeed:
         self._feed, self._n_devices = feed, n_devices
         self.n_rows = feed.n_rows
 
+    def close(self) -> None:
+        """Stop reading ahead, after the last epoch."""
+        self._feed.close()
+
     def blocks(self, epoch: int, first_block: int = 0) -> Iterator[Block]:
         """The blocks of an epoch from the given one on."""
         for block in self._feed.blocks(epoch, first_block):

@@ -137,6 +137,7 @@ def _fit(training: Training, options: GradientOptions) -> Fitted:
                 start_from_factorization(model, trained)
             loop = _pair_loop(training, model, options, shards.code)
             feed = _pair_feed(training, options, shards.paths)
+        stack.callback(feed.close)  # before its shards are removed
         return _run_epochs(training, model, loop, feed, options)
 
 
@@ -198,6 +199,7 @@ def _train_factorization(training: Training, options: DnnOptions, shards: Shards
         for block in feed.blocks(epoch):
             _, n_rows = loop.train_block(block)
             training.progress.advance(n_rows, n_rows)
+    feed.close()
     return model
 
 

@@ -90,6 +90,20 @@ def test_one_pipeline_carries_all_epochs() -> None:
     assert n_made == 1
 
 
+def test_a_closed_feed_leaves_no_thread_and_can_begin_again(shards: list[Path]) -> None:
+    def take_an_epoch() -> int:
+        feed = PairFeed(shards, batch_size=1, seed=1)
+        assert len(list(feed.blocks(1))) == len(list(feed.arrays(1)))
+        feed.close()
+        assert len(list(feed.blocks(1, 2))) == len(list(feed.arrays(1, 2)))
+        feed.close()
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    take_an_epoch()  # starts TensorFlow's own threads
+    first = take_an_epoch()
+    assert max(take_an_epoch() for _ in range(4)) <= first + 1
+
+
 @pytest.mark.parametrize("batch_size", [1, 16, 50, 5000])
 def test_an_epoch_goes_on_from_any_block(shards: list[Path], batch_size: int) -> None:
     feed = PairFeed(shards, batch_size=batch_size, seed=1)

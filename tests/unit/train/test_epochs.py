@@ -32,6 +32,9 @@ class CountingFeed:
 
     n_rows = 8 * N_BLOCKS
 
+    def close(self) -> None:
+        """Nothing is read ahead."""
+
     def blocks(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Any]]:
         for number in range(first_block, N_BLOCKS):
             yield {PAIRS: tf.fill((2, 4), 10 * epoch + number)}

@@ -57,6 +57,9 @@ class ListFeed:
         self._blocks = blocks
         self.n_rows = 10
 
+    def close(self) -> None:
+        """Nothing is read ahead."""
+
     def blocks(self, epoch: int, first_block: int = 0) -> list[Block]:
         return self._blocks[first_block:]
 
