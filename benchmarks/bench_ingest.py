@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bigrec.store.writer import folder_bytes
+from bigrec.store.publish import folder_bytes
 from bigrec.synthetic import write_synthetic
 from processes import run_process
 

@@ -7,9 +7,14 @@ line prints both and exits with `exit_code`; anything that is not a BigrecError 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where there is no room, or no more for this user."""
 _SHOWN_TEXT_LENGTH = 60
 
 
@@ -104,6 +109,53 @@ class RunError(BigrecError):
             _choices(found, names) if names else "train one with: bigrec train MODEL --split NAME"
         )
         return cls(f"there is no run {found!r}", hint=hint)
+
+
+def of_the_system(
+    error: OSError, path: Path | None = None, kind: type[BigrecError] = DataError
+) -> BigrecError:
+    """The error that bigrec raises in place of one of the operating system.
+
+    Args:
+        error: what the system said.
+        path: where; the path that the system named if None.
+        kind: of the error, where it is no lack of a resource.
+    """
+    where = Path(path or error.filename or ".").absolute()
+    if error.errno in FULL_DISK:
+        return ResourceError(
+            f"the disk of {where} is full",
+            hint="free some space or choose another folder; nothing was changed",
+        )
+    if error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN):
+        return ResourceError(
+            f"the system has no more of what {where} needs: {error.strerror}",
+            hint="end other programs, or raise the limit (ulimit)",
+        )
+    reason = error.strerror or str(error)
+    return kind(f"{where} cannot be used: {reason}", hint=_SYSTEM_HINTS.get(error.errno or 0, ""))
+
+
+_SYSTEM_HINTS: Final = {
+    errno.EACCES: "take the right to it, or choose another path",
+    errno.EPERM: "take the right to it, or choose another path",
+    errno.EROFS: "it is read-only; choose another path",
+    errno.ENOTDIR: "a file stands where a folder is expected; choose another path",
+    errno.EISDIR: "a folder stands where a file is expected; choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "links lead in a circle; remove one",
+    errno.ENOENT: "make it first, or correct the path",
+    errno.EBUSY: "something else uses it, or a disk is mounted there; choose another path",
+}
+
+
+@contextmanager
+def system_errors(path: Path, kind: type[BigrecError]) -> Iterator[None]:
+    """Turn every error of the system into one of bigrec: a full disk as such, others of a kind."""
+    try:
+        yield
+    except OSError as error:
+        raise of_the_system(error, path, kind) from error
 
 
 def _choices(found: str, valid: Iterable[str]) -> str:

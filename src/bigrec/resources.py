@@ -86,6 +86,9 @@ class Progress(Protocol):
     def advance(self, n_done: int, n_rows: int = 0) -> None:
         """Count `n_done` more units, that held `n_rows` rows, as finished."""
 
+    def note(self, text: str) -> None:
+        """Say something to people in passing, such as what is waited for."""
+
 
 class Silent:
     """A Progress that nobody watches."""
@@ -94,6 +97,9 @@ class Silent:
         """Do nothing."""
 
     def advance(self, n_done: int, n_rows: int = 0) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
         """Do nothing."""
 
 

@@ -1,27 +1,22 @@
 """The run directory: everything that one training leaves behind, readable a year later.
 
-    runs/NAME/config.json        model, preset, options, seed, split with spec, versions, device
-    runs/NAME/history.jsonl      one line an epoch
-    runs/NAME/tensorboard/       the same as curves, of a model that is trained by steps
-    runs/NAME/metrics.json       errors on the test side, times, memory
-    runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
-    runs/NAME/model.keras        the model, loaded without executing code. Neighbours have none,
-                                 but arrays; a blend has weights and components in its config
-    runs/NAME/representation/    arrays of it that are read without Keras (see ModelDefinition)
+runs/NAME/config.json        model, preset, options, seed, split with spec, versions, device
+runs/NAME/history.jsonl      one line an epoch
+runs/NAME/tensorboard/       the same as curves, of a model that is trained by steps
+runs/NAME/metrics.json       errors on the test side, times, memory
+runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
+runs/NAME/model.keras        the model, loaded without executing code. Neighbours have none,
+but arrays; a blend has weights and components in its config
+runs/NAME/representation/    arrays of it that are read without Keras (see ModelDefinition)
 
-While it is trained, a run is the hidden folder runs/.NAME.unfinished, with the history so far and
-perhaps a checkpoint.npz to go on from. A run appears when it is complete, by one rename.
+runs/NAME/bigrec.json        digests of all these files (see bigrec.store.seal)
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import re
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +26,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.errors import RunError, SettingsError
+from bigrec.errors import RunError
 from bigrec.models.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights
 from bigrec.models.factors import Factors, FactorScorer
@@ -45,16 +40,22 @@ from bigrec.models.similarity import (
     RatingSimilarity,
     VectorSimilarity,
 )
-from bigrec.store.writer import publish_folder, telling_of_a_full_disk, writer_lock
+from bigrec.splits.array_file import open_array
+from bigrec.store.layout import run_folders
+from bigrec.store.seal import SEAL, Kind, Seal, damaged, open_sealed, read_object
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 Array = np.ndarray[Any, Any]
 
-CHECKPOINT: Final = "checkpoint.npz"
 HISTORY: Final = "history.jsonl"
 TENSORBOARD: Final = "tensorboard"
+UNREADABLE_ARRAYS: Final = (
+    OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError,
+    BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy and zipfile raise at a damaged file of arrays."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,12 @@ class RunDirectory:
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """One object an epoch: epoch, train_mse, test_rmse, seconds, rows_per_second."""
-        text = (self.folder / HISTORY).read_text()
-        return [json.loads(line) for line in text.splitlines()]
+        path = self._verified / HISTORY
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return [dict(json.loads(line)) for line in lines]
+        except (OSError, ValueError, TypeError) as error:
+            raise damaged(Kind.RUN, path, f"it cannot be read ({error})") from error
 
     def biases(self) -> Biases:
         """The bias model of the split's train side.
@@ -94,18 +99,18 @@ class RunDirectory:
         Raises:
             RunError: it cannot be read.
         """
-        path = self.folder / "biases.npz"
+        path = self._verified / "biases.npz"
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return Biases.from_arrays(arrays)
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-            raise RunError(f"{path} cannot be read: {error}") from error
+        except UNREADABLE_ARRAYS as error:
+            raise damaged(Kind.RUN, path, f"it cannot be read ({error})") from error
 
     @cached_property
     def representation(self) -> dict[str, Array]:
         """Arrays of the model by name, memory-mapped; empty for a model that has none."""
-        paths = sorted((self.folder / "representation").glob("*.npy"))
-        return {path.stem: np.load(path, mmap_mode="r") for path in paths}
+        paths = sorted((self._verified / "representation").glob("*.npy"))
+        return {path.stem: open_array(path, None, None, Kind.RUN) for path in paths}
 
     @property
     def has_factors(self) -> bool:
@@ -192,10 +197,12 @@ class RunDirectory:
         fold_in = MODELS[self.config["model"]].fold_in  # its module registers its layers
         try:
             model = keras.models.load_model(
-                self.folder / "model.keras", compile=False, safe_mode=True
+                self._verified / "model.keras", compile=False, safe_mode=True
             )
-        except (OSError, EOFError, ValueError, TypeError, BadZipFile) as error:
-            raise RunError(f"the model of run {self.name!r} cannot be read: {error}") from error
+        except (*UNREADABLE_ARRAYS, AttributeError, IndexError) as error:
+            raise RunError(
+                f"the model of run {self.name!r} cannot be read: {error}", hint=Kind.RUN.remedy
+            ) from error
         return Recommender(model, data.train, data.spec, self.biases(), fold_in)
 
     def check_split(self, data: TrainingData) -> None:
@@ -213,13 +220,8 @@ class RunDirectory:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the config and of all weights: another training has another digest."""
-        digest = hashlib.sha256()
-        names = ("config.json", "biases.npz", "model.keras", "representation/*")
-        for path in sorted(path for name in names for path in self.folder.glob(name)):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        """SHA-256 of the digests of all files: another training has another one."""
+        return self.seal.digest
 
     def _arrays(self, kind: type[Any]) -> Any:
         """The representation as the dataclass whose fields it is."""
@@ -254,17 +256,33 @@ class RunDirectory:
             components.append(runs[own["run"]])
         return components
 
-    def _read(self, name: str) -> dict[str, Any]:
+    @cached_property
+    def seal(self) -> Seal:
+        """What the folder should hold; it is verified as far as that is done at opening.
+
+        Raises:
+            RunError: a file is damaged.
+        """
         try:
-            fields: dict[str, Any] = json.loads((self.folder / name).read_text())
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.folder / name} cannot be read: {error}") from error
-        return fields
+            return open_sealed(self.folder, Kind.RUN)
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.folder} is no run of this version of bigrec: it lacks {SEAL}",
+                hint=Kind.RUN.remedy,
+            ) from None
+
+    @property
+    def _verified(self) -> Path:
+        """The folder, once its files are known to be those that were written."""
+        return self.seal.folder
+
+    def _read(self, name: str) -> dict[str, Any]:
+        return read_object(self._verified / name, Kind.RUN)
 
 
 def list_runs(runs: Path) -> list[RunDirectory]:
-    """All complete runs of a folder, by name."""
-    return [RunDirectory(path.parent) for path in sorted(runs.glob("[!.]*/metrics.json"))]
+    """All complete runs of a folder, by name; they are verified when they are read."""
+    return [RunDirectory(folder) for folder in run_folders(runs)]
 
 
 def open_run(runs: Path, name: str) -> RunDirectory:
@@ -277,121 +295,3 @@ def open_run(runs: Path, name: str) -> RunDirectory:
     if name not in found:
         raise RunError.unknown(name, found)
     return found[name]
-
-
-def _check_run_name(name: str) -> None:
-    """Refuse a name that cannot be a folder's.
-
-    Raises:
-        SettingsError: the name has other characters.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise SettingsError(
-            f"{name!r} cannot name a run", hint="use letters, digits, '-', '_', '.'"
-        )
-
-
-def has_checkpoint(runs: Path, name: str) -> bool:
-    """Whether there is an unfinished run of this name that can be resumed."""
-    return (_unfinished(runs, name) / CHECKPOINT).exists()
-
-
-@contextmanager
-def writing_run(
-    runs: Path, name: str, config: dict[str, Any], *, overwrite: bool, resume: bool
-) -> Iterator[Path]:
-    """Give the folder of an unfinished run, which becomes the run if the block ends well.
-
-    If the block fails, or its process dies, the folder stays where it holds a checkpoint.
-
-    Args:
-        runs: the folder of runs.
-        name: of the run.
-        config: what config.json shall hold.
-        overwrite: whether a complete run of this name is replaced.
-        resume: whether to go on with the unfinished run of this name, instead of discarding it.
-
-    Raises:
-        SettingsError: the name cannot be a folder's.
-        RunError: the run exists already; there is nothing to resume, or it has another config.
-        StoreError: another process is training a run of this name.
-        ResourceError: the disk is full.
-    """
-    _check_run_name(name)
-    target = runs / name
-    if target.exists() and not overwrite:
-        raise RunError(
-            f"the run {name!r} exists already",
-            hint="name another with --run, or replace it with --overwrite",
-        )
-    folder = _unfinished(runs, name)
-    with writer_lock(target), telling_of_a_full_disk(runs):
-        if resume:
-            _check_resumable(folder, name, config)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            _write_json(folder / "config.json", config)
-        try:
-            yield folder
-            publish_folder(folder, target)
-            (target / CHECKPOINT).unlink(missing_ok=True)
-        finally:
-            if not (folder / CHECKPOINT).exists():
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _unfinished(runs: Path, name: str) -> Path:
-    return runs / f".{name}.unfinished"
-
-
-def _check_resumable(folder: Path, name: str, config: dict[str, Any]) -> None:
-    anew = "leave out --resume to train from the start"
-    if not (folder / CHECKPOINT).exists():
-        raise RunError(f"there is no checkpoint of an unfinished run {name!r}", hint=anew)
-    begun, now = RunDirectory(folder).config, json.loads(json.dumps(config))
-    # Elsewhere, say on another machine, a training may go on, if not to the same bits.
-    differences = _differences(begun, {**now, "environment": begun["environment"]})
-    if differences:
-        raise RunError(
-            f"the unfinished run {name!r} was begun otherwise: {'; '.join(differences)}",
-            hint=f"give what it was begun with, or {anew}",
-        )
-
-
-def _differences(begun: Any, now: Any, path: str = "") -> list[str]:
-    """The leaves in which two JSON values differ, in words."""
-    if isinstance(begun, dict) and isinstance(now, dict):
-        found = []
-        for key in {**begun, **now}:
-            below = f"{path}.{key}" if path else key
-            found += _differences(begun.get(key), now.get(key), below)
-        return found
-    return [] if begun == now else [f"{path} was {begun}, is now {now}"]
-
-
-def write_run(
-    folder: Path,
-    *,
-    config: dict[str, Any],
-    history: list[dict[str, Any]],
-    metrics: dict[str, Any],
-    biases: Biases,
-    model: keras.Model | None = None,
-    representation: Mapping[str, Array] | None = None,
-) -> None:
-    """Fill a run's folder; without a model for a blend."""
-    if model is not None:
-        model.save(folder / "model.keras")
-    (folder / "representation").mkdir(exist_ok=True)
-    for name, values in (representation or {}).items():
-        np.save(folder / "representation" / f"{name}.npy", values)
-    np.savez(folder / "biases.npz", **biases.to_arrays())
-    lines = "".join(json.dumps(line) + "\n" for line in history)
-    (folder / HISTORY).write_text(lines)
-    _write_json(folder / "config.json", config)
-    _write_json(folder / "metrics.json", metrics)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")

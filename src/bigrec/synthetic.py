@@ -14,7 +14,6 @@ independently, each from its own random state, so the result does not depend on 
 from __future__ import annotations
 
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +22,9 @@ import numba
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from bigrec.errors import DataError, SettingsError
+from bigrec.errors import SettingsError
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
+from bigrec.store.publish import publishing
 
 Array = np.ndarray[Any, Any]
 
@@ -114,25 +114,19 @@ def write_synthetic(
 
     Raises:
         SettingsError: `n_ratings` is too small.
-        DataError: `out` holds files already.
+        SettingsError: `out` holds files already, or cannot be made.
+        StoreError: another process is making it.
     """
     if n_ratings < _MIN_RATINGS:
         raise SettingsError(f"expected at least {_MIN_RATINGS} ratings, found {n_ratings}")
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"{out} is not empty", hint="name a folder that does not exist yet")
     budget = budget or Budget()
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    world = _make_world(n_ratings, seed)
-    squared_error = _write_ratings(partial, world, seed, budget, progress)
-    _write_titles(partial, world, np.random.default_rng([seed, 2]))
-    (partial / "SYNTHETIC.txt").write_text(  # ingest knows the files by it
-        f"Synthetic ratings in the form of the Netflix Prize set. Seed {seed}.\n"
-    )
-    if out.exists():
-        out.rmdir()
-    partial.rename(out)
+    with publishing(out, None) as draft:
+        world = _make_world(n_ratings, seed)
+        squared_error = _write_ratings(draft.folder, world, seed, budget, progress)
+        _write_titles(draft.folder, world, np.random.default_rng([seed, 2]))
+        (draft.folder / "SYNTHETIC.txt").write_text(  # ingest knows the files by it
+            f"Synthetic ratings in the form of the Netflix Prize set. Seed {seed}.\n"
+        )
     return SynthSummary(
         n_ratings=int(world.movie_counts.sum()),
         n_users=len(world.user_ids),

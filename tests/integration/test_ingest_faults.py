@@ -22,7 +22,7 @@ from bigrec.ingest.netflix_reader import NetflixReader
 from bigrec.ingest.options import IngestOptions
 from bigrec.ingest.rows import Titles
 from bigrec.store.catalog import open_catalog
-from bigrec.store.writer import writer_lock
+from bigrec.store.locks import writer_lock
 from bigrec.synthetic import write_synthetic
 
 N_KILLS = 8

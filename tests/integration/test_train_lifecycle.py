@@ -26,11 +26,12 @@ from bigrec.models import tiled_search
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.models.search_progress import SearchProgress
-from bigrec.resources import peak_rss_bytes
-from bigrec.runs import CHECKPOINT, RunDirectory, list_runs, open_run
+from bigrec.resources import Silent, peak_rss_bytes
+from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.interrupts import TrainingInterrupted
 from bigrec.train.train import train_model
+from bigrec.unfinished import CHECKPOINT
 
 # Small layers and batches: many blocks an epoch, quickly.
 SMALL = {
@@ -121,7 +122,7 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
     before = snapshot(runs / "r")
     days = ["--set", "day_biases=true"]  # so that there are shards of its own to clean up
     arguments = argv(home, "dnn", "r", 4, *days, "--overwrite", "--checkpoint-steps", "1")
-    checkpoint = runs / ".r.unfinished" / CHECKPOINT
+    checkpoint = runs / ".r.bigrec-unfinished" / CHECKPOINT
     with child_at("2/4", arguments) as child:
         saved = checkpoint.stat().st_mtime_ns
         while checkpoint.stat().st_mtime_ns == saved:
@@ -159,7 +160,7 @@ def test_a_killed_search_for_neighbours_goes_on(
 ) -> None:
     runs = home / "runs"
     often = [*neighbours_argv(home, "n"), "--checkpoint-minutes", "0"]
-    checkpoint = runs / ".n.unfinished" / CHECKPOINT
+    checkpoint = runs / ".n.bigrec-unfinished" / CHECKPOINT
     child = subprocess.Popen([sys.executable, "-c", TRAIN_IN_TILES, *often])
     try:
         while not checkpoint.exists():
@@ -203,8 +204,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(home: Path, capsys: pytest.CaptureFi
     assert "--resume" in words
     assert "Traceback" not in words
     assert not (runs / "i").exists()
-    assert (runs / ".i.unfinished" / CHECKPOINT).exists()
-    assert len((runs / ".i.unfinished" / "history.jsonl").read_text().splitlines()) >= 2
+    assert (runs / ".i.bigrec-unfinished" / CHECKPOINT).exists()
+    assert len((runs / ".i.bigrec-unfinished" / "history.jsonl").read_text().splitlines()) >= 2
 
     capsys.readouterr()
     assert main([*arguments, "--resume", "--seed", "1", "--set", "learning_rate=0.5"]) == 6
@@ -217,7 +218,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(home: Path, capsys: pytest.CaptureFi
     assert len(open_run(runs, "i").history) == 1
 
 
-class StrikesInEpochTwo:
+class StrikesInEpochTwo(Silent):
     """A Progress that sends this process a real Ctrl-C after three blocks of the second epoch."""
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.sealing import seal_again
 
 from bigrec.cli.app import main
 from bigrec.errors import SplitError
@@ -100,6 +101,7 @@ def test_damage_to_a_split_is_found(
     shutil.copytree(store, copy)
     path = StoreLayout(copy).split("random") / f"{table}.parquet"
     change(pl.read_parquet(path)).write_parquet(path)
+    seal_again(path.parent)
     assert not run_checks(copy, "random")[check].passed
 
 
@@ -112,6 +114,7 @@ def test_rows_on_no_side_are_found(store: Path, tmp_path: Path) -> None:
     users.with_columns(
         pl.when(first).then(None).otherwise(pl.col("test_from_date")).alias("test_from_date")
     ).write_parquet(path)
+    seal_again(path.parent)
     assert not run_checks(copy, "leave-last")["split_sides_are_disjoint_and_complete"].passed
 
 
@@ -139,10 +142,11 @@ def test_a_split_of_other_ratings_is_refused(
     layout = StoreLayout(copy)
     text = layout.manifest.read_text()
     layout.manifest.write_text(text.replace('"n_ratings": 20000', '"n_ratings": 1'))
+    seal_again(copy)
     with pytest.raises(SplitError, match="other ratings"):
         split_view_queries(layout, "random")
     assert main(["check", "--store", str(copy), "--json"]) == 3
     checks = json.loads(capsys.readouterr().out)["checks"]
     failed = {check["name"] for check in checks if not check["passed"]}
     assert "random: split_can_be_read" in failed
-    assert len(checks) == len(SPECS) + 10
+    assert len(checks) == 2 * len(SPECS) + 11

@@ -15,7 +15,10 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError, StoreError
 from bigrec.features import BatchSpec
 from bigrec.models.bias import Biases
-from bigrec.runs import CHECKPOINT, RunDirectory, list_runs, open_run, write_run, writing_run
+from bigrec.runs import RunDirectory, list_runs, open_run
+from bigrec.store.seal import Kind, write_seal
+from bigrec.unfinished import CHECKPOINT, write_run, writing_run
+from tests.sealing import seal_again
 
 CONFIG: dict[str, Any] = {
     "model": "dnn",
@@ -45,7 +48,7 @@ def names(folder: Path) -> set[str]:
 def test_an_unfinished_run_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         begin(tmp_path, CONFIG, resume=False)
-    assert names(tmp_path) == {".r.unfinished"}
+    assert names(tmp_path) == {".r.bigrec-unfinished"}
     assert list_runs(tmp_path) == []
     with pytest.raises(RunError, match="no run"):
         open_run(tmp_path, "r")
@@ -151,6 +154,7 @@ def make_run(folder: Path, model: keras.Model) -> RunDirectory:
         history=[], metrics={}, biases=Biases(3.5, users, movies, movies, *counts), model=model,
         representation={},
     )  # fmt: skip
+    write_seal(folder, Kind.RUN)
     return RunDirectory(folder)
 
 
@@ -188,6 +192,7 @@ def test_arrays_of_another_version_are_told_of(data: TrainingData, tmp_path: Pat
     run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
     (run.folder / "representation").mkdir(exist_ok=True)
     np.save(run.folder / "representation" / "user_factors.npy", np.zeros((3, 1), np.float32))
+    seal_again(run.folder)
     with pytest.raises(RunError, match=r"another version of bigrec.*found no movie_factors"):
         run.recommender(data)
 
@@ -207,19 +212,22 @@ def test_a_model_of_unknown_or_foreign_classes_is_refused(
                 archive.writestr(
                     member, json.dumps(changed) if member == "config.json" else content
                 )
+        seal_again(run.folder)
         with pytest.raises(RunError, match="cannot be read"):
-            run.recommender(data)
+            RunDirectory(run.folder).recommender(data)
     path.write_bytes(b"no archive")
+    seal_again(run.folder)
     with pytest.raises(RunError, match="cannot be read"):
-        run.recommender(data)
+        RunDirectory(run.folder).recommender(data)
 
 
 def test_biases_are_never_unpickled(data: TrainingData, tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
     assert run.recommender(data).biases.mean == 3.5
     np.savez(tmp_path / "r" / "biases.npz", mean=np.array([object()], dtype=object))
+    seal_again(run.folder)
     with pytest.raises(RunError, match="cannot be read"):
-        run.biases()
+        RunDirectory(run.folder).biases()
 
 
 def test_another_state_of_the_split_is_refused(data: TrainingData, tmp_path: Path) -> None:

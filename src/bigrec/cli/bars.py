@@ -57,6 +57,10 @@ class TerminalProgress:
         self._task = self._bars.add_task(task, total=total, unit=unit, rows=0)
         self._rows = 0
 
+    def note(self, text: str) -> None:
+        """Print words above the bars."""
+        self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def advance(self, n_done: int, n_rows: int = 0) -> None:
         """Move the bar on."""
         if self._task is not None:

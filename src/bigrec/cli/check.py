@@ -2,50 +2,112 @@
 
 from __future__ import annotations
 
-import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bigrec.cli import console
 from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
-from bigrec.errors import SplitError, StoreError
-from bigrec.settings import resolve_settings
+from bigrec.errors import BigrecError, RunError, SettingsError, SplitError, StoreError
+from bigrec.settings import Settings, resolve_settings
+
+if TYPE_CHECKING:
+    from bigrec.query.checks import CheckResult
 
 _SHOWN_ROWS = 10
 
 
 def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="With --runs: the folder of runs, if it is another.")
+    ] = None,
+    only_runs: Annotated[
+        bool, typer.Option("--runs", help="Check the files of all runs instead of the store.")
+    ] = False,
     store: StoreOption = None,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the store and its splits; exit with 3 and the offending rows if a check fails."""
-    from bigrec.query.checks import check_store, materialized_form, unreadable_split
-    from bigrec.query.output import format_table
-    from bigrec.query.session import open_session
-    from bigrec.splits.shards import damaged_files
-    from bigrec.splits.views import list_splits, split_view_queries
-    from bigrec.store.layout import StoreLayout
+    """Check the store and its splits, or all runs; exit with 3 or 6 if a check fails.
 
-    settings = resolve_settings(store=store, memory=memory, threads=threads)
-    layout = StoreLayout(settings.store)
-    results = []
+    Every file is read again and compared with what was written; then queries look for rows that
+    contradict each other.
+    """
+    if folder is not None and not only_runs:
+        raise SettingsError(
+            f"did not expect {str(folder)!r}", hint=f"a store is given with --store {folder}"
+        )
+    settings = resolve_settings(store=store, runs=folder, memory=memory, threads=threads)
+    if only_runs:
+        _report(_check_runs(settings), RunError, "train a damaged run again", as_json=as_json)
+        return
+    hint = "a split can be removed and made again; a store, ingested with --overwrite"
+    _report(_check_store(settings), StoreError, hint, as_json=as_json)
+
+
+def _check_runs(settings: Settings) -> list[CheckResult]:
+    from bigrec.query.checks import check_files
+    from bigrec.store.layout import run_folders
+    from bigrec.store.seal import Kind
+
+    if not settings.runs.is_dir():
+        raise RunError(f"there is no folder {settings.runs}", hint="name another: check --runs DIR")
     with console.progress_bars() as progress:
-        for split in ("", *list_splits(layout)):
-            try:
-                views = split_view_queries(layout, split) if split else {}
-            except SplitError as error:
-                results.append(unreadable_split(split, error))
-                continue
-            with open_session(settings.store, budget=settings.budget, views=views) as session:
-                results += check_store(session, split=split, progress=progress)
-            shards = layout.split(split) / "shards"
-            if split and shards.is_dir():
-                started = time.perf_counter()
-                damaged = damaged_files(shards)
-                seconds = time.perf_counter() - started
-                results.append(materialized_form(split, damaged, seconds))
+        folders = run_folders(settings.runs)
+        progress.start("checking runs", len(folders), "runs")
+        results = []
+        for folder in folders:
+            results.append(check_files(folder, Kind.RUN, folder.name))
+            progress.advance(1)
+    return results
+
+
+def _check_store(settings: Settings) -> list[CheckResult]:
+    from bigrec.query.checks import check_files, check_store, unreadable_split
+    from bigrec.query.session import open_session
+    from bigrec.splits.views import split_view_queries
+    from bigrec.store.layout import StoreLayout, split_names
+    from bigrec.store.manifest import read_manifest
+    from bigrec.store.seal import SEAL, Kind
+
+    layout = StoreLayout(settings.store)
+    if not (layout.root / SEAL).exists():
+        read_manifest(layout)  # says what is there instead
+    results = [check_files(layout.root, Kind.STORE, "")]
+    if not results[0].passed:  # rows of damaged files prove nothing
+        return results
+    with console.progress_bars() as progress:
+        with open_session(settings.store, budget=settings.budget) as session:
+            results += check_store(session, progress=progress)
+        for split in split_names(layout):
+            folder = layout.split(split)
+            results.append(check_files(folder, Kind.SPLIT, split))
+            if results[-1].passed:
+                try:
+                    views = split_view_queries(layout, split)
+                except SplitError as error:
+                    results.append(unreadable_split(split, error))
+                    continue
+                with open_session(settings.store, budget=settings.budget, views=views) as session:
+                    results += check_store(session, split=split, progress=progress)
+            for kind in (Kind.SHARDS, Kind.DAYS):
+                if (folder / kind.label).is_dir():
+                    results.append(check_files(folder / kind.label, kind, split))
+    return results
+
+
+def _report(
+    results: list[CheckResult], error: type[BigrecError], hint: str, *, as_json: bool
+) -> None:
+    """Print what was found.
+
+    Raises:
+        BigrecError: of the given class; a check failed.
+    """
+    from bigrec.query.output import format_table
+
     failed = [result for result in results if not result.passed]
     if as_json:
         checks = [
@@ -76,10 +138,10 @@ def check(
             console.print_line(f"\n{result.name}: {found} rows, {len(shown)} shown")
             console.print_line(format_table(result.columns, shown))
     if failed:
-        raise StoreError(
+        raise error(
             f"{len(failed)} of {len(results)} checks failed: "
             f"{', '.join(result.name for result in failed)}",
-            hint="a split can be removed and made again; a store, ingested with --overwrite",
+            hint=hint,
         )
 
 

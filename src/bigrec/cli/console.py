@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import BigrecError
-from bigrec.resources import SILENT, Progress
+from bigrec.resources import Progress, Silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,6 +122,14 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+class _Words(Silent):
+    """Progress where there is no terminal: only what is said in words."""
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        print_note(text)
+
+
 _with_bars: Console | None = None
 
 
@@ -134,7 +142,7 @@ def progress_bars(*, keep: bool = True) -> Iterator[Progress]:
     """
     global _with_bars
     if sys.stderr is None or not sys.stderr.isatty():
-        yield SILENT
+        yield _Words()
         return
     from bigrec.cli.bars import draw_bars
 

@@ -25,6 +25,7 @@ _PACKAGES = (
 def doctor(store: StoreOption = None, runs: RunsOption = None, as_json: JsonOption = False) -> None:
     """Show versions, CPU, memory, disk, GPUs, and the state of store and runs."""
     from bigrec.resources import format_bytes
+    from bigrec.store.layout import run_folders
 
     settings = resolve_settings(store=store, runs=runs)
     versions = {name: _version(name) for name in _PACKAGES}
@@ -39,7 +40,7 @@ def doctor(store: StoreOption = None, runs: RunsOption = None, as_json: JsonOpti
         "disk_free_bytes": shutil.disk_usage(existing).free,
         "gpus": gpus,
         "store": _store_state(settings.store),
-        "runs": sorted(path.parent.name for path in settings.runs.glob("[!.]*/metrics.json")),
+        "runs": [folder.name for folder in run_folders(settings.runs)],
     }
     if as_json:
         console.print_json(report)

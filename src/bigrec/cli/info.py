@@ -23,14 +23,14 @@ def info(
 ) -> None:
     """Show what the store holds and what it was made from."""
     from bigrec.resources import format_bytes
-    from bigrec.store.layout import StoreLayout
+    from bigrec.store.layout import StoreLayout, split_names
     from bigrec.store.manifest import read_manifest
-    from bigrec.store.writer import folder_bytes
+    from bigrec.store.publish import folder_bytes
 
     settings = resolve_settings(store=store, memory=memory, threads=threads)
     layout = StoreLayout(settings.store)
     manifest = read_manifest(layout)
-    splits = sorted(path.parent.name for path in layout.splits.glob("*/split.json"))
+    splits = split_names(layout)
     n_bytes = folder_bytes(layout.root)
     if as_json:
         console.print_json(

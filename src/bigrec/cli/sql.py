@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,9 +62,6 @@ def sql(
     question = _read_question(query, file, name)
     parameters = question.bind(_split_parameters(param or []))
     settings = resolve_settings(store=store, memory=memory, threads=threads)
-    if output is not None and output.resolve().is_relative_to(settings.store.resolve()):
-        raise SettingsError(f"{output} lies in the store", hint="write to another folder")
-
     if question.needs_split and split is None:
         raise SettingsError(f"{question.name} asks about a split", hint="choose one with --split")
 
@@ -76,7 +72,7 @@ def sql(
     views = split_view_queries(StoreLayout(settings.store), split) if split else {}
     with open_session(settings.store, budget=settings.budget, views=views) as session:
         result = session.run(question.sql, parameters)
-        with _open_output(output) as stream:
+        with _open_output(output, inputs=[file] if file else []) as stream:
             if chosen in ("parquet", "arrow"):
                 from bigrec.query.arrow_output import write_arrow
 
@@ -125,20 +121,15 @@ def _split_parameters(texts: list[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _open_output(path: Path | None) -> Iterator[BinaryIO]:
+def _open_output(path: Path | None, inputs: list[Path]) -> Iterator[BinaryIO]:
     """stdout, or a file that appears under its name when it is complete."""
     if path is None:
         yield cast(BinaryIO, _Stdout())
         return
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-        partial.replace(path)
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    from bigrec.store.publish import publishing_file
+
+    with publishing_file(path, inputs=inputs) as partial, partial.open("wb") as stream:
+        yield stream
 
 
 class _Stdout:

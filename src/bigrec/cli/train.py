@@ -103,10 +103,11 @@ def train(
     """Train a model on a split and save the run."""
     from bigrec.models.options import override
     from bigrec.models.registry import find_model, find_preset
-    from bigrec.runs import has_checkpoint, open_run
+    from bigrec.runs import open_run
     from bigrec.train.checkpoints import CheckpointOptions
     from bigrec.train.device_options import DeviceOptions
     from bigrec.train.interrupts import TrainingInterrupted
+    from bigrec.unfinished import has_checkpoint
 
     require_extra("train", "tensorflow")
     definition = find_model(model)

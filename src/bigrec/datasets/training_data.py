@@ -5,17 +5,19 @@ Arrays are memory-mapped, so opening costs nothing and the system decides what s
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
+from bigrec.splits.array_file import open_array
 from bigrec.splits.shards import are_current
+from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
 Array = np.ndarray[Any, Any]
 
@@ -38,13 +40,12 @@ class TrainingData:
     @cached_property
     def split_spec(self) -> dict[str, Any]:
         """The fields of the split's SplitSpec, as saved beside the shards."""
-        fields: dict[str, Any] = json.loads((self.folder.parent / "split.json").read_text())
-        return dict(fields["spec"])
+        return dict(read_object(self.folder.parent / "split.json", Kind.SPLIT)["spec"])
 
     @cached_property
     def has_days(self) -> bool:
         """Whether the sides come with the days of their ratings."""
-        return are_current(self._days, self.split_digest)
+        return are_current(self._days, Kind.DAYS, self.split_digest)
 
     def check_days(self) -> None:
         """Make sure that the sides come with days.
@@ -65,12 +66,12 @@ class TrainingData:
     @cached_property
     def user_ids(self) -> Array:
         """(n_users,) int32, ascending: the id of each user_index."""
-        return np.asarray(np.load(self.folder / "users.npy"))
+        return np.array(self._array("users.npy", np.int32, self.spec.n_users))
 
     @cached_property
     def movie_ids(self) -> Array:
         """(n_movies,) int32, ascending: the id of each movie_index."""
-        return np.asarray(np.load(self.folder / "movies.npy"))
+        return np.array(self._array("movies.npy", np.int32, self.spec.n_movies))
 
     @cached_property
     def train(self) -> UserRows:
@@ -100,13 +101,22 @@ class TrainingData:
         return sorted((self.folder / "shuffled").glob("*.npy"))
 
     def _rows(self, side: str) -> UserRows:
-        folder = self.folder / side
+        indptr = np.array(self._array(f"{side}/indptr.npy", np.int64, self.spec.n_users + 1))
+        n_rows = int(indptr[-1])
+        if indptr[0] != 0 or (np.diff(indptr) < 0).any():  # compiled loops rely on it
+            raise damaged(Kind.SHARDS, self.folder / side / "indptr.npy", "its rows do not ascend")
+        days = None
+        if self.has_days:
+            days = open_array(self._days / f"{side}.npy", np.uint16, n_rows, Kind.DAYS)
         return UserRows(
-            np.load(folder / "indptr.npy"),
-            np.load(folder / "movie_index.npy", mmap_mode="r"),
-            np.load(folder / "rating.npy", mmap_mode="r"),
-            np.load(self._days / f"{side}.npy", mmap_mode="r") if self.has_days else None,
+            indptr,
+            self._array(f"{side}/movie_index.npy", np.int32, n_rows),
+            self._array(f"{side}/rating.npy", np.float32, n_rows),
+            days,
         )
+
+    def _array(self, name: str, dtype: DTypeLike, n_rows: int) -> Array:
+        return open_array(self.folder / name, dtype, n_rows, Kind.SHARDS)
 
 
 def open_training_data(shards: Path) -> TrainingData:
@@ -117,7 +127,8 @@ def open_training_data(shards: Path) -> TrainingData:
     """
     path = shards / "manifest.json"
     try:
-        fields = json.loads(path.read_text())
+        open_sealed(shards, Kind.SHARDS)
+        fields = read_object(path, Kind.SHARDS)
         spec = BatchSpec(
             fields["n_users"], fields["n_movies"], fields["mean_rating"],
             fields["min_rating"], fields["max_rating"],
@@ -125,8 +136,10 @@ def open_training_data(shards: Path) -> TrainingData:
         return TrainingData(
             shards, fields["split"], fields["split_digest"], fields["protocol"], spec
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
+    except FileNotFoundError:
+        raise damaged(Kind.SHARDS, shards, f"it lacks {SEAL}") from None
+    except (KeyError, TypeError) as error:
+        raise damaged(Kind.SHARDS, path, f"a field lacks or is wrong ({error})") from error
 
 
 def _find(ids: Array, wanted: Array) -> Array:

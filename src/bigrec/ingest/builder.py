@@ -30,6 +30,7 @@ from bigrec.ingest.users import UserTable
 from bigrec.resources import Budget, Progress, format_bytes, map_in_order
 from bigrec.store.layout import StoreLayout, part_name
 from bigrec.store.manifest import Manifest
+from bigrec.store.publish import Draft
 from bigrec.store.ratings_file import RatingsWriter
 from bigrec.version import __version__
 from bigrec.workspace import Workspace
@@ -55,6 +56,8 @@ class _Part:
     digest: int
     n_rows: int
     repeated: list[tuple[int, int]]  # (movie, user) of rows that were left out
+    path: Path
+    sha256: str  # of the file
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class StoreBuilder:
 
     Args:
         source: the raw data.
-        layout: an empty folder.
+        draft: the store to be, empty.
         by_user: whether to write ratings_by_user/.
         rejects: where bad lines go, or None to stop at the first.
         budget: memory and threads.
@@ -98,7 +101,7 @@ class StoreBuilder:
     def __init__(
         self,
         source: Source,
-        layout: StoreLayout,
+        draft: Draft,
         *,
         by_user: bool,
         rejects: Rejects | None,
@@ -107,7 +110,8 @@ class StoreBuilder:
     ) -> None:
         self._source = source
         self._reader = open_reader(source)
-        self._layout = layout
+        self._draft = draft
+        self._layout = StoreLayout(draft.folder)
         self._rejects = rejects
         self._budget = budget
         self._progress = progress
@@ -126,7 +130,7 @@ class StoreBuilder:
         self._writers = _Writers()
 
     def build(self, raw: Path, entries: list[SourceEntry]) -> Manifest:
-        """Write everything; return the manifest, written last."""
+        """Write everything but the mark; return the manifest."""
         source, reader, layout = self._source, self._reader, self._layout
         by_movie = by_user = None
         layout.ratings.mkdir()
@@ -158,6 +162,7 @@ class StoreBuilder:
                     spill.close()
         if not movie_parts:
             raise DataError(f"{raw} holds no ratings", hint="fetch the files again")
+        self._draft.digests.update((part.path, part.sha256) for part in movie_parts + user_parts)
         digest = _total_digest(movie_parts)
         if self._by_user and digest != _total_digest(user_parts):
             raise StoreError(
@@ -265,10 +270,10 @@ class StoreBuilder:
         # Threads that would wait to count users write first.
         is_counted = not self._users or self._users.try_add(rows.user_id, rows.payload)
         path = self._layout.ratings / part_name(number)
-        self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
+        sha256 = self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
         if self._users and not is_counted:
             self._users.add(rows.user_id, rows.payload)
-        return _Part(stats, digest, len(rows.payload), [])
+        return _Part(stats, digest, len(rows.payload), [], path, sha256)
 
     def _reject_lines(self, parsed: _ParsedUnit, n_lines: dict[RawFile, int]) -> None:
         if self._rejects is None:
@@ -325,12 +330,12 @@ class StoreBuilder:
                 records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary
             )
         movie_id, user_id = records[:, order[0]], records[:, order[1]]
-        self._writers.writer.write(
+        sha256 = self._writers.writer.write(
             path, movie_id, user_id, records[:, 2], by_user=not movie_is_primary
         )
         if self._users:
             self._users.add(user_id, records[:, 2])
-        return _Part(stats, digest, len(records), pairs)
+        return _Part(stats, digest, len(records), pairs, path, sha256)
 
     def _summarise(
         self, primary: Array, secondary: Array, payload: Array, *, movie_is_primary: bool

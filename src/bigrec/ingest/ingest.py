@@ -13,7 +13,8 @@ from bigrec.ingest.summary import Clock, IngestSummary, summarise_store
 from bigrec.ingest.unchanged import check_unchanged, describe_entries, find_unchanged
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.store.layout import StoreLayout
-from bigrec.store.writer import publishing
+from bigrec.store.publish import publishing
+from bigrec.store.seal import Kind
 
 
 def ingest_ratings(
@@ -36,6 +37,7 @@ def ingest_ratings(
     Raises:
         DataError: the raw files are missing or malformed; the store is then as it was.
         StoreError: a store with other data exists and `overwrite` is off, or somebody writes it.
+        SettingsError: something that is no store is in its place, or the rejects cannot be written.
     """
     options = options or IngestOptions()
     if unchanged := find_unchanged(raw, store, options):
@@ -44,13 +46,14 @@ def ingest_ratings(
     source = open_source(raw, options.source)
     entries = describe_entries(raw, source)
     with ExitStack() as stack:
-        partial = stack.enter_context(publishing(store))
         rejects = None
         if options.on_error == "skip":
-            rejects = stack.enter_context(open_rejects(options.rejects))
+            inputs = [file.path for entry in entries for file in entry.files]
+            rejects = stack.enter_context(open_rejects(options.rejects, store, inputs))
+        draft = stack.enter_context(publishing(store, Kind.STORE))
         builder = StoreBuilder(
             source,
-            StoreLayout(partial),
+            draft,
             by_user=options.by_user,
             rejects=rejects,
             budget=budget or Budget(),

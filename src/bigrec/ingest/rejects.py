@@ -10,6 +10,7 @@ from typing import TextIO
 
 from bigrec.errors import SettingsError
 from bigrec.ingest.rows import BadLine
+from bigrec.store.publish import publishing_file
 
 
 class Rejects:
@@ -30,8 +31,13 @@ class Rejects:
 
 
 @contextmanager
-def open_rejects(path: Path | None) -> Iterator[Rejects]:
-    """A log of rejected lines, in a new file if there is a path.
+def open_rejects(path: Path | None, store: Path, inputs: Iterable[Path]) -> Iterator[Rejects]:
+    """A log of rejected lines, which appears at `path`, if there is one, when all went well.
+
+    Args:
+        path: the csv file.
+        store: the store that is made, in which it cannot lie.
+        inputs: the raw files.
 
     Raises:
         SettingsError: the file cannot be written.
@@ -39,11 +45,10 @@ def open_rejects(path: Path | None) -> Iterator[Rejects]:
     if path is None:
         yield Rejects(None)
         return
-    try:
-        file = path.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise SettingsError(
-            f"{path} cannot be written: {error.strerror}", hint="give another file to --rejects"
-        ) from error
-    with file:
+    if path.resolve().is_relative_to(store.resolve()):
+        raise SettingsError(f"{path} lies in the store", hint="give another file to --rejects")
+    with (
+        publishing_file(path, inputs=inputs) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         yield Rejects(file)

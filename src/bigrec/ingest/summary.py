@@ -9,7 +9,7 @@ from bigrec.ingest.sources import Source
 from bigrec.resources import peak_rss_bytes
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
-from bigrec.store.writer import folder_bytes
+from bigrec.store.publish import folder_bytes
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ time and has to be written again when the store moves.
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import duckdb
 
-from bigrec.errors import SettingsError
+from bigrec.errors import ResourceError, SettingsError
 from bigrec.query.views import quote_text, view_queries
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import read_manifest
+from bigrec.store.publish import publishing_file
 
 # The oldest form that the engine writes, so that clients with older engines open it.
 _STORAGE_VERSION = "v1.0.0"
@@ -33,24 +33,23 @@ def write_catalog(store_root: Path, output: Path, *, overwrite: bool = False) ->
 
     Raises:
         StoreError: there is no store, or it is damaged.
-        SettingsError: the file exists, or its folder does not.
+        SettingsError: the file exists, or cannot be written.
+        ResourceError: the disk is full.
     """
     layout = StoreLayout(Path(store_root))
     views = view_queries(layout, read_manifest(layout))
     if output.exists() and not overwrite:
         raise SettingsError(f"{output} exists", hint="choose another file, or add --overwrite")
-    if not output.absolute().parent.is_dir():
-        raise SettingsError(f"there is no folder {output.absolute().parent}")
-    partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
-    try:
-        with duckdb.connect(":memory:") as connection:
+    with publishing_file(output) as partial, duckdb.connect(":memory:") as connection:
+        try:
             connection.execute(
                 f"ATTACH {quote_text(partial)} AS catalog (STORAGE_VERSION '{_STORAGE_VERSION}')"
             )
             for name, query in views.items():
                 connection.execute(f"CREATE VIEW catalog.{name} AS {query}")
             connection.execute("DETACH catalog")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+        except duckdb.IOException as error:  # the engine has no word of its own for a full disk
+            raise ResourceError(
+                f"{output} cannot be written: {error}", hint="free some space, or choose another"
+            ) from error
     return list(views)

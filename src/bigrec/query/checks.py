@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from bigrec.errors import QueryError, SplitError, StoreError
+from bigrec.errors import BigrecError, QueryError, SplitError, StoreError
 from bigrec.query.library import CHECKS, NamedQuery, list_queries
 from bigrec.query.session import Session
 from bigrec.resources import SILENT, Progress
+from bigrec.store.seal import SEAL, Kind, read_seal
 
 MAX_BAD_ROWS: Final = 1000
 
@@ -71,15 +73,28 @@ def unreadable_split(split: str, error: SplitError) -> CheckResult:
     )
 
 
-def materialized_form(split: str, damaged: list[tuple[str, str]], seconds: float) -> CheckResult:
-    """The check of a split's shards, given the damaged files and how long it took to find them."""
+def check_files(folder: Path, kind: Kind, name: str) -> CheckResult:
+    """Read every file of a folder again, and compare it with what was written.
+
+    Args:
+        folder: a store, a split, its shards or days, or a run.
+        kind: which of them.
+        name: what stands before the check's name; of a split or a run.
+    """
+    start = time.perf_counter()
+    try:
+        found = read_seal(folder, kind).damage()
+    except FileNotFoundError:
+        found = [(SEAL, "it is missing")]
+    except BigrecError as error:
+        found = [(SEAL, error.message)]
     return CheckResult(
-        name=f"{split}: shards_are_whole",
-        title="The materialized files are as they were written",
+        name=f"{name}: {kind.label}_files_are_whole" if name else f"{kind.label}_files_are_whole",
+        title="Every file is as it was written",
         columns=("file", "wrong"),
-        bad_rows=tuple(damaged),
+        bad_rows=tuple(found),
         more_rows=False,
-        seconds=seconds,
+        seconds=time.perf_counter() - start,
     )
 
 

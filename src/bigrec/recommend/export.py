@@ -26,7 +26,8 @@ from bigrec.models.neighbour_layer import build_model
 from bigrec.models.neighbour_scores import NeighbourScorer
 from bigrec.models.serving import ServedModel
 from bigrec.runs import RunDirectory
-from bigrec.store.writer import folder_bytes, publishing
+from bigrec.store.publish import folder_bytes, publishing
+from bigrec.store.seal import Kind
 
 FORMATS: Final = ("saved-model", "keras")
 
@@ -65,7 +66,8 @@ def export_run(
         raise SettingsError(
             f"{output} exists already", hint="name another folder, or add --overwrite"
         )
-    with publishing(output) as partial:
+    with publishing(output, Kind.EXPORT) as draft:
+        partial = draft.folder
         if kind == "keras":
             _write_keras_model(run, data, partial / "model.keras")
             np.save(partial / "user_ids.npy", data.user_ids)

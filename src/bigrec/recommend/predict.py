@@ -23,7 +23,7 @@ from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
 from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
-from bigrec.store.writer import publishing_file
+from bigrec.store.publish import publishing_file
 
 _ROWS_AT_ONCE = 1 << 16
 

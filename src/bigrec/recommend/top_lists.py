@@ -20,7 +20,7 @@ from bigrec.recommend.recommend import seen_movies
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.schema import MOVIE_ID, USER_ID
 from bigrec.store.catalog import Catalog
-from bigrec.store.writer import publishing_file
+from bigrec.store.publish import publishing_file
 
 Array = np.ndarray[Any, Any]
 

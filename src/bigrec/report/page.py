@@ -30,7 +30,8 @@ from bigrec.report.theme import css_variables
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.splits.splits import Split, open_split
 from bigrec.store.catalog import Catalog
-from bigrec.store.writer import publishing_file
+from bigrec.store.layout import run_folders
+from bigrec.store.publish import publishing_file
 from bigrec.version import __version__
 
 _FILES_SHOWN: Final = 8
@@ -130,8 +131,7 @@ def _choose_split(catalog: Catalog, runs_folder: Path | None, name: str | None) 
 
 def _runs(runs_folder: Path, split: Split) -> list[Path]:
     """The folders of the runs that were trained on a split as it is now."""
-    folders = sorted(path.parent for path in runs_folder.glob("[!.]*/metrics.json"))
-    return [folder for folder in folders if _split_digest(folder) == split.digest]
+    return [folder for folder in run_folders(runs_folder) if _split_digest(folder) == split.digest]
 
 
 def _split_digest(run_folder: Path) -> str:

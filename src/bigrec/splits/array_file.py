@@ -1,4 +1,4 @@
-"""One-dimensional .npy files, written with their digests while the bytes are still in memory."""
+"""One-dimensional .npy files: written with their digests, opened as what they should be."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from bigrec.store.writer import start_writing
+from bigrec.store.publish import start_writing
+from bigrec.store.seal import Kind, damaged
 
 Array = np.ndarray[Any, Any]
 
@@ -66,3 +68,29 @@ def save_array(path: Path, array: Array) -> str:
     with ArrayFile(path, array.dtype.str, len(array)) as file:
         file.append(np.ascontiguousarray(array))
     return file.digest
+
+
+def open_array(path: Path, dtype: DTypeLike | None, n_rows: int | None, kind: Kind) -> Array:
+    """Map a file into memory, read only.
+
+    Args:
+        path: the .npy file.
+        dtype: what it must hold; None for any numbers.
+        n_rows: how many of them; None for any shape.
+        kind: of the folder that it belongs to.
+
+    Raises:
+        BigrecError: of the kind; the file cannot be read, or holds something else.
+    """
+    try:
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError, TypeError, SyntaxError, MemoryError) as error:
+        raise damaged(kind, path, f"it cannot be read ({error})") from error
+    wanted = array.dtype if dtype is None else np.dtype(dtype)
+    if array.dtype != wanted or (n_rows is not None and array.shape != (n_rows,)):
+        raise damaged(
+            kind, path,
+            f"expected {n_rows or 'some':,} {wanted.name}, found {array.dtype.name} of shape "
+            f"{array.shape}",
+        )  # fmt: skip
+    return array

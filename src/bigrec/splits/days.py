@@ -1,6 +1,6 @@
 """The days of a split's ratings, beside its materialized form and only for those who ask.
 
-    splits/NAME/days/manifest.json        digest of the split, digest of each file
+    splits/NAME/days/manifest.json        digest of the split
     splits/NAME/days/SIDE.npy             (n_rows,) uint16, days since 1970, in the order of the
                                           rows of shards/SIDE
 
@@ -21,9 +21,10 @@ from bigrec.schema import DATE
 from bigrec.splits.array_file import ArrayFile
 from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import SelectedRows, scan_selected
-from bigrec.splits.shards import FORMAT_VERSION, are_current
+from bigrec.splits.shards import FORMAT_VERSION, making_once
 from bigrec.splits.splits import Split
-from bigrec.store.writer import publishing
+from bigrec.store.publish import Draft
+from bigrec.store.seal import Kind
 
 Array = np.ndarray[Any, Any]
 
@@ -36,33 +37,34 @@ def write_days(split: Split, budget: Budget, progress: Progress) -> None:
     Args:
         split: a saved split, materialized: so the store has ratings by user.
         budget: threads.
-        progress: told of finished rows.
+        progress: told of finished rows, and in words of another process that is waited for.
     """
-    if are_current(split.days, split.digest):
-        return
+    making_once(
+        split.days, Kind.DAYS, split.digest, progress,
+        lambda draft: _write_days(draft, split, budget, progress),
+    )  # fmt: skip
+
+
+def _write_days(draft: Draft, split: Split, budget: Budget, progress: Progress) -> None:
     summary = split.summary
     n_rows = {
         "train": summary.n_train, "validation": summary.n_validation, "test": summary.n_test
     }  # fmt: skip
-    with publishing(split.days) as partial:
-        progress.start("reading days", split.catalog.manifest.n_ratings, "ratings")
-        with contextlib.ExitStack() as stack:
-            files = [
-                stack.enter_context(ArrayFile(partial / f"{name}.npy", "<u2", n))
-                for name, n in n_rows.items()
-            ]
-            for days, n_read in scan_selected(
-                split.catalog, split.selection(), budget.threads, _days_by_side, columns=[DATE]
-            ):
-                for file, of_side in zip(files, days, strict=True):
-                    file.append(of_side)
-                progress.advance(n_read, n_read)
-        fields = {
-            "format_version": FORMAT_VERSION,
-            "split_digest": split.digest,
-            "files": {file.path.name: file.digest for file in files},
-        }
-        (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")
+    progress.start("reading days", split.catalog.manifest.n_ratings, "ratings")
+    with contextlib.ExitStack() as stack:
+        files = [
+            stack.enter_context(ArrayFile(draft.folder / f"{name}.npy", "<u2", n))
+            for name, n in n_rows.items()
+        ]
+        for days, n_read in scan_selected(
+            split.catalog, split.selection(), budget.threads, _days_by_side, columns=[DATE]
+        ):
+            for file, of_side in zip(files, days, strict=True):
+                file.append(of_side)
+            progress.advance(n_read, n_read)
+    draft.digests.update((file.path, file.digest) for file in files)
+    fields = {"format_version": FORMAT_VERSION, "split_digest": split.digest}
+    (draft.folder / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")
 
 
 def _days_by_side(rows: SelectedRows) -> tuple[list[Array], int]:

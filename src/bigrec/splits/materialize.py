@@ -1,6 +1,6 @@
 """Materializing a split for training: dense indices, rows by user, and a uniform shuffle.
 
-    shards/manifest.json                  digest of the split, counts, mean, digest of each file
+    shards/manifest.json                  digest of the split, counts, mean
     shards/users.npy, movies.npy          (n,) int32 ids; position = dense index
     shards/SIDE/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
     shards/SIDE/movie_index.npy           (n_rows,) int32, ascending for each user
@@ -30,10 +30,11 @@ from bigrec.splits.array_file import ArrayFile, save_array
 from bigrec.splits.days import write_days
 from bigrec.splits.kernels import N_SIDES, TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import SelectedRows, scan_selected
-from bigrec.splits.shards import FORMAT_VERSION, are_current
+from bigrec.splits.shards import FORMAT_VERSION, making_once
 from bigrec.splits.shuffling import order_rows, shuffle_pairs
 from bigrec.splits.splits import Split
-from bigrec.store.writer import publishing
+from bigrec.store.publish import Draft
+from bigrec.store.seal import Kind
 from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
@@ -116,14 +117,20 @@ def materialize_split(
         StoreError: the store has no ratings by user.
     """
     budget = budget or Budget()
-    if not are_current(split.shards, split.digest):
-        _write_shards(split, budget, progress)
+    making_once(
+        split.shards,
+        Kind.SHARDS,
+        split.digest,
+        progress,
+        lambda draft: _write_shards(draft, split, budget, progress),
+    )
     if with_days:
         write_days(split, budget, progress)
     return split.shards
 
 
-def _write_shards(split: Split, budget: Budget, progress: Progress) -> None:
+def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress) -> None:
+    partial = draft.folder
     layout = split.catalog.layout
     if not layout.parts(layout.ratings_by_user):
         raise StoreError(
@@ -135,36 +142,36 @@ def _write_shards(split: Split, budget: Budget, progress: Progress) -> None:
     n_shards = max(1, -(-split.summary.n_train // _SHARD_ROWS))
 
     orderer = _Orderer(n_shards, seed)
-    with publishing(split.shards) as partial:
-        half_stars = 0
-        progress.start("materializing", split.catalog.manifest.n_ratings, "ratings")
-        with contextlib.ExitStack() as files:
-            sides = [
-                _SideWriter(files, partial / name, side, users[f"n_{name}"].to_numpy())
-                for name, side in _SIDES.items()
-                if name != "validation" or split.spec.validation_fraction
-            ]
-            (partial / "shuffled").mkdir()
-            shards = [
-                files.enter_context(_shard(partial, number).open("wb"))
-                for number in range(n_shards)
-            ]
-            for rows, more_half_stars, n_read in scan_selected(
-                split.catalog, selection, budget.threads, orderer.order, columns=[RATING]
-            ):
-                for writer in sides:
-                    writer.append(rows)
-                edges = rows.shard_ends.tolist()
-                for shard, start, end in zip(shards, edges, edges[1:], strict=False):
-                    shard.write(rows.pairs[start:end].data)
-                orderer.release(rows)
-                half_stars += more_half_stars
-                progress.advance(n_read, n_read)
-        digests = {path: digest for writer in sides for path, digest in writer.digests().items()}
-        for name, ids in (("users.npy", selection.users.ids), ("movies.npy", selection.movies.ids)):
-            digests[partial / name] = save_array(partial / name, ids)
-        digests |= _shuffle_shards(partial, n_shards, seed, budget, progress)
-        _write_manifest(partial, split, half_stars / 2, digests)
+    half_stars = 0
+    progress.start("materializing", split.catalog.manifest.n_ratings, "ratings")
+    with contextlib.ExitStack() as files:
+        sides = [
+            _SideWriter(files, partial / name, side, users[f"n_{name}"].to_numpy())
+            for name, side in _SIDES.items()
+            if name != "validation" or split.spec.validation_fraction
+        ]
+        (partial / "shuffled").mkdir()
+        shards = [
+            files.enter_context(_shard(partial, number).open("wb")) for number in range(n_shards)
+        ]
+        for rows, more_half_stars, n_read in scan_selected(
+            split.catalog, selection, budget.threads, orderer.order, columns=[RATING]
+        ):
+            for writer in sides:
+                writer.append(rows)
+            edges = rows.shard_ends.tolist()
+            for shard, start, end in zip(shards, edges, edges[1:], strict=False):
+                shard.write(rows.pairs[start:end].data)
+            orderer.release(rows)
+            half_stars += more_half_stars
+            progress.advance(n_read, n_read)
+    digests = draft.digests
+    for writer in sides:
+        digests |= writer.digests()
+    for name, ids in (("users.npy", selection.users.ids), ("movies.npy", selection.movies.ids)):
+        digests[partial / name] = save_array(partial / name, ids)
+    digests |= _shuffle_shards(partial, n_shards, seed, budget, progress)
+    _write_manifest(partial, split, half_stars / 2)
 
 
 class _SideWriter:
@@ -216,9 +223,7 @@ def _shuffle_shards(
     return digests
 
 
-def _write_manifest(
-    partial: Path, split: Split, rating_sum: float, digests: dict[Path, str]
-) -> None:
+def _write_manifest(partial: Path, split: Split, rating_sum: float) -> None:
     fields = {
         "format_version": FORMAT_VERSION,
         "split": split.name,
@@ -232,6 +237,5 @@ def _write_manifest(
         "mean_rating": rating_sum / split.summary.n_train,
         "min_rating": split.catalog.manifest.min_rating,
         "max_rating": split.catalog.manifest.max_rating,
-        "files": {path.relative_to(partial).as_posix(): digests[path] for path in sorted(digests)},
     }
     (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")

@@ -1,67 +1,86 @@
-"""Whether a split's materialized form is there, current and undamaged, told without its maker."""
+"""A split's materialized form: whether it is there and current, told without what makes it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bigrec.errors import SettingsError
+from bigrec.errors import SettingsError, SplitError, StoreError
+from bigrec.resources import Progress
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
+from bigrec.store.locks import writer_lock
+from bigrec.store.publish import Draft, drafting
+from bigrec.store.seal import SEAL, Kind, open_sealed, read_object
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 """Of the files that `materialize` writes."""
 
 
 def ready_shards(catalog: Catalog, name: str) -> Path | None:
-    """The shards of a saved split, if they are of the split and the store as they are now."""
+    """The shards of a saved split, if they are of the split and the store as they are now.
+
+    Raises:
+        StoreError: they are damaged.
+    """
     folder = catalog.layout.split(name)
     try:
-        fields = json.loads((folder / "split.json").read_text())
-        spec = SplitSpec.from_json(fields["spec"])
-    except (OSError, ValueError, KeyError, TypeError, SettingsError):
+        spec = SplitSpec.from_json(read_object(folder / "split.json", Kind.SPLIT)["spec"])
+    except (SplitError, ValueError, KeyError, TypeError, SettingsError):
         return None
     shards = folder / "shards"
-    return shards if are_current(shards, spec.digest(catalog.manifest.fingerprint)) else None
+    current = are_current(shards, Kind.SHARDS, spec.digest(catalog.manifest.fingerprint))
+    return shards if current else None
 
 
 def ready_days(shards: Path) -> bool:
     """Whether the days of these shards are there as well."""
-    fields = json.loads((shards / "manifest.json").read_text())
-    return are_current(shards.parent / "days", fields["split_digest"])
+    digest = read_object(shards / "manifest.json", Kind.SHARDS)["split_digest"]
+    return are_current(shards.parent / "days", Kind.DAYS, digest)
 
 
-def are_current(shards: Path, digest: str) -> bool:
-    """Whether a folder holds the shards, or days, of this split, in the format of now."""
-    path = shards / "manifest.json"
-    if not path.exists():
-        return False
-    fields = json.loads(path.read_text())
-    return bool(fields["split_digest"] == digest and fields["format_version"] == FORMAT_VERSION)
+def are_current(folder: Path, kind: Kind, digest: str) -> bool:
+    """Whether a folder holds the shards, or days, of this split, in the format of now.
 
-
-def damaged_files(shards: Path) -> list[tuple[str, str]]:
-    """The files of a materialized split that are not as they were written: (name, what is wrong).
-
-    Its days are among them, where it has them.
-
-    Empty where all is well, and where the split is not materialized.
+    Raises:
+        StoreError: it is damaged.
     """
-    damaged = []
-    for folder, prefix in ((shards, ""), (shards.parent / "days", "days/")):
-        path = folder / "manifest.json"
-        files = json.loads(path.read_text())["files"] if path.exists() else {}
-        for name, digest in files.items():
-            if not (folder / name).is_file():
-                damaged.append((prefix + name, "it is missing"))
-            elif file_digest(folder / name) != digest:
-                damaged.append((prefix + name, "its digest differs from the manifest's"))
-    return damaged
+    try:
+        open_sealed(folder, kind)
+    except FileNotFoundError:
+        return False
+    fields = read_object(folder / "manifest.json", kind)
+    return bool(
+        fields.get("split_digest") == digest and fields.get("format_version") == FORMAT_VERSION
+    )
 
 
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def making_once(
+    folder: Path, kind: Kind, digest: str, progress: Progress, make: Callable[[Draft], None]
+) -> None:
+    """Make the shards, or days, of a split unless they are current; of two processes, one does.
+
+    Args:
+        folder: where they go.
+        kind: SHARDS or DAYS.
+        digest: of the split.
+        progress: told in words when another process makes them, which is then waited for.
+        make: fills the draft.
+
+    Raises:
+        StoreError: those that are there are damaged, or the store cannot be written to.
+    """
+    if are_current(folder, kind, digest):
+        return
+    real = Path(os.path.realpath(folder))
+    with writer_lock(real, wait=progress.note, error=StoreError):
+        if not are_current(folder, kind, digest):
+            with drafting(real, kind) as draft:
+                make(draft)
+
+
+def is_materialized(folder: Path) -> bool:
+    """Whether a folder holds shards, current or not."""
+    return (folder / SEAL).exists()

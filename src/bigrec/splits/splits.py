@@ -38,8 +38,9 @@ from bigrec.splits.sides import (
 )  # fmt: skip
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
+from bigrec.store.publish import publishing
+from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 from bigrec.store.small_tables import arrow_column, write_table
-from bigrec.store.writer import publishing
 
 Array = np.ndarray[Any, Any]
 
@@ -222,7 +223,8 @@ def create_split(
         "counts": dataclasses.asdict(summary),
     }
     starts = start_columns(found.selection.rule.starts) if spec.method == "leave-last" else {}
-    with publishing(folder) as partial:
+    with publishing(folder, Kind.SPLIT) as draft:
+        partial = draft.folder
         _write_ids(partial / "users.parquet", USER_ID, found.selection.users.ids, by_user, **starts)
         _write_ids(partial / "movies.parquet", MOVIE_ID, found.selection.movies.ids, by_movie)
         (partial / "split.json").write_text(json.dumps(fields, indent=2) + "\n")
@@ -265,13 +267,14 @@ def open_split(catalog: Catalog, name: str) -> Split:
     if not path.exists():
         raise SplitError.unknown(name, catalog.split_names())
     try:
-        fields: dict[str, Any] = json.loads(path.read_text())
+        open_sealed(path.parent, Kind.SPLIT)
+        fields = read_object(path, Kind.SPLIT)
         spec = SplitSpec.from_json(fields["spec"])
         summary = SplitSummary(**fields["counts"])
+    except FileNotFoundError:
+        raise damaged(Kind.SPLIT, path.parent, f"it lacks {SEAL}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SplitError(
-            f"{path} cannot be read: {error}", hint="remove it and make the split again"
-        ) from error
+        raise damaged(Kind.SPLIT, path, f"a field lacks or is wrong ({error})") from error
     digest = spec.digest(catalog.manifest.fingerprint)
     if digest != fields["digest"]:
         raise SplitError(

@@ -6,15 +6,14 @@ Nothing here imports Polars, so that a query of a split starts as fast as any ot
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from bigrec.errors import SplitError
 from bigrec.splits.random_key import random_key, second_seed, threshold
 from bigrec.splits.spec import SplitSpec
-from bigrec.store.layout import StoreLayout
+from bigrec.store.layout import StoreLayout, split_names
 from bigrec.store.manifest import read_manifest
+from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
 _COUNTS = ("n_train", "n_validation", "n_test", "n_users", "n_movies", "n_dropped")
 
@@ -37,16 +36,17 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
     folder = layout.split(name).resolve()
     path = folder / "split.json"
     if not path.exists():
-        raise SplitError.unknown(name, list_splits(layout))
+        raise SplitError.unknown(name, split_names(layout))
     try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        open_sealed(folder, Kind.SPLIT)
+        fields = read_object(path, Kind.SPLIT)
         spec, digest = SplitSpec.from_json(fields["spec"]), fields["digest"]
         counts = {key: int(fields["counts"].get(key, 0)) for key in _COUNTS}
         test_from = fields["counts"].get("test_from")
+    except FileNotFoundError:
+        raise damaged(Kind.SPLIT, folder, f"it lacks {SEAL}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SplitError(
-            f"{path} cannot be read: {error}", hint="remove it and make the split again"
-        ) from error
+        raise damaged(Kind.SPLIT, path, f"a field lacks or is wrong ({error})") from error
     if digest != spec.digest(read_manifest(layout).fingerprint):
         raise SplitError(
             f"the split {name!r} was made of other ratings than the store holds now",
@@ -64,11 +64,6 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
         "split_rows": rows_query(spec, test_from),
         **sides,
     }
-
-
-def list_splits(layout: StoreLayout) -> list[str]:
-    """The names of the saved splits."""
-    return sorted(path.parent.name for path in layout.splits.glob("*/split.json"))
 
 
 def rows_query(spec: SplitSpec, test_from: str | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from bigrec.errors import StoreError
-from bigrec.store.layout import StoreLayout
+from bigrec.store.layout import StoreLayout, split_names
 from bigrec.store.manifest import Manifest, read_manifest
 
 
@@ -50,7 +50,7 @@ class Catalog:
 
     def split_names(self) -> list[str]:
         """The splits that have been saved, by name."""
-        return sorted(path.parent.name for path in self.layout.splits.glob("*/split.json"))
+        return split_names(self.layout)
 
     def _scan(self, path: Path) -> pl.LazyFrame:
         return pl.scan_parquet(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigrec.store.seal import Kind, mark_kind
+
 
 @dataclass(frozen=True)
 class StoreLayout:
@@ -60,6 +62,22 @@ class StoreLayout:
     def parts(self, folder: Path) -> list[Path]:
         """The Parquet parts of ratings/ or ratings_by_user/, in sort order."""
         return sorted(folder.glob("part-*.parquet"))
+
+
+def split_names(layout: StoreLayout) -> list[str]:
+    """The splits that have been saved, by name."""
+    return sorted(path.parent.name for path in layout.splits.glob("[!.]*/split.json"))
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """The folders of all complete runs, by name; damaged ones too."""
+
+    def is_run(folder: Path) -> bool:
+        label = mark_kind(folder)
+        has_files = (folder / "config.json").exists() and (folder / "metrics.json").exists()
+        return label == Kind.RUN.label or (label is None and has_files)
+
+    return sorted(path for path in runs.glob("[!.]*") if is_run(path))
 
 
 def part_name(number: int) -> str:

@@ -7,11 +7,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bigrec.errors import StoreError
 from bigrec.schema import SCHEMA_VERSION
 from bigrec.store.layout import StoreLayout
+from bigrec.store.seal import Kind, damaged, open_sealed, read_object
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,19 @@ class Manifest:
 
 
 def read_manifest(layout: StoreLayout) -> Manifest:
-    """Read and check the manifest of a store.
+    """Read the manifest of a store, which is verified as far as that is done at opening.
 
     Raises:
         StoreError: there is no store, it is damaged, or it has another schema version.
     """
     try:
-        fields: dict[str, Any] = json.loads(layout.manifest.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        open_sealed(layout.root, Kind.STORE)
+        fields = read_object(layout.manifest, Kind.STORE)
+    except FileNotFoundError:
         raise StoreError(
             f"there is no store at {layout.root}",
             hint=f"make one with: bigrec ingest RAW --store {layout.root}",
         ) from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{layout.manifest} cannot be read: {error}") from error
     if fields.get("schema_version") != SCHEMA_VERSION:
         raise StoreError(
             f"{layout.root} has schema version {fields.get('schema_version')}, "
@@ -105,4 +104,6 @@ def read_manifest(layout: StoreLayout) -> Manifest:
         fields["source_files"] = tuple(SourceFile(**file) for file in fields["source_files"])
         return Manifest(**fields)
     except (KeyError, TypeError) as error:
-        raise StoreError(f"{layout.manifest} lacks or mistakes a field: {error}") from error
+        raise damaged(
+            Kind.STORE, layout.manifest, f"a field lacks or is wrong ({error})"
+        ) from error

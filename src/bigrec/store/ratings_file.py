@@ -6,6 +6,7 @@ encodings, in a fraction of the time, since it knows what the columns hold (see 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ import pyarrow as pa
 
 from bigrec.schema import DATE, MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
 from bigrec.store import encodings
+from bigrec.store.publish import start_writing
 from bigrec.store.thrift import I32, Value, encode_struct
-from bigrec.store.writer import start_writing
 from bigrec.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -51,8 +52,8 @@ class RatingsWriter:
 
     def write(
         self, path: Path, movie_id: Array, user_id: Array, payload: Array, *, by_user: bool = False
-    ) -> None:
-        """Write one file.
+    ) -> str:
+        """Write one file; its SHA-256 in hexadecimal digits.
 
         Args:
             path: the Parquet file.
@@ -64,8 +65,9 @@ class RatingsWriter:
         n_groups = -(-n_rows // ROW_GROUP_ROWS)
         edges = [n_rows * group // n_groups for group in range(n_groups + 1)]
         groups: list[Value] = []
+        digest = hashlib.sha256()
         with path.open("wb", buffering=0) as file:
-            file.write(_MAGIC)
+            _write_all(file.fileno(), [_MAGIC], digest)
             for start, end in zip(edges, edges[1:], strict=False):
                 rows = slice(start, end)
                 chunks = (
@@ -74,7 +76,9 @@ class RatingsWriter:
                     self._ratings(payload[rows]),
                     self._dates(payload[rows], compress=by_user),
                 )
-                groups.append(_write_group(file.fileno(), chunks, end - start, by_user=by_user))
+                groups.append(
+                    _write_group(file.fileno(), chunks, end - start, digest, by_user=by_user)
+                )
             footer = encode_struct(
                 {
                     1: I32(2),  # version
@@ -85,8 +89,9 @@ class RatingsWriter:
                     7: [{1: {}} for _ in RATING_COLUMNS],  # statistics compare as numbers do
                 }
             )
-            _write_all(file.fileno(), [footer, struct.pack("<I", len(footer)), _MAGIC])
+            _write_all(file.fileno(), [footer, struct.pack("<I", len(footer)), _MAGIC], digest)
             start_writing(file)
+        return digest.hexdigest()
 
     def _ids(self, name: str, values: Array, *, compress: bool) -> _Chunk:
         page = self._pages[name]
@@ -173,13 +178,15 @@ class _Chunk:
         return {2: offset, 3: fields}
 
 
-def _write_group(descriptor: int, chunks: Sequence[_Chunk], n_rows: int, *, by_user: bool) -> Value:
+def _write_group(
+    descriptor: int, chunks: Sequence[_Chunk], n_rows: int, digest: hashlib._Hash, *, by_user: bool
+) -> Value:
     offset = start = os.lseek(descriptor, 0, os.SEEK_CUR)
     columns: list[Value] = []
     for chunk in chunks:
         columns.append(chunk.metadata(offset))
         offset += chunk.n_bytes
-    _write_all(descriptor, [buffer for chunk in chunks for buffer in chunk.buffers])
+    _write_all(descriptor, [buffer for chunk in chunks for buffer in chunk.buffers], digest)
     key = (1, 0) if by_user else (0, 1)
     return {
         1: columns,
@@ -204,8 +211,10 @@ def _pack(layout: str, value: float) -> bytes:
     return struct.pack(layout, value)
 
 
-def _write_all(descriptor: int, buffers: Sequence[Any]) -> None:
+def _write_all(descriptor: int, buffers: Sequence[Any], digest: hashlib._Hash) -> None:
     views = [memoryview(buffer).cast("B") for buffer in buffers]
+    for view in views:
+        digest.update(view)
     n_written = os.writev(descriptor, views)
     for view in views:  # a signal or a full disk may have cut it short
         rest = view[min(n_written, len(view)) :]

@@ -21,7 +21,8 @@ from bigrec.models.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Progress
-from bigrec.runs import RunDirectory, write_run, writing_run
+from bigrec.runs import RunDirectory
+from bigrec.unfinished import write_run, writing_run
 
 Array = np.ndarray[Any, Any]
 

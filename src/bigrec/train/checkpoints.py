@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bigrec.errors import RunError
-from bigrec.store.writer import publishing_file
+from bigrec.store.publish import replacing_file
 from bigrec.train.summary import EpochSummary
 
 Array = np.ndarray[Any, Any]
@@ -124,7 +124,7 @@ class Checkpoints:
         }
         arrays: dict[str, Any] = {f"variable_{n}": _value(v) for n, v in enumerate(self._variables)}
         arrays |= {f"best_{n}": value for n, value in enumerate(best.weights if best else [])}
-        with publishing_file(self._path) as partial, partial.open("wb") as file:
+        with replacing_file(self._path) as file:
             np.savez(file, state=np.array(json.dumps(described)), **arrays)
         self._steps = 0
         self._saved_at = time.monotonic()

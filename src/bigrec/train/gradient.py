@@ -25,7 +25,6 @@ from bigrec.models.matrix_factorization import FactorOptions, start_from_factori
 from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.recommender import Recommender, takes_rows
 from bigrec.models.registry import ModelDefinition
-from bigrec.runs import CHECKPOINT
 from bigrec.train.checkpoints import Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
 from bigrec.train.device_cache import CachedPairFeed, cache_bytes, choose_cache
@@ -41,6 +40,7 @@ from bigrec.train.replicas import count_devices
 from bigrec.train.schedule import learning_rate_factor
 from bigrec.train.summary import EpochSummary
 from bigrec.train.training import Fitted, Training
+from bigrec.unfinished import CHECKPOINT
 
 
 def fit_by_epochs(training: Training) -> Fitted:

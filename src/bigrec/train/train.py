@@ -17,12 +17,12 @@ from bigrec.models.registry import ModelDefinition, find_model
 from bigrec.models.search_progress import SearchCheckpoint
 from bigrec.models.tiled_search import Multiply
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
-from bigrec.runs import CHECKPOINT, write_run, writing_run
 from bigrec.train.checkpoints import CheckpointOptions
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.interrupts import TrainingInterrupted
 from bigrec.train.summary import EpochSummary, OnEpoch, TrainSummary
 from bigrec.train.training import Fitted, Training
+from bigrec.unfinished import CHECKPOINT, write_run, writing_run
 
 if TYPE_CHECKING:
     from bigrec.train.devices import Devices

@@ -12,6 +12,7 @@ from bigrec.models.blend import BlendWeights, ComponentWeights, Support
 from bigrec.report import render
 from bigrec.report.blend_section import blend_figures
 from bigrec.runs import RunDirectory
+from bigrec.store.seal import Kind, write_seal
 
 WEIGHTS = BlendWeights(
     components=(
@@ -37,6 +38,7 @@ def runs(tmp_path: Path) -> list[RunDirectory]:
     for name, config in configs.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps(config))
+        write_seal(tmp_path / name, Kind.RUN)
     return [RunDirectory(tmp_path / name) for name in configs]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sealing import rewrite_json, seal_again
 
 from bigrec.evaluate.baselines import Baseline
 from bigrec.evaluate.compare import ComparedRun, Comparison
@@ -23,6 +24,7 @@ from bigrec.report.runs_section import (
     train_command,
 )
 from bigrec.runs import RunDirectory
+from bigrec.store.seal import Kind, write_seal
 
 
 def write(runs: Path, name: str, model: str, rmses: list[float], **options: Any) -> RunDirectory:
@@ -45,6 +47,7 @@ def write(runs: Path, name: str, model: str, rmses: list[float], **options: Any)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
+    write_seal(folder, Kind.RUN)
     return RunDirectory(folder)
 
 
@@ -94,6 +97,7 @@ def test_a_wild_train_error_does_not_stretch_the_scale(tmp_path: Path) -> None:
         epoch | {"train_mse": mse} for epoch, mse in zip(run.history, (9.0, 0.81), strict=True)
     ]
     (run.folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    seal_again(run.folder)
     figure = loss_figures([RunDirectory(run.folder)])[0]
     scales = [layer["encoding"]["y"]["scale"] for layer in figure.spec()["layer"]]
     assert [scale["domain"] for scale in scales] == [[0.9, 0.95]] * 2
@@ -148,7 +152,7 @@ def test_cost_shows_memory_where_it_was_recorded(
         ("dnn-a", 9.5), ("knn", 9.5), ("mf", 9.5)
     ]  # fmt: skip
     path = runs[0].folder / "metrics.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"peak_rss_bytes": 2 << 30}))
+    rewrite_json(path, peak_rss_bytes=2 << 30)
     again = RunDirectory(runs[0].folder)
     assert cost_figure([again]).rows[0]["peak_mib"] == 2048
     table = comparison_table(comparison, [again, *runs[1:]], None)

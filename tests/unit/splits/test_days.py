@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.sealing import rewrite_json
 
 from bigrec.datasets.training_data import open_training_data
 from bigrec.errors import StoreError
 from bigrec.splits.materialize import materialize_split
-from bigrec.splits.shards import damaged_files
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split, create_split
 from bigrec.store.catalog import open_catalog
+from bigrec.store.seal import Kind, read_seal
 
 
 @pytest.fixture(params=["random", "temporal"])
@@ -59,8 +59,7 @@ def test_days_are_written_once_and_only_when_asked_for(split: Split) -> None:
 
 def test_days_of_another_state_of_the_split_are_not_read(split: Split) -> None:
     shards = materialize_split(split, with_days=True)
-    manifest = split.days / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"split_digest": "other"}))
+    rewrite_json(split.days / "manifest.json", split_digest="other")
     assert not open_training_data(shards).has_days
     materialize_split(split, with_days=True)
     assert open_training_data(shards).has_days
@@ -68,10 +67,9 @@ def test_days_of_another_state_of_the_split_are_not_read(split: Split) -> None:
 
 def test_damaged_days_are_named(split: Split) -> None:
     materialize_split(split, with_days=True)
-    assert damaged_files(split.shards) == []
+    assert read_seal(split.days, Kind.DAYS).damage() == []
     (split.days / "test.npy").write_bytes(b"short")
     (split.days / "train.npy").unlink()
-    assert dict(damaged_files(split.shards)) == {
-        "days/test.npy": "its digest differs from the manifest's",
-        "days/train.npy": "it is missing",
-    }
+    wrong = dict(read_seal(split.days, Kind.DAYS).damage())
+    assert wrong["test.npy"].startswith("it has 5 bytes")
+    assert wrong["train.npy"] == "it is missing"

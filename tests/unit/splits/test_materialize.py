@@ -13,14 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 from tests.packed_pairs import unpack
+from tests.sealing import flip_byte, rewrite_json, seal_again
 
 from bigrec.errors import SettingsError, SplitError
 from bigrec.splits import materialize, splits
 from bigrec.splits.materialize import materialize_split
-from bigrec.splits.shards import damaged_files
+from bigrec.splits.shards import FORMAT_VERSION
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split, create_split, open_split
 from bigrec.store.catalog import open_catalog
+from bigrec.store.seal import SEAL, Kind, read_seal
 
 
 @pytest.fixture
@@ -80,36 +82,36 @@ def test_the_shuffle_is_uniform(split: Split, monkeypatch: pytest.MonkeyPatch) -
 
 def test_digests_name_every_file(split: Split) -> None:
     materialize_split(split)
-    fields = json.loads((split.shards / "manifest.json").read_text())
-    files = {p for p in split.shards.rglob("*") if p.is_file() and p.name != "manifest.json"}
-    assert {split.shards / name for name in fields["files"]} == files
-    for name, digest in fields["files"].items():
-        assert hashlib.sha256((split.shards / name).read_bytes()).hexdigest() == digest
+    sealed = read_seal(split.shards, Kind.SHARDS).files
+    files = {p for p in split.shards.rglob("*") if p.is_file() and p.name != SEAL}
+    assert {split.shards / name for name in sealed} == files
+    for name, file in sealed.items():
+        content = (split.shards / name).read_bytes()
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (file.sha256, file.n_bytes)
 
 
 def test_row_groups_do_not_matter(split: Split) -> None:
     shards = materialize_split(split)
-    files = json.loads((shards / "manifest.json").read_text())["files"]
+    files = read_seal(shards, Kind.SHARDS).files
     shutil.rmtree(shards)
     for n, part in enumerate(sorted(split.catalog.layout.ratings_by_user.iterdir())):
         rows = pq.read_table(part)
         with pq.ParquetWriter(part, rows.schema) as writer:
             for start, size in ((0, 300), (300, 1), (301, 700 + n), (1001 + n, len(rows))):
                 writer.write_table(rows[start : start + size], row_group_size=900)
+    seal_again(split.catalog.layout.root)
     materialize_split(split)
-    assert json.loads((shards / "manifest.json").read_text())["files"] == files
+    assert read_seal(shards, Kind.SHARDS).files == files
 
 
 def test_damaged_and_missing_files_are_named(split: Split) -> None:
     materialize_split(split)
-    assert damaged_files(split.shards) == []
+    assert read_seal(split.shards, Kind.SHARDS).damage() == []
     shard = next((split.shards / "shuffled").iterdir())
-    content = bytearray(shard.read_bytes())
-    content[-1] ^= 1
-    shard.write_bytes(content)
+    flip_byte(shard, -1)
     (split.shards / "users.npy").unlink()
-    assert dict(damaged_files(split.shards)) == {
-        f"shuffled/{shard.name}": "its digest differs from the manifest's",
+    assert dict(read_seal(split.shards, Kind.SHARDS).damage()) == {
+        f"shuffled/{shard.name}": "its digest is not that of what was written",
         "users.npy": "it is missing",
     }
 
@@ -140,10 +142,9 @@ def test_more_movies_than_fit_a_pair_are_refused(
 def test_shards_of_another_format_are_written_again(split: Split) -> None:
     materialize_split(split)
     manifest = split.shards / "manifest.json"
-    fields = json.loads(manifest.read_text())
     before = load_pairs(split)
-    manifest.write_text(json.dumps(fields | {"format_version": fields["format_version"] - 1}))
     (split.shards / "shuffled" / "00000.npy").unlink()
+    fields = rewrite_json(manifest, format_version=FORMAT_VERSION - 1)
     materialize_split(split)
     assert json.loads(manifest.read_text()) == fields
     np.testing.assert_array_equal(load_pairs(split), before)
@@ -162,7 +163,6 @@ def test_bad_names_and_values_are_refused(split: Split) -> None:
 
 def test_a_split_of_other_ratings_is_refused(split: Split) -> None:
     manifest = split.catalog.layout.manifest
-    fields = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(fields | {"rows_digest": "0" * 16}))
+    rewrite_json(manifest, rows_digest="0" * 16)
     with pytest.raises(SplitError, match="other ratings"):
         open_split(open_catalog(split.catalog.layout.root), "s")
