@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says where there is no room, or no more for this user."""
+_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+# Libraries raise errors of their own, which have the system's words in their text; NumPy only says
+# how far it came.
+_FULL_DISK_WORDS: Final = re.compile(
+    r"No space left on device|Disk quota exceeded|\berrno = 28\b|\d+ requested and \d+ written"
+)
 _SHOWN_TEXT_LENGTH = 60
 
 
@@ -111,6 +116,25 @@ class RunError(BigrecError):
         return cls(f"there is no run {found!r}", hint=hint)
 
 
+def full_disk(path: Path) -> ResourceError:
+    """The error for a disk without room."""
+    return ResourceError(
+        f"the disk of {path.absolute()} is full",
+        hint="free some space or choose another folder; nothing was changed",
+    )
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, says that a disk has no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL_DISK:
+            return True
+        if _FULL_DISK_WORDS.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def of_the_system(
     error: OSError, path: Path | None = None, kind: type[BigrecError] = DataError
 ) -> BigrecError:
@@ -122,11 +146,8 @@ def of_the_system(
         kind: of the error, where it is no lack of a resource.
     """
     where = Path(path or error.filename or ".").absolute()
-    if error.errno in FULL_DISK:
-        return ResourceError(
-            f"the disk of {where} is full",
-            hint="free some space or choose another folder; nothing was changed",
-        )
+    if is_full_disk(error):
+        return full_disk(where)
     if error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN):
         return ResourceError(
             f"the system has no more of what {where} needs: {error.strerror}",

@@ -138,7 +138,8 @@ class RunDirectory:
         """Whether a Keras model must be loaded for scores."""
         names = [own["run"] for own in self.config.get("components", ())] or [self.name]
         runs = [RunDirectory(self.folder.parent / name) for name in names]
-        return not all(run.has_factors or run.has_lists for run in runs)
+        # A component that is missing is told of when scores are asked for.
+        return not all(run.has_factors or run.has_lists for run in runs if run.folder.exists())
 
     def similarity(self, data: TrainingData) -> MovieSimilarity:
         """What compares movies as the model does.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
+from tests.sealing import seal_again
 
 from bigrec.cli.app import main
 
@@ -138,6 +139,7 @@ def test_a_missing_or_retrained_component_is_refused(bigrec: Run, place: Place) 
     shutil.copytree(kept, place.runs / "knn")
     with (place.runs / "knn" / "model.keras").open("ab") as file:
         file.write(b"other weights")
+    seal_again(place.runs / "knn")
     code, _, err = bigrec("evaluate", "blend")
     assert code == 6
     assert "trained again since" in err

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.integration.trained import Capture, json_of, places
+from tests.sealing import rewrite_json
 
 from bigrec.cli.app import main
 from bigrec.models.dnn import PRESETS as DNN_PRESETS
@@ -257,9 +258,8 @@ def test_predictions_keep_the_order_and_count_the_cold(
 def test_a_run_of_a_changed_split_is_refused(home: Path, tmp_path: Path, capsys: Capture) -> None:
     shutil.copytree(home, tmp_path / "home")
     config = tmp_path / "home" / "runs" / "dnn" / "config.json"
-    fields = json.loads(config.read_text())
-    fields["split"]["digest"] = "0" * 16
-    config.write_text(json.dumps(fields))
+    split = json.loads(config.read_text())["split"]
+    rewrite_json(config, split=split | {"digest": "0" * 16})
     assert main(["recommend", "dnn", "1", *places(tmp_path / "home")]) == 6
     assert "another state of split" in capsys.readouterr().err
 

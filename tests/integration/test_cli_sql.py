@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from tests.sealing import seal_again
 
 from bigrec.cli.app import main
 from bigrec.store.layout import StoreLayout
@@ -196,6 +197,9 @@ def test_check_passes_and_fails(store_small: Path, tmp_path: Path, capsys: Captu
     part = StoreLayout(store).parts(store / "ratings")[0]
     rows = pl.read_parquet(part)
     rows[1:].write_parquet(part)
+    assert main(["check", "--store", str(store)]) == 3
+    assert "store_files_are_whole" in capsys.readouterr().err
+    seal_again(store)  # a fault of the writer, not of the disk
     assert main(["check", "--store", str(store), "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     failed = {check["name"]: check for check in report["checks"] if not check["passed"]}
@@ -217,7 +221,7 @@ def test_check_finds_a_damaged_shard(store_small: Path, tmp_path: Path, capsys: 
     capsys.readouterr()
     assert main(["check", *where]) == 3
     printed = capsys.readouterr()
-    assert "s: shards_are_whole" in printed.err
+    assert "s: shards_files_are_whole" in printed.err
     assert "movies.npy" in printed.out
 
 

@@ -321,5 +321,5 @@ def test_a_run_tells_how_it_was_made(home: Path) -> None:
     assert run.metrics["validation_rmse"] == run.history[-1]["validation_rmse"]
     assert {path.name for path in run.folder.iterdir()} == {
         "config.json", "history.jsonl", "metrics.json", "model.keras", "biases.npz",
-        "representation", "tensorboard",
+        "representation", "tensorboard", "bigrec.json",
     }  # fmt: skip

@@ -8,12 +8,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 from typer.exceptions import TyperException
 
 from bigrec.cli import console
-from bigrec.errors import BigrecError
+from bigrec.errors import BigrecError, ResourceError, full_disk, is_full_disk, of_the_system
 
 _COMMANDS = (
     "doctor",
@@ -75,14 +76,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except TyperException as error:
         return console.print_usage_error(error)
+    except MemoryError as error:
+        return _print_system_error(
+            ResourceError(f"there is not enough memory: {error}", hint="give less with --memory")
+        )
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:  # the reader of stdout went away, as `head` does
         sys.stdout = None
         return 0
+    except OSError as error:
+        return _print_system_error(of_the_system(error))
+    except Exception as error:
+        if not is_full_disk(error):  # as libraries say it
+            raise
+        return _print_system_error(full_disk(Path()))
     if code == _INTERRUPTED:  # typer may have caught the interrupt itself
         console.print_note("interrupted: what was being written is left as it was before")
     return code if isinstance(code, int) else 0
+
+
+def _print_system_error(error: BigrecError) -> int:
+    console.print_error(error)
+    return error.exit_code
 
 
 def run() -> None:

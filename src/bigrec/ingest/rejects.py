@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,7 @@ def open_rejects(path: Path | None, store: Path, inputs: Iterable[Path]) -> Iter
     if path is None:
         yield Rejects(None)
         return
-    if path.resolve().is_relative_to(store.resolve()):
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(store)):
         raise SettingsError(f"{path} lies in the store", hint="give another file to --rejects")
     with (
         publishing_file(path, inputs=inputs) as partial,

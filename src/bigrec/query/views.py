@@ -7,6 +7,7 @@ for it, so that every query and check runs on every store.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
     Raises:
         StoreError: a file of the store is missing.
     """
-    layout = StoreLayout(layout.root.resolve())
+    layout = StoreLayout(Path(os.path.realpath(layout.root)))
     has_user_order = layout.ratings_by_user.is_dir()
     by_user = layout.ratings_by_user if has_user_order else layout.ratings
     return {

@@ -6,6 +6,7 @@ Nothing here imports Polars, so that a query of a split starts as fast as any ot
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bigrec.errors import SplitError
@@ -33,7 +34,7 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
     Raises:
         SplitError: the store has no such split, it cannot be read, or it belongs to other data.
     """
-    folder = layout.split(name).resolve()
+    folder = Path(os.path.realpath(layout.split(name)))
     path = folder / "split.json"
     if not path.exists():
         raise SplitError.unknown(name, split_names(layout))

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from bigrec.errors import FULL_DISK, SettingsError, of_the_system, system_errors
+from bigrec.errors import BigrecError, SettingsError, full_disk, is_full_disk, system_errors
 from bigrec.store.locks import PARTIAL, PREVIOUS, hidden_sibling, writer_lock
 from bigrec.store.seal import TEMPORARY, Kind, enclosing_folder, require_replaceable, write_seal
 
@@ -186,20 +186,22 @@ def check_output(target: Path, *, inputs: Iterable[Path] = ()) -> None:
                 raise SettingsError(
                     f"{target} is read by this very command", hint="write to another file"
                 )
-        os.lstat(real) if there else _check_name(real)
+        real.stat() if os.path.lexists(real) else _check_name(real)  # links may run in a circle
         if not os.access(real if there else real.parent, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @contextmanager
 def telling_of_a_full_disk(path: Path) -> Iterator[None]:
-    """Turn the system's word for a full disk into a ResourceError."""
+    """Turn the system's and the libraries' words for a full disk into a ResourceError."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in FULL_DISK:
+    except BigrecError:
+        raise
+    except Exception as error:
+        if not is_full_disk(error):
             raise
-        raise of_the_system(error, path) from error
+        raise full_disk(path) from error
 
 
 def start_writing(file: BinaryIO, start: int = 0) -> None:
@@ -226,10 +228,7 @@ def _check_name(path: Path) -> None:
 
 
 def _inside_error(target: Path, folder: Path, label: str) -> SettingsError:
-    return SettingsError(
-        f"{target} lies in {folder}, a folder of bigrec's own ({label})",
-        hint="write to another folder",
-    )
+    return SettingsError(f"{target} lies in the {label} {folder}", hint="write to another folder")
 
 
 @contextmanager

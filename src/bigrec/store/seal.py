@@ -82,12 +82,13 @@ class Seal:
                 found.append((name, wrong))
         return found
 
-    def verify(self, n_bytes: int = VERIFIED_BYTES) -> None:
-        """Compare all sizes, and digests from the smallest file on until so many bytes are read.
+    def verify(self) -> None:
+        """Compare all sizes, and digests from the smallest file on up to VERIFIED_BYTES.
 
         Raises:
             BigrecError: of the kind; a file is not as it was written.
         """
+        n_bytes = VERIFIED_BYTES
         for name, file in sorted(self.files.items(), key=lambda item: item[1].n_bytes):
             path = self.folder / name
             wrong = _wrong_size(path, file)
@@ -217,7 +218,7 @@ def require_replaceable(target: Path, kind: Kind | None) -> None:
 
 def enclosing_folder(path: Path) -> tuple[Path, str] | None:
     """The folder of bigrec that a path lies in and its kind, if there is one; links resolved."""
-    for folder in path.resolve().parents:
+    for folder in Path(os.path.realpath(path)).parents:
         if label := mark_kind(folder):
             return folder, label
         if TEMPORARY in folder.name:
