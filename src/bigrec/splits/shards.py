@@ -29,7 +29,7 @@ def ready_shards(catalog: Catalog, name: str) -> Path | None:
     try:
         spec = SplitSpec.from_json(read_object(folder / "split.json", Kind.SPLIT)["spec"])
     except (SplitError, ValueError, KeyError, TypeError, SettingsError):
-        return None
+        return None  # open_split says what is wrong
     shards = folder / "shards"
     current = are_current(shards, Kind.SHARDS, spec.digest(catalog.manifest.fingerprint))
     return shards if current else None

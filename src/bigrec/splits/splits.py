@@ -181,7 +181,7 @@ def create_split(
             f"{name!r} cannot name a split", hint="use letters, digits, '-', '_' and '.'"
         )
     folder = catalog.layout.split(name)
-    if (folder / "split.json").exists():
+    if name in catalog.split_names():
         existing = open_split(catalog, name)
         if existing.spec == spec:
             return existing
@@ -264,8 +264,8 @@ def open_split(catalog: Catalog, name: str) -> Split:
         SplitError: the store has no such split, or it belongs to other data.
     """
     path = catalog.layout.split(name) / "split.json"
-    if not path.exists():
-        raise SplitError.unknown(name, catalog.split_names())
+    if name not in (names := catalog.split_names()):
+        raise SplitError.unknown(name, names)
     try:
         open_sealed(path.parent, Kind.SPLIT)
         fields = read_object(path, Kind.SPLIT)

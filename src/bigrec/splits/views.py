@@ -36,8 +36,8 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
     """
     folder = Path(os.path.realpath(layout.split(name)))
     path = folder / "split.json"
-    if not path.exists():
-        raise SplitError.unknown(name, split_names(layout))
+    if name not in (names := split_names(layout)):
+        raise SplitError.unknown(name, names)
     try:
         open_sealed(folder, Kind.SPLIT)
         fields = read_object(path, Kind.SPLIT)

@@ -65,8 +65,12 @@ class StoreLayout:
 
 
 def split_names(layout: StoreLayout) -> list[str]:
-    """The splits that have been saved, by name."""
-    return sorted(path.parent.name for path in layout.splits.glob("[!.]*/split.json"))
+    """The splits that have been saved, by name; damaged ones too."""
+
+    def is_split(folder: Path) -> bool:
+        return mark_kind(folder) == Kind.SPLIT.label or (folder / "split.json").exists()
+
+    return sorted(path.name for path in layout.splits.glob("[!.]*") if is_split(path))
 
 
 def run_folders(runs: Path) -> list[Path]:
