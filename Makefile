@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 DEMO_RATINGS ?= 1000000
 # Each process of the tests takes about 2 GiB; on one GPU they need it for themselves: 1.
 TEST_PROCESSES ?= 2
+CAMPAIGN_MINUTES ?= 60
 
-.PHONY: demo test check format lint types layers wheel-smoke bench clean
+.PHONY: demo test check format lint types layers wheel-smoke campaign bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +42,10 @@ layers: $(VENV)/installed
 # The built wheel works in an environment without the source tree, the extras and the dev packages.
 wheel-smoke:
 	$(PYTHON) tests/wheel_smoke.py
+
+# Random faults over every command, for so long; prints what it did in one line.
+campaign: $(VENV)/installed
+	$(BIN)/python -m tests.faults.campaign --minutes $(CAMPAIGN_MINUTES)
 
 bench: $(VENV)/installed
 	for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
