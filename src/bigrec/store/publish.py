@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bigrec.errors import BigrecError, SettingsError, full_disk, is_full_disk, system_errors
+from bigrec.scratch import scratch_folder
 from bigrec.store.locks import PARTIAL, PREVIOUS, hidden_sibling, writer_lock
 from bigrec.store.seal import TEMPORARY, Kind, enclosing_folder, require_replaceable, write_seal
 
@@ -117,8 +118,8 @@ def publishing_file(target: Path, *, inputs: Iterable[Path] = ()) -> Iterator[Pa
     """
     check_output(target, inputs=inputs)
     if target.exists() and not target.is_file():
-        with tempfile.TemporaryDirectory(prefix="bigrec-output-") as folder:
-            written = Path(folder) / target.name
+        with scratch_folder(Path(tempfile.gettempdir())) as folder:
+            written = folder / target.name
             yield written
             with (
                 telling_of_a_full_disk(target),
