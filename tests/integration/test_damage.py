@@ -11,10 +11,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.integration.trained import Capture, places
 
 from bigrec.cli.app import main
+from bigrec.store import seal
 from bigrec.store.seal import SEAL, Kind, read_seal
 
 READERS = {
@@ -149,3 +151,28 @@ def test_two_files_that_were_swapped_are_noticed(damaged_home: Path, capsys: Cap
     for first, second in ((one, spare), (two, one), (spare, two)):
         first.rename(second)
     assert main(["evaluate", "cosine-knn", *places(damaged_home)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("store/splits/s/shards/train/indptr.npy", 3),
+        ("store/splits/s/shards/train/movie_index.npy", 3),
+        ("store/splits/s/shards/test/movie_index.npy", 3),
+        ("runs/cosine-knn/representation/neighbour_index.npy", 6),
+    ],
+)
+def test_indices_out_of_bounds_stop_before_compiled_loops(
+    name: str, code: int, damaged_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in files that are too large to be read again when they are opened."""
+    monkeypatch.setattr(seal, "VERIFIED_BYTES", 0)
+    path = damaged_home / name
+    content = path.read_bytes()
+    for value in (-7, 1 << 30):
+        array = np.load(path)
+        array.ravel()[array.size // 2] = value
+        np.save(path, array)
+        assert main(["evaluate", "cosine-knn", *places(damaged_home)]) == code
+        assert f"{path.name} is damaged" in capsys.readouterr().err
+    path.write_bytes(content)

@@ -14,7 +14,14 @@ import typer
 from typer.exceptions import TyperException
 
 from bigrec.cli import console
-from bigrec.errors import BigrecError, ResourceError, full_disk, is_full_disk, of_the_system
+from bigrec.errors import (
+    BigrecError,
+    ResourceError,
+    StoreError,
+    full_disk,
+    is_full_disk,
+    of_the_system,
+)
 
 _COMMANDS = (
     "doctor",
@@ -87,13 +94,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _print_system_error(of_the_system(error))
-    except Exception as error:
-        if not is_full_disk(error):  # as libraries say it
+    except BaseException as error:
+        if is_full_disk(error):  # as libraries say it
+            return _print_system_error(full_disk(Path()))
+        if not _is_of_a_reader(error):
             raise
-        return _print_system_error(full_disk(Path()))
+        return _print_system_error(
+            StoreError(f"a file cannot be read: {error}", hint="bigrec check says which")
+        )
     if code == _INTERRUPTED:  # typer may have caught the interrupt itself
         console.print_note("interrupted: what was being written is left as it was before")
     return code if isinstance(code, int) else 0
+
+
+def _is_of_a_reader(error: BaseException) -> bool:
+    """Whether a library of data could not read a file; opening verifies only the smaller ones."""
+    module = type(error).__module__.partition(".")[0]
+    return module in ("polars", "pyarrow", "pyo3_runtime")
 
 
 def _print_system_error(error: BigrecError) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.splits.array_file import open_array
+from bigrec.splits.array_file import check_below, open_array
 from bigrec.splits.shards import are_current
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
@@ -108,9 +108,13 @@ class TrainingData:
         days = None
         if self.has_days:
             days = open_array(self._days / f"{side}.npy", np.uint16, n_rows, Kind.DAYS)
+        movie_index = self._array(f"{side}/movie_index.npy", np.int32, n_rows)
+        check_below(
+            movie_index, self.spec.n_movies, self.folder / side / "movie_index.npy", Kind.SHARDS
+        )
         return UserRows(
             indptr,
-            self._array(f"{side}/movie_index.npy", np.int32, n_rows),
+            movie_index,
             self._array(f"{side}/rating.npy", np.float32, n_rows),
             days,
         )

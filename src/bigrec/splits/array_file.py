@@ -94,3 +94,16 @@ def open_array(path: Path, dtype: DTypeLike | None, n_rows: int | None, kind: Ki
             f"{array.shape}",
         )  # fmt: skip
     return array
+
+
+def check_below(indices: Array, n: int, path: Path, kind: Kind) -> None:
+    """Make sure that a mapped array holds indices from 0 on below n, as compiled loops rely on.
+
+    A digest says so of a small file; a large one, which is not read again when it is opened, is
+    read here: a twentieth of a second for 100 million indices.
+
+    Raises:
+        BigrecError: of the kind; an index is out of bounds.
+    """
+    if len(indices) and int(indices.view(np.uint32).max()) >= n:  # of a negative one too
+        raise damaged(kind, path, f"an index is not below {n:,}")
