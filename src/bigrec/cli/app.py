@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ _COMMANDS = (
 )
 _INTERRUPTED = 130
 _OBJECTS_BEFORE_COLLECTION = 250_000
+_COMMENT = re.compile(r"--[^=\s]*\s")  # the beginning of a query, no option
 
 
 def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
@@ -76,8 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments behind `bigrec`; those of the process if None.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["sql"]:
+        arguments = [f" {text}" if _COMMENT.match(text) else text for text in arguments]
     try:
         code = make_app(arguments)(args=arguments, prog_name="bigrec", standalone_mode=False)
+        console.flush()
     except BigrecError as error:
         console.print_error(error)
         return error.exit_code
@@ -85,13 +90,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return console.print_usage_error(error)
     except MemoryError as error:
         return _print_system_error(
-            ResourceError(f"there is not enough memory: {error}", hint="give less with --memory")
+            ResourceError(
+                f"there is not enough memory: {error}",
+                hint="end other programs, or give a smaller --memory",
+            )
         )
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    except BrokenPipeError:  # the reader of stdout went away, as `head` does
+    except console.ReaderGoneError:
         sys.stdout = None
         return 0
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # of typer's own pages of help
+            sys.stdout = None
+            return 0
+        raise
     except OSError as error:
         return _print_system_error(of_the_system(error))
     except BaseException as error:
@@ -128,6 +141,7 @@ def run() -> None:
     takes up to a quarter of a second; all files are closed by then.
     """
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
+    console.open_streams()
     code = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # a reader that went away

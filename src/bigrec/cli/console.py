@@ -1,5 +1,9 @@
 """The only place that prints. stdout is data; stderr is words and progress.
 
+What the system says of stdout is told as an error, never lost: a full disk behind it, a closed
+one. Data is UTF-8 unless a terminal speaks something else; what that cannot show is written as an
+escape, and so are control characters that data brings into tables and words.
+
 Progress is drawn on stderr when that is a terminal, and not at all otherwise. rich is loaded when
 it is first needed, since that takes a thirtieth of a second.
 """
@@ -8,44 +12,54 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import io
 import json
+import os
 import sys
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bigrec.errors import BigrecError
+from bigrec.errors import BigrecError, ResourceError
 from bigrec.resources import Progress, Silent
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _HIGHLIGHT: Final = "bold green"
+_DIRECTIONS: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_WIDTH_OF_PIPES: Final = 1 << 16  # characters of a line, more than any table has
+
+
+class ReaderGoneError(Exception):
+    """The reader of stdout went away, as `head` does. Typer would end at an OSError."""
 
 
 def print_json(value: object) -> None:
     """Print one JSON object: a summary's fields, or a mapping."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)
-    print(json.dumps(value, default=_to_json, ensure_ascii=False))
+    print_line(json.dumps(value, default=_to_json, ensure_ascii=False))
 
 
 def print_line(text: str) -> None:
     """Print a line of data on stdout."""
-    print(text)
+    with _telling_of_stdout():
+        print(text)
 
 
 def print_note(text: str) -> None:
     """Print words for people on stderr; above the bars, if there are any."""
     console = _with_bars or _console_on_stderr()
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(text, keep="\n"), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_warning(text: str) -> None:
     """Print a warning that should not be overlooked on stderr."""
     _console_on_stderr(highlight=False).print(
-        text, style="bold yellow", markup=False, soft_wrap=True
+        visible(text, keep="\n"), style="bold yellow", markup=False, soft_wrap=True
     )
 
 
@@ -53,7 +67,7 @@ def print_fields(fields: dict[str, object]) -> None:
     """Print names and values as two aligned columns on stdout."""
     width = max((len(name) for name in fields), default=0)
     for name, value in fields.items():
-        print(f"{name:<{width}}  {_format_cell(value)}".rstrip())
+        print_line(f"{name:<{width}}  {visible(_format_cell(value))}".rstrip())
 
 
 def print_table(
@@ -64,7 +78,7 @@ def print_table(
     formats: Mapping[str, str] = {},
     highlight_cells: Collection[tuple[int, int]] = (),
 ) -> None:
-    """Print a table on stdout; numbers are right-aligned.
+    """Print a table on stdout; numbers are right-aligned. In a pipe, a row is a line.
 
     Args:
         columns: headings.
@@ -77,24 +91,31 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_PIPES
+    table = Table(
+        title=Text(visible(title), "bold") if title else None, title_justify="left", box=None
+    )
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+        table.add_column(
+            Text(visible(name)), justify="right" if numeric else "left",
+            no_wrap=numeric or not console.is_terminal,
+        )  # fmt: skip
     for number, row in enumerate(rows):
         table.add_row(
             *(
                 Text(
-                    _format_cell(cell, formats.get(columns[index], "")),
+                    visible(_format_cell(cell, formats.get(columns[index], ""))),
                     _HIGHLIGHT if (number, index) in highlight_cells else "",
                 )
                 for index, cell in enumerate(row)
             )
         )
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    console.print(table)
+    with console.capture() as captured:  # rich ends the program when a pipe is closed
+        console.print(table)
+    print_line("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def print_error(error: BigrecError) -> None:
@@ -102,9 +123,10 @@ def print_error(error: BigrecError) -> None:
     from rich.text import Text
 
     console = _console_on_stderr(highlight=False, soft_wrap=True)
-    console.print(Text("error: ", style="bold red").append(error.message, style="not bold default"))
-    if error.hint:
-        console.print(Text("hint:  ", style="bold").append(error.hint, style="not bold"))
+    message, hint = (visible(text, keep="\n") for text in (error.message, error.hint))
+    console.print(Text("error: ", style="bold red").append(message, style="not bold default"))
+    if hint:
+        console.print(Text("hint:  ", style="bold").append(hint, style="not bold"))
 
 
 def print_usage_error(error: Exception) -> int:
@@ -117,9 +139,71 @@ def print_usage_error(error: Exception) -> int:
 
 def write_bytes(data: bytes) -> None:
     """Write bytes to stdout as they are."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    with _telling_of_stdout():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+def flush() -> None:
+    """Write what waits to be written.
+
+    Raises:
+        ResourceError: stdout takes no more.
+    """
+    with _telling_of_stdout():
+        sys.stdout.flush()
+
+
+def open_streams() -> None:
+    """Make the process's streams ready for any text, and none of their numbers free.
+
+    A closed stream leaves its number to the next file that is opened, into which the messages of
+    libraries would then go.
+    """
+    for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def visible(text: str, keep: str = "") -> str:
+    """A text with its control characters as escapes, but for those to keep."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character in keep or not _is_control(character)
+        else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
+    )
+
+
+def _is_control(character: str) -> bool:
+    """Whether a character moves the cursor or the direction of writing, or is half of one."""
+    return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS
+
+
+@contextmanager
+def _telling_of_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+    except OSError as error:
+        raise ResourceError(
+            f"stdout takes no more: {error.strerror}",
+            hint="free some space, or write elsewhere; what was written is not complete",
+        ) from error
 
 
 class _Words(Silent):

@@ -11,7 +11,7 @@ from pathlib import Path
 from bigrec.errors import StoreError
 from bigrec.schema import SCHEMA_VERSION
 from bigrec.store.layout import StoreLayout
-from bigrec.store.seal import Kind, damaged, open_sealed, read_object
+from bigrec.store.seal import Kind, damaged, open_sealed, read_object, require_text_path
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def read_manifest(layout: StoreLayout) -> Manifest:
     Raises:
         StoreError: there is no store, it is damaged, or it has another schema version.
     """
+    require_text_path(layout.root)
     try:
         open_sealed(layout.root, Kind.STORE)
         fields = read_object(layout.manifest, Kind.STORE)

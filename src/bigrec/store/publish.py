@@ -24,7 +24,14 @@ from typing import BinaryIO, Final
 from bigrec.errors import BigrecError, SettingsError, full_disk, is_full_disk, system_errors
 from bigrec.scratch import scratch_folder
 from bigrec.store.locks import PARTIAL, PREVIOUS, hidden_sibling, writer_lock
-from bigrec.store.seal import TEMPORARY, Kind, enclosing_folder, require_replaceable, write_seal
+from bigrec.store.seal import (
+    TEMPORARY,
+    Kind,
+    enclosing_folder,
+    require_replaceable,
+    require_text_path,
+    write_seal,
+)
 
 _RENAME_EXCHANGE: Final = 2
 _AT_FDCWD: Final = -100
@@ -168,6 +175,7 @@ def check_output(target: Path, *, inputs: Iterable[Path] = ()) -> None:
     """
     if target == Path():
         raise SettingsError("expected the name of a file to write, found none")
+    require_text_path(target)
     with system_errors(target, SettingsError):
         there = target.stat() if os.path.lexists(target) and target.exists() else None
         if there and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode):

@@ -190,6 +190,7 @@ def require_replaceable(target: Path, kind: Kind | None) -> None:
     Raises:
         SettingsError: something else is there.
     """
+    require_text_path(target)
     if not os.path.lexists(target):
         return
     if not target.is_dir():
@@ -214,6 +215,20 @@ def require_replaceable(target: Path, kind: Kind | None) -> None:
         f"{target} exists and is not {what}",
         hint="choose another path, or remove it yourself; bigrec replaces only what it wrote",
     )
+
+
+def require_text_path(path: Path) -> None:
+    """Refuse a path that is no text, which the engines of data cannot open.
+
+    Raises:
+        SettingsError: it has bytes that are no UTF-8.
+    """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"{path} has bytes in its name that are no UTF-8", hint="rename it, or choose another"
+        ) from error
 
 
 def enclosing_folder(path: Path) -> tuple[Path, str] | None:

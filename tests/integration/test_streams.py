@@ -1,0 +1,114 @@
+"""Whatever stands behind stdout and stderr, nothing is lost without a word, and nothing crashes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIGREC = str(Path(sys.executable).with_name("bigrec"))
+
+
+def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash in which $B is bigrec."""
+    return subprocess.run(
+        ["bash", "-c", line], cwd=folder, capture_output=True,
+        env={**os.environ, "B": BIGREC, **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("streams")
+    (folder / "store").symlink_to(store_small)
+    return folder
+
+
+ASK = {
+    "csv": 'sql "FROM ratings" --format csv',
+    "table": 'sql "FROM movies"',
+    "json": "info --json",
+    "fields": "info",
+    "rich table": "sql --list",
+    "help": "sql --help",
+    "parquet": 'sql "FROM ratings" --format parquet',
+    "shell": "shell --client plain <<< 'FROM movies;'",
+}
+
+
+@pytest.mark.parametrize("ask", ASK.values(), ids=list(ASK))
+def test_a_full_disk_behind_stdout_is_an_error(ask: str, place: Path) -> None:
+    done = shell(f"$B {ask} > /dev/full", place)
+    assert done.returncode == 5, done.stderr
+    assert b"error: " in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ask", ASK.values(), ids=list(ASK))
+def test_a_reader_that_goes_away_ends_it_quietly(ask: str, place: Path) -> None:
+    done = shell(f"$B {ask} | true; exit ${{PIPESTATUS[0]}}", place)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("ask", [ASK["csv"], ASK["json"], ASK["rich table"]])
+def test_a_closed_stdout_is_an_error_and_a_closed_stderr_is_none(ask: str, place: Path) -> None:
+    done = shell(f"$B {ask} >&-", place)
+    assert done.returncode == 5
+    assert b"stdout takes no more" in done.stderr
+    done = shell(f"$B {ask} 2>&- 0<&-", place)
+    assert done.returncode == 0
+    assert len(done.stdout) > 100
+
+
+def test_with_all_streams_closed_files_are_whole(place: Path, tmp_path: Path) -> None:
+    output = tmp_path / "r.csv"
+    ask = f'$B sql "FROM ratings" --output {shlex.quote(str(output))} 0<&- 1>&- 2>&-'
+    assert shell(ask, place).returncode == 0
+    assert len(output.read_text().splitlines()) == 20_001
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_text_of_any_kind_passes_streams_of_any_encoding(encoding: str, place: Path) -> None:
+    ask = """SELECT 'Amélie 千と千尋 😀' AS "títle" """
+    for form in ("table", "csv", "json"):
+        done = shell(f"$B sql {shlex.quote(ask)} --format {form}", place, PYTHONIOENCODING=encoding)
+        assert done.returncode == 0, done.stderr
+        assert "Amélie 千と千尋 😀" in done.stdout.decode()
+    done = shell(
+        "$B sql \"SELECT '千' FROM nowhére\"", place, PYTHONIOENCODING=encoding, LC_ALL="C"
+    )
+    assert done.returncode == 4
+    assert b"Traceback" not in done.stderr
+
+
+def test_names_with_stray_bytes_are_shown_as_escapes(place: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"st\xffray")
+    (tmp_path / name).symlink_to(place / "store")
+    for ask in ("info --store", "sql 'FROM movies' --store", "ingest raw --store"):
+        done = shell(f"$B {ask} $'st\\xffray'", tmp_path)
+        assert done.returncode in (2, 3), done.stderr
+    done = shell("$B info --store $'st\\xffray'", tmp_path)
+    assert done.returncode == 2
+    assert b"st\\udcffray has bytes in its name that are no UTF-8" in done.stderr
+    for ask in ("catalog", "sql 'FROM movies'"):
+        done = shell(f"$B {ask} --output $'c\\xff.csv'", place)
+        assert done.returncode == 2, done.stderr
+
+
+def test_control_characters_of_data_do_not_reach_a_terminal(place: Path) -> None:
+    done = shell("$B sql \"SELECT chr(27) || '[31mred' || chr(10) || 'two' AS x\"", place)
+    assert b"\x1b" not in done.stdout
+    assert len(done.stdout.splitlines()) == 4  # heading, rule, row, count
+    done = shell("$B info --store $'a\\n\\e[31mb'", place)
+    assert b"\x1b" not in done.stderr
+
+
+def test_a_query_may_begin_with_a_comment(place: Path) -> None:
+    done = shell("$B sql $'-- how many\\nSELECT 41 + 1 AS n' --format csv", place)
+    assert done.stdout == b"n\n42\n", done.stderr
+    done = shell("$B sql $'--how many\\nSELECT 41 + 1 AS n' --format csv", place)
+    assert done.stdout == b"n\n42\n", done.stderr
