@@ -24,6 +24,9 @@ for _power, _prefix in enumerate("KMGT", start=1):
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 MIN_MEMORY_BYTES = 256 << 20
+MAX_MEMORY_BYTES = 1 << 60
+MAX_THREADS = 1024
+"""More than helps on any machine, and few enough for every system to start."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,11 +38,14 @@ def parse_bytes(text: str) -> int:
     Raises:
         SettingsError: the text is no size.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-z]*)\s*", text)
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None:
         raise SettingsError(f"expected a size, found {text!r}", hint="for example 1GiB or 512MiB")
-    return int(float(match[1]) * unit)
+    n_bytes = int(float(match[1]) * unit)
+    if n_bytes > MAX_MEMORY_BYTES:
+        raise SettingsError(f"expected at most 1 EiB, found {text!r}")
+    return n_bytes
 
 
 def format_bytes(n_bytes: float) -> str:
@@ -51,13 +57,20 @@ def format_bytes(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TiB"
 
 
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Budget:
     """The memory, threads and scratch space that one stage may use."""
 
     memory_bytes: int = DEFAULT_MEMORY_BYTES
     """Peak resident memory of the data half, in bytes; at least 256 MiB."""
-    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = field(default_factory=lambda: available_cores())
     """Worker threads; at least 1."""
     temp_dir: Path | None = None
     """Where an engine may spill. None means the system's temporary folder."""
@@ -68,8 +81,8 @@ class Budget:
                 f"a memory budget of {format_bytes(self.memory_bytes)} is too small to work in",
                 hint=f"give at least --memory {MIN_MEMORY_BYTES >> 20}MiB",
             )
-        if self.threads < 1:
-            raise SettingsError(f"expected at least 1 thread, found {self.threads}")
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise SettingsError(f"expected 1 to {MAX_THREADS} threads, found {self.threads}")
 
     @property
     def spill_dir(self) -> Path:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from bigrec.errors import ResourceError, system_errors
+from bigrec.errors import ResourceError
 
 _PREFIX: Final = "bigrec-scratch-"
 
@@ -30,10 +30,15 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     Raises:
         ResourceError: it cannot be made.
     """
-    with system_errors(parent, ResourceError):
+    try:
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent)
         folder, descriptor = _make(parent)
+    except OSError as error:
+        raise ResourceError(
+            f"{parent.absolute()} cannot take temporary files: {error.strerror}",
+            hint="name another folder: BIGREC_TEMP_DIR, or temp_dir in bigrec.toml",
+        ) from error
     try:
         yield folder
     finally:

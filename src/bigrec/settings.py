@@ -6,6 +6,7 @@ Only the command line reads settings; the library is told everything by its call
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,20 +67,24 @@ def resolve_settings(
         return DEFAULTS.get(key)
 
     temp_dir = value("temp_dir")
-    options: dict[str, Any] = {"memory_bytes": parse_bytes(str(value("memory")))}
+    options: dict[str, Any] = {"memory_bytes": parse_bytes(_text("memory", value("memory")))}
     if (n_threads := value("threads")) is not None:
         options["threads"] = _whole_number(n_threads)
     if temp_dir is not None:
-        options["temp_dir"] = Path(str(temp_dir))
-    return Settings(Path(str(value("store"))), Path(str(value("runs"))), Budget(**options))
+        options["temp_dir"] = Path(_text("temp_dir", temp_dir))
+    folders = (Path(_text(key, value(key))) for key in ("store", "runs"))
+    store_folder, runs_folder = folders
+    return Settings(store_folder, runs_folder, Budget(**options))
 
 
 def _read_config(path: Path) -> Mapping[str, object]:
-    if not path.exists():
-        return {}
     try:
-        config = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not os.path.lexists(path):
+            return {}
+        if not path.is_file():
+            raise SettingsError(f"{path} is no file, expected settings", hint="rename it")
+        config = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
     for key in config:
         if key not in KEYS:
@@ -88,7 +93,17 @@ def _read_config(path: Path) -> Mapping[str, object]:
 
 
 def _whole_number(value: object) -> int:
-    try:
-        return int(str(value))
-    except ValueError:
-        raise SettingsError(f"expected a number of threads, found {value!r}") from None
+    if isinstance(value, bool) or not re.fullmatch(r"[+-]?[0-9]{1,18}", str(value)):
+        raise SettingsError(f"expected a number of threads, found {value!r}")
+    return int(str(value))
+
+
+def _text(key: str, value: object) -> str:
+    """A setting that is text, or a number with its unit.
+
+    Raises:
+        SettingsError: it is something else, or empty.
+    """
+    if not isinstance(value, str | int | Path) or isinstance(value, bool) or not str(value).strip():
+        raise SettingsError(f"expected text as {key}, found {value!r}")
+    return str(value)

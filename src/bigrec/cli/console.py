@@ -16,7 +16,6 @@ import io
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import BigrecError, ResourceError
 from bigrec.resources import Progress, Silent
+from bigrec.terminal import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _HIGHLIGHT: Final = "bold green"
-_DIRECTIONS: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _WIDTH_OF_PIPES: Final = 1 << 16  # characters of a line, more than any table has
 
 
@@ -145,6 +144,11 @@ def write_bytes(data: bytes) -> None:
         sys.stdout.buffer.flush()
 
 
+def is_terminal() -> bool:
+    """Whether stdout is read by a person."""
+    return sys.stdout.isatty()
+
+
 def flush() -> None:
     """Write what waits to be written.
 
@@ -174,23 +178,6 @@ def open_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             encoding = stream.encoding if stream.isatty() else "utf-8"
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
-
-
-def visible(text: str, keep: str = "") -> str:
-    """A text with its control characters as escapes, but for those to keep."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character in keep or not _is_control(character)
-        else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in text
-    )
-
-
-def _is_control(character: str) -> bool:
-    """Whether a character moves the cursor or the direction of writing, or is half of one."""
-    return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS
 
 
 @contextmanager

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +13,7 @@ import typer
 from bigrec.cli import console
 from bigrec.cli.options import MemoryOption, StoreOption, ThreadsOption
 from bigrec.errors import BigrecError, ResourceError, SettingsError
+from bigrec.scratch import scratch_folder
 from bigrec.settings import Settings, resolve_settings
 
 if TYPE_CHECKING:
@@ -33,20 +31,29 @@ def shell(
             "bigrec sql). auto takes the first that is installed.",
         ),
     ] = "auto",
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", help="Seconds that a query may take, at the plain prompt."),
+    ] = None,
     store: StoreOption = None,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Open an interactive SQL session on the store's views."""
+    """Open an interactive SQL session on the store's views.
+
+    A script that is piped in is run to its end; the exit code is that of its last failure.
+    """
     if client not in _CLIENTS:
         raise SettingsError.unknown_name("client", client, _CLIENTS)
     settings = resolve_settings(store=store, memory=memory, threads=threads)
     if client == "auto":
         installed = [name for name in ("harlequin", "duckdb") if shutil.which(name)]
         # Full-screen clients need a terminal; a script that is piped in does not.
-        client = installed[0] if installed and sys.stdin.isatty() else "plain"
+        client = (
+            installed[0] if installed and sys.stdin is not None and sys.stdin.isatty() else "plain"
+        )
     if client == "plain":
-        _run_plain(settings)
+        _run_plain(settings, timeout)
     else:
         _run_program(client, settings)
 
@@ -57,8 +64,8 @@ def _run_program(client: str, settings: Settings) -> None:
     program = shutil.which(client)
     if program is None:
         raise ResourceError(f"{client} is not installed", hint="install it, or use --client plain")
-    with tempfile.TemporaryDirectory(prefix="bigrec-shell-") as folder:
-        catalog = Path(folder) / "ratings.duckdb"
+    with scratch_folder(settings.budget.spill_dir) as folder:
+        catalog = folder / "ratings.duckdb"
         write_catalog(settings.store, catalog)
         read_only = "--read-only" if client == "harlequin" else "-readonly"
         code = subprocess.run([program, read_only, str(catalog)], check=False).returncode  # noqa: S603
@@ -66,49 +73,69 @@ def _run_program(client: str, settings: Settings) -> None:
         raise typer.Exit(code)
 
 
-def _run_plain(settings: Settings) -> None:
+def _run_plain(settings: Settings, timeout: float | None) -> None:
     from bigrec.query.session import open_session
 
-    interactive = sys.stdin.isatty()
+    interactive = _is_interactive()
     if interactive:
         import readline  # noqa: F401 (gives input() its history)
 
-        console.print_note("One statement, ended by a semicolon. Leave with Ctrl-D or .quit")
-    with open_session(settings.store, budget=settings.budget) as session:
+        console.print_note("Statements end with a semicolon. Leave with Ctrl-D or .quit")
+    failure: BigrecError | None = None
+    with open_session(settings.store, budget=settings.budget, timeout=timeout) as session:
         for statement in _read_statements(interactive=interactive):
             try:
                 _answer(session, statement)
             except BigrecError as error:
                 console.print_error(error)
+                failure = error
             except KeyboardInterrupt:
                 if not interactive:
                     raise
                 console.print_note("interrupted")
+    if failure is not None and not interactive:
+        raise typer.Exit(failure.exit_code)  # of a script; it has been told
+
+
+def _is_interactive() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _read_statements(*, interactive: bool) -> Iterator[str]:
-    """Yield texts that end with a semicolon, as they are typed; the last may lack it."""
-    text = ""
+    """Yield statements as they are typed; the last may lack its semicolon."""
+    from bigrec.query.statements import split_statements
+
+    rest = ""
     while True:
         try:
-            prompt = ("bigrec> " if not text else "   ...> ") if interactive else ""
-            line = input(prompt)
+            prompt = ("bigrec> " if not rest else "   ...> ") if interactive else ""
+            line = input(prompt) if interactive else _next_line()
         except EOFError:
             break
         except KeyboardInterrupt:
             if not interactive:
                 raise
-            text = ""
+            rest = ""
             console.print_note("")
             continue
-        if not text and line.strip() in (".quit", ".exit"):
+        if not rest and line.strip() in (".quit", ".exit"):
             return
-        text += line + os.linesep
-        if line.rstrip().endswith(";"):
-            yield text
-            text = ""
-    if text.strip():
-        yield text
+        statements, rest = split_statements(f"{rest}{line}\n")
+        yield from statements
+    if rest.strip():
+        yield rest
+
+
+def _next_line() -> str:
+    """A line of a script.
+
+    Raises:
+        EOFError: there is none.
+    """
+    line = sys.stdin.buffer.readline() if sys.stdin is not None else b""
+    if not line:
+        raise EOFError
+    return line.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
 
 
 def _answer(session: Session, statement: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,6 @@ from bigrec.settings import resolve_settings
 if TYPE_CHECKING:
     from bigrec.query.library import NamedQuery
 
-_SUFFIXES = {"csv": "csv", "json": "json", "ndjson": "ndjson", "jsonl": "ndjson",
-             "parquet": "parquet", "arrow": "arrow"}  # fmt: skip
-
 
 def sql(
     query: Annotated[str | None, typer.Argument(help="One SELECT, in quotes.")] = None,
@@ -33,7 +31,7 @@ def sql(
     ] = None,
     output_format: Annotated[
         str | None,
-        typer.Option("--format", help="table, csv, json, ndjson, parquet or arrow."),
+        typer.Option("--format", help="table, csv, tsv, json, ndjson, parquet or arrow."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="Write to a file, its format by its name.")
@@ -46,6 +44,9 @@ def sql(
         str | None,
         typer.Option("--split", help="Add train, validation, test and more of a split."),
     ] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", help="Seconds that the query may take.")
+    ] = None,
     show_list: Annotated[
         bool, typer.Option("--list", help="List the queries of the library.")
     ] = False,
@@ -54,11 +55,16 @@ def sql(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask in SQL: ratings, ratings_by_user, movies, users, probe, qualifying, manifest."""
+    """Ask in SQL: ratings, ratings_by_user, movies, users, probe, qualifying, manifest.
+
+    In csv and tsv, NULL is nothing and empty text is two quotes.
+    """
     if show_list:
         _print_library(as_json=as_json)
         return
-    chosen = _choose_format("json" if as_json else output_format, output)
+    from bigrec.query.endings import choose_format
+
+    chosen = choose_format("json" if as_json else output_format, output, limited=limit is not None)
     question = _read_question(query, file, name)
     parameters = question.bind(_split_parameters(param or []))
     settings = resolve_settings(store=store, memory=memory, threads=threads)
@@ -70,7 +76,9 @@ def sql(
     from bigrec.store.layout import StoreLayout
 
     views = split_view_queries(StoreLayout(settings.store), split) if split else {}
-    with open_session(settings.store, budget=settings.budget, views=views) as session:
+    with open_session(
+        settings.store, budget=settings.budget, views=views, timeout=timeout
+    ) as session:
         result = session.run(question.sql, parameters)
         with _open_output(output, inputs=[file] if file else []) as stream:
             if chosen in ("parquet", "arrow"):
@@ -80,17 +88,10 @@ def sql(
             else:
                 from bigrec.query.output import write_text
 
-                write_text(result, chosen, stream, limit=limit)
-
-
-def _choose_format(given: str | None, output: Path | None) -> str:
-    from bigrec.query.output import FORMATS
-
-    by_name = _SUFFIXES.get(output.suffix.lstrip(".").lower()) if output else None
-    chosen = given or by_name or "table"
-    if chosen not in FORMATS:
-        raise SettingsError.unknown_name("format", chosen, FORMATS)
-    return chosen
+                write_text(
+                    result, chosen, stream, limit=limit,
+                    one_line=output is not None or not console.is_terminal(),
+                )  # fmt: skip
 
 
 def _read_question(query: str | None, file: Path | None, name: str | None) -> NamedQuery:
@@ -105,18 +106,24 @@ def _read_question(query: str | None, file: Path | None, name: str | None) -> Na
     if file is None:
         return parse_query(query or "")
     try:
-        return parse_query(file.read_text(encoding="utf-8"), name=file.stem)
+        if not file.is_file() and not file.is_fifo():
+            raise FileNotFoundError(errno.ENOENT, "it is no file")
+        text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error
+    return parse_query(text, name=file.stem)
 
 
 def _split_parameters(texts: list[str]) -> dict[str, str]:
     values = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals:
+        name = name.strip()
+        if not equals or not name:
             raise SettingsError(f"expected NAME=VALUE, found {text!r}")
-        values[name.strip()] = value
+        if name in values:
+            raise SettingsError(f"the parameter {name} was given twice")
+        values[name] = value
     return values
 
 

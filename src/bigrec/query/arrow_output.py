@@ -28,7 +28,7 @@ def write_arrow(
         QueryError: two columns have one name.
     """
     require_distinct_names(result.columns)
-    limited = result if limit is None else result.limit(limit)
+    limited = (result if limit is None else result.limit(limit)).as_arrow()
     schema, batches = limited.batches()
     if arrow_format == "arrow":
         with pa.ipc.new_stream(stream, schema) as writer:

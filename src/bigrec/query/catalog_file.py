@@ -11,10 +11,11 @@ from pathlib import Path
 import duckdb
 
 from bigrec.errors import ResourceError, SettingsError
-from bigrec.query.views import quote_text, view_queries
+from bigrec.query.views import view_queries
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import read_manifest
 from bigrec.store.publish import publishing_file
+from bigrec.store.sql_text import quote_text
 
 # The oldest form that the engine writes, so that clients with older engines open it.
 _STORAGE_VERSION = "v1.0.0"

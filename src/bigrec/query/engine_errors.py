@@ -9,7 +9,7 @@ from typing import Final
 
 import duckdb
 
-from bigrec.errors import BigrecError, QueryError, ResourceError, StoreError
+from bigrec.errors import BigrecError, QueryError, ResourceError, StoreError, is_full_disk
 
 _NO_TABLE: Final = re.compile(
     r"Table with name \"?([^\s\"]+)\"? does not exist|Referenced table \"([^\"]+)\" not found"
@@ -17,6 +17,12 @@ _NO_TABLE: Final = re.compile(
 _NO_COLUMN: Final = re.compile(
     r"Referenced column \"([^\"]+)\" not found|Values list .* does not have a column named"
     r" \"([^\"]+)\"|does not have a column named \"([^\"]+)\""
+)
+# What its Parquet reader says of damage, in errors of many classes.
+_OF_A_FILE: Final = re.compile(
+    r"\.parquet['\"]|No magic bytes|TProtocol|ZSTD Decompression|Snappy|Corrupt|Invalid thrift"
+    r"|don't know what type|page offset|Out of buffer",
+    re.IGNORECASE,
 )
 # The engine's own guesses name internal tables or list only part of the columns.
 _GUESS: Final = re.compile(
@@ -39,8 +45,19 @@ def translate_error(error: duckdb.Error, columns: Mapping[str, Iterable[str]]) -
         )
     if isinstance(error, duckdb.PermissionException):
         return QueryError(text, hint="a query can read the store and nothing else")
-    if isinstance(error, duckdb.IOException):
+    if isinstance(error, duckdb.IOException | duckdb.SerializationException) or (
+        _OF_A_FILE.search(text)
+    ):
+        if is_full_disk(error) or "bigrec-scratch-" in text:
+            return ResourceError(
+                f"the query found no room to spill: {text}",
+                hint="name a folder with room: BIGREC_TEMP_DIR, or temp_dir in bigrec.toml",
+            )
         return StoreError(text, hint="bigrec check tells whether the store is whole")
+    if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+        return QueryError(
+            f"the engine failed: {text}", hint="this is a fault of the engine; ask otherwise"
+        )
     if found := _NO_TABLE.search(text):
         name = next(filter(None, found.groups()))
         return QueryError(_without_guess(text), hint=_nearest(name, columns))

@@ -29,6 +29,13 @@ _READING_FUNCTIONS: Final = frozenset(
         "read_parquet", "unnest",
     }
 )  # fmt: skip
+_ACTING_FUNCTIONS: Final = frozenset(
+    {
+        "currval", "current_setting", "getenv", "getvariable", "nextval", "query", "query_table",
+        "setseed", "setval", "sleep_ms", "write_log",
+    }
+)  # fmt: skip
+"""Functions of one value that do more than compute it, or tell of more than the store."""
 _READS_ONLY_HINT: Final = (
     "a query reads: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES or EXPLAIN"
 )
@@ -54,7 +61,10 @@ def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             f"expected exactly one statement, found {found}",
             hint="separate statements into commands of their own",
         )
-    kind = statements[0].type
+    try:
+        kind = statements[0].type
+    except ValueError:  # a kind that the engine's Python side has no name for
+        raise QueryError("this statement is not allowed here", hint=_READS_ONLY_HINT) from None
     explained = _EXPLAIN.match(query) if kind == duckdb.StatementType.EXPLAIN else None
     text = query[explained.end() :] if explained else query
     (serialized,) = connection.execute(
@@ -73,6 +83,9 @@ def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         if node_type.endswith("_NODE") and node_type not in _READING_NODES:
             name = node_type.removesuffix("_NODE").removesuffix("_QUERY")
             raise QueryError(f"{name} is not allowed inside a query", hint=_READS_ONLY_HINT)
+        name = str(node.get("function_name", "")).lower()
+        if name in _ACTING_FUNCTIONS:
+            raise QueryError(f"the function {name} is not allowed here", hint=_READS_ONLY_HINT)
         if node_type == "TABLE_FUNCTION":
             name = str(node["function"]["function_name"]).lower()
             if name not in _READING_FUNCTIONS:

@@ -28,6 +28,7 @@ KINDS: Final = (ANALYSIS, CHECKS)
 
 _HEADER_LINE: Final = re.compile(r"--\s*(title|description|param|needs):\s*(.*)")
 _CONTINUED_LINE: Final = re.compile(r"--\s{2,}(\S.*)")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _PARAMETER: Final = re.compile(r"(\w+)\s+(\w+)(?:\s*=\s*(.*?))?\s*(?:--\s*(.*))?")
 
 
@@ -43,6 +44,17 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "DATE": dt.date.fromisoformat,
     "BOOLEAN": _read_boolean,
 }
+
+
+class Untyped(str):
+    """A value of a type that the query decides: text, unless only a number will do."""
+
+
+def as_number(value: object) -> object:
+    """An untyped value as the number that it looks like; others as they are."""
+    if not isinstance(value, Untyped) or not _NUMBER.fullmatch(value):
+        return value
+    return float(value) if any(sign in value for sign in ".eE") else int(value)
 
 
 @dataclass(frozen=True)
@@ -95,14 +107,13 @@ class NamedQuery:
     def bind(self, values: Mapping[str, str]) -> dict[str, object]:
         """Typed values of all parameters, defaults filled in.
 
-        A query without declared parameters takes any: whole numbers and decimals are read as
-        such, everything else is text.
+        A query without declared parameters takes any, whose types the query decides.
 
         Raises:
             SettingsError: an unknown parameter, a value of the wrong type, or one is missing.
         """
         if not self.parameters and not self.kind:
-            return {name: _read_untyped(text) for name, text in values.items()}
+            return {name: Untyped(text) for name, text in values.items()}
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in values:
             if name not in known:
@@ -187,12 +198,3 @@ def _parse_parameter(text: str, query: str) -> Parameter:
             hint=f"name TYPE = default -- meaning, with a TYPE of {', '.join(_READERS)}",
         )
     return Parameter(found[1], found[2].upper(), found[3], found[4] or "")
-
-
-def _read_untyped(text: str) -> object:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text

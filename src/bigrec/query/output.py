@@ -1,8 +1,8 @@
-"""Results as text: an aligned table, CSV, JSON, JSON lines. Parquet and Arrow: see `arrow_output`.
+"""Results as text: an aligned table, CSV, TSV, JSON, JSON lines. For others see `arrow_output`.
 
 Rows are streamed, so a result of any size takes the memory of one batch. A table is for people: it
-shows a screenful of rows and says how many it left out. CSV writes NULL as nothing, and JSON writes
-what it has no number for (NaN, infinity) as null.
+shows a screenful of rows, each in one line, and says how many it left out. CSV writes NULL as
+nothing and empty text as two quotes; JSON writes what it has no number for (NaN, infinity) as null.
 """
 
 from __future__ import annotations
@@ -18,38 +18,47 @@ from typing import Any, BinaryIO, Final
 
 from bigrec.errors import QueryError
 from bigrec.query.session import QueryResult
-
-TEXT_FORMATS: Final = ("table", "csv", "json", "ndjson")
-ARROW_FORMATS: Final = ("parquet", "arrow")
-FORMATS: Final = TEXT_FORMATS + ARROW_FORMATS
+from bigrec.terminal import visible
 
 TABLE_ROWS: Final = 40
 _COUNTED_ROWS: Final = 5000  # so many are counted by fetching them, more by a second query
 _SMALLEST_ROUNDED: Final = 1e-4
+_SEPARATORS: Final = {"csv": ",", "tsv": "\t"}
+_EXPLAINED: Final = ["explain_key", "explain_value"]
+# Halves of characters, which text of the engine never has.
+_EMPTY: Final = "\udc00"
+_NOTHING: Final = "\udc01"
 
 Row = tuple[Any, ...]
 
 
 def write_text(
-    result: QueryResult, text_format: str, stream: BinaryIO, *, limit: int | None = None
+    result: QueryResult,
+    text_format: str,
+    stream: BinaryIO,
+    *,
+    limit: int | None = None,
+    one_line: bool = True,
 ) -> None:
     """Write a result in one of TEXT_FORMATS, as UTF-8.
 
     Args:
         result: what a session answered.
-        text_format: table, csv, json or ndjson.
+        text_format: table, csv, tsv, json or ndjson.
         stream: takes the bytes; need not be seekable.
         limit: at most this many rows; None for all, in a table for TABLE_ROWS.
+        one_line: whether each row of a table is one line; see format_table.
 
     Raises:
         QueryError: two columns have one name, which JSON cannot hold.
     """
     if text_format == "table":
-        stream.write(format_result(result, TABLE_ROWS if limit is None else limit).encode())
+        shown = TABLE_ROWS if limit is None else limit
+        stream.write(format_result(result, shown, one_line=one_line).encode())
         return
-    limited = result if limit is None else result.limit(limit)
-    if text_format == "csv":
-        chunks = _csv_chunks(limited)
+    limited = (result if limit is None else result.limit(limit)).as_text()
+    if text_format in _SEPARATORS:
+        chunks = _csv_chunks(limited, _SEPARATORS[text_format])
     else:
         require_distinct_names(limited.columns)
         chunks = _ndjson_chunks(limited) if text_format == "ndjson" else _json_chunks(limited)
@@ -57,17 +66,28 @@ def write_text(
         stream.write(chunk.encode())
 
 
-def format_result(result: QueryResult, limit: int) -> str:
+def format_result(result: QueryResult, limit: int, *, one_line: bool = False) -> str:
     """The first `limit` rows as a table, with a last line that counts rows shown and left out."""
+    if result.columns == _EXPLAINED:  # a drawing, no table
+        return "\n".join(str(text) for _, text in result.fetchall()) + "\n"
     n_fetched = max(limit, _COUNTED_ROWS) + 1
-    rows = result.limit(n_fetched).fetchall()
+    rows = result.limit(n_fetched).as_text().fetchall()
     n_rows = result.count() if len(rows) == n_fetched else len(rows)
-    return format_table(result.columns, rows[:limit]) + _count_line(min(limit, n_rows), n_rows)
+    table = format_table(result.columns, rows[:limit], one_line=one_line)
+    return table + _count_line(min(limit, n_rows), n_rows)
 
 
-def format_table(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """Rows as an aligned table; numbers to the right, NULL spelt out, text of many lines kept."""
-    cells = [[_cell(value).splitlines() or [""] for value in row] for row in rows]
+def format_table(columns: Sequence[str], rows: Sequence[Row], *, one_line: bool = False) -> str:
+    """Rows as an aligned table: numbers to the right, NULL spelt out, nothing that moves a cursor.
+
+    Args:
+        columns: the headings.
+        rows: a value for each of them.
+        one_line: whether line breaks are written as escapes, so that a row is a line.
+    """
+    columns = [visible(name) for name in columns]
+    kept = "" if one_line else "\n"
+    cells = [[visible(_cell(value), keep=kept).split("\n") for value in row] for row in rows]
     widths = [
         max([len(name), *(len(line) for row in cells for line in row[index])])
         for index, name in enumerate(columns)
@@ -108,6 +128,8 @@ def _count_line(n_shown: int, n_rows: int) -> str:
     rows = "1 row" if n_rows == 1 else f"{n_rows:,} rows"
     if n_shown == n_rows:
         return f"({rows})\n"
+    if not n_shown:
+        return f"({rows}, none shown)\n"
     return f"({rows}, {n_rows - n_shown:,} of them left out; --limit shows more)\n"
 
 
@@ -128,13 +150,20 @@ def _plain(value: object) -> object:
     return _json(value) if _is_unusual(value) else value
 
 
-def _csv_chunks(result: QueryResult) -> Iterator[str]:
+def _csv_chunks(result: QueryResult, separator: str) -> Iterator[str]:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", delimiter=separator)
     writer.writerow(result.columns)
+    null = _NOTHING if len(result.columns) == 1 else None  # alone, the writer would quote it
+
+    def field(value: object) -> object:
+        if value is None:
+            return null
+        return _plain(value) if value != "" else _EMPTY
+
     for rows in result.row_batches():
-        writer.writerows([_plain(value) for value in row] for row in rows)
-        yield text.getvalue()
+        writer.writerows([field(value) for value in row] for row in rows)
+        yield text.getvalue().replace(_EMPTY, '""').replace(_NOTHING, "")
         text.seek(0)
         text.truncate()
     yield text.getvalue()

@@ -8,10 +8,12 @@ pyarrow or NumPy, so that a query of one user answers at once.
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +21,18 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import duckdb
 
-from bigrec.errors import StoreError
+from bigrec.errors import QueryError, SettingsError, StoreError
 from bigrec.query.engine_errors import translate_error
 from bigrec.query.guard import require_reading
-from bigrec.query.views import quote_text, view_queries
+from bigrec.query.library import as_number
+from bigrec.query.statements import split_statements
+from bigrec.query.types import as_arrow, as_text
+from bigrec.query.views import view_queries
 from bigrec.resources import Budget
+from bigrec.scratch import scratch_folder
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest, read_manifest
+from bigrec.store.sql_text import escape_pattern, quote_name, quote_text
 
 if TYPE_CHECKING:
     import polars
@@ -37,6 +44,10 @@ _UNACCOUNTED_BYTES: Final = 160 << 20
 _ACCOUNTED_SHARE: Final = 0.8  # of what the engine takes, when it sorts more than it may hold
 _MIN_ENGINE_BYTES: Final = 96 << 20
 
+_LONGEST_TIMEOUT: Final = 1_000_000_000
+_ENGINE_BUGS: Final = (RuntimeError, OverflowError, UnicodeError)
+"""What the engine's Python side raises beside its own errors."""
+
 Result = TypeVar("Result")
 
 
@@ -44,46 +55,87 @@ class QueryResult:
     """The answer to one query. It is computed while it is read, and anew for every reading."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation
+        self,
+        engine: _Engine,
+        relation: duckdb.DuckDBPyRelation,
+        *,
+        columns: Sequence[str] | None = None,
+        json_columns: Sequence[int] = (),
     ) -> None:
-        self._connection = connection
+        self._engine = engine
         self._relation = relation
-        self.columns: list[str] = list(relation.columns)
+        self.columns: list[str] = list(relation.columns if columns is None else columns)
         self.types: list[str] = [str(kind) for kind in relation.types]
+        self._json_columns = json_columns
 
     def limit(self, n_rows: int) -> QueryResult:
         """The first `n_rows` rows; the engine computes no more of them than it must."""
-        return QueryResult(self._connection, self._relation.limit(n_rows))
+        return QueryResult(
+            self._engine,
+            self._relation.limit(n_rows),
+            columns=self.columns,
+            json_columns=self._json_columns,
+        )
+
+    def as_text(self) -> QueryResult:
+        """The same rows with what Python has no value for as the engine's text; see `types`."""
+        cast = [as_text(f"#{number}", kind) for number, kind in enumerate(self.types, start=1)]
+        return QueryResult(
+            self._engine,
+            self._relation.project(", ".join(sql for sql, _ in cast)),
+            columns=self.columns,
+            json_columns=[index for index, (_, is_json) in enumerate(cast) if is_json],
+        )
+
+    def as_arrow(self) -> QueryResult:
+        """The same rows with what Arrow or Parquet have no type for as text; see `types`."""
+        named = zip(self.columns, self.types, strict=True)
+        cast = [
+            f"{as_arrow(f'#{number}', kind)} AS {quote_name(name)}"
+            for number, (name, kind) in enumerate(named, start=1)
+        ]
+        return QueryResult(self._engine, self._relation.project(", ".join(cast)))
 
     def count(self) -> int:
         """The number of rows."""
-        rows = _call(self._connection, self._relation.aggregate("count(*)").fetchall)
+        rows = self._engine.call(self._relation.aggregate("count(*)").fetchall)
         return int(rows[0][0])
 
     def row_batches(self) -> Iterator[list[tuple[Any, ...]]]:
         """Stream the rows as lists of Python values, at most BATCH_ROWS rows each."""
-        stream = self._relation.iter_rows(BATCH_ROWS)
-        while rows := _call(self._connection, lambda: list(islice(stream, BATCH_ROWS))):
-            yield rows
+        stream = self._engine.call(lambda: self._relation.iter_rows(BATCH_ROWS))
+        while rows := self._engine.call(lambda: list(islice(stream, BATCH_ROWS))):
+            yield self._read_json(rows)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows as Python values."""
-        return _call(self._connection, self._relation.fetchall)
+        return self._read_json(self._engine.call(self._relation.fetchall))
 
     def batches(self) -> tuple[pyarrow.Schema, Iterator[pyarrow.RecordBatch]]:
         """The Arrow schema, and the rows as a stream of Arrow batches."""
-        reader = _call(self._connection, lambda: self._relation.to_arrow_reader(BATCH_ROWS))
+        reader = self._engine.call(lambda: self._relation.to_arrow_reader(BATCH_ROWS))
 
         def stream() -> Iterator[pyarrow.RecordBatch]:
-            while (batch := _call(self._connection, lambda: next(reader, None))) is not None:
+            while (batch := self._engine.call(lambda: next(reader, None))) is not None:
                 yield batch
 
         return reader.schema, stream()
 
     def pl(self) -> polars.DataFrame:
         """All rows as a Polars DataFrame."""
-        frame: polars.DataFrame = _call(self._connection, self._relation.pl)
+        frame: polars.DataFrame = self._engine.call(self._relation.pl)
         return frame
+
+    def _read_json(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if not self._json_columns:
+            return rows
+        changed = []
+        for row in rows:
+            values = list(row)
+            for index in self._json_columns:
+                values[index] = None if row[index] is None else json.loads(row[index])
+            changed.append(tuple(values))
+        return changed
 
 
 class Session:
@@ -94,34 +146,50 @@ class Session:
         layout: StoreLayout,
         manifest: Manifest,
         connection: duckdb.DuckDBPyConnection,
-        spill_dir: Path,
+        stack: ExitStack,
+        timeout: float | None,
     ) -> None:
         self.layout = layout
         self.manifest = manifest
         self._connection = connection
-        self._spill_dir = spill_dir
+        self._stack = stack
+        self._timeout = timeout
 
     def run(self, query: str, parameters: Mapping[str, object] | None = None) -> QueryResult:
         """Bind one reading statement; rows are computed when the result is read.
 
         Args:
             query: SQL with parameters as `$name`.
-            parameters: a value for each of them.
+            parameters: a value for each of them. Text that is `Untyped` is a number where the
+                query needs one, and text where it is compared with text.
 
         Raises:
-            QueryError: the statement is refused, or the engine does not understand it.
+            QueryError: the statement is refused, the engine does not understand it, or it takes
+                longer than the session's timeout.
         """
+        statements, rest = split_statements(query)
+        if len(statements) == 1 and not rest:
+            query = statements[0]  # without what follows its semicolon
         # A connection of its own keeps one result readable while the next query runs.
-        connection = self._connection.cursor()
-        _call(connection, lambda: require_reading(connection, query))
+        engine = _Engine(self._connection.cursor(), self._timeout)
+        engine.call(lambda: require_reading(engine.connection, query))
         values = dict(parameters or {})
-        relation = _call(connection, lambda: connection.sql(query, params=values))
-        return QueryResult(connection, relation)
+
+        def bind() -> duckdb.DuckDBPyRelation:
+            try:
+                return engine.connection.sql(query, params=values)
+            except duckdb.BinderException:
+                numbers = {name: as_number(value) for name, value in values.items()}
+                if numbers == values:
+                    raise
+                return engine.connection.sql(query, params=numbers)
+
+        return QueryResult(engine, engine.call(bind))
 
     def close(self) -> None:
         """Close the engine and remove what it spilled."""
         self._connection.close()
-        shutil.rmtree(self._spill_dir, ignore_errors=True)
+        self._stack.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -138,7 +206,11 @@ class Session:
 
 
 def open_session(
-    store_root: Path, *, budget: Budget, views: Mapping[str, str] | None = None
+    store_root: Path,
+    *,
+    budget: Budget,
+    views: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> Session:
     """Open a store for SQL, locked down.
 
@@ -146,16 +218,24 @@ def open_session(
         store_root: the store's folder.
         budget: memory, threads and the folder in which the engine may spill.
         views: the SELECT of further views by name, such as those of a split.
+        timeout: seconds that one query may take; None for any time.
 
     Raises:
         StoreError: there is no store, or it is damaged.
+        SettingsError: the timeout is no time.
+        ResourceError: there is no folder to spill into.
     """
+    if timeout is not None and not 0 < timeout < _LONGEST_TIMEOUT:
+        raise SettingsError(
+            f"expected a timeout of more than 0 and less than {_LONGEST_TIMEOUT:,} seconds, "
+            f"found {timeout}"
+        )
     layout = StoreLayout(Path(store_root))
     manifest = read_manifest(layout)
     queries = {**view_queries(layout, manifest), **(views or {})}
-    # The engine may read its own spill folder, so it gets one that holds nothing else. It makes
-    # the folder when it first spills.
-    spill_dir = budget.spill_dir.resolve() / f"bigrec-sql-{secrets.token_hex(8)}"
+    stack = ExitStack()
+    # The engine may read its own spill folder, so it gets one that holds nothing else.
+    spill_dir = stack.enter_context(scratch_folder(Path(os.path.realpath(budget.spill_dir))))
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -169,18 +249,21 @@ def open_session(
             "python_enable_replacements": False,
         },
     )
-    root = layout.root.resolve()
-    connection.execute(f"SET allowed_directories = [{quote_text(root)}]")
+    root = Path(os.path.realpath(layout.root))
+    # A path is allowed as it is, and as it is named for the engine's files.
+    allowed = ", ".join(quote_text(path) for path in {str(root), escape_pattern(root)})
+    connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     try:
         for name, query in queries.items():
             connection.execute(f"CREATE VIEW {name} AS {query}")
     except duckdb.Error as error:
         connection.close()
+        stack.close()
         if links := _links_out_of(root):
             raise StoreError(
                 f"queries read no file outside the store, but found symbolic links: "
-                f"{', '.join(f'{link} to {link.resolve()}' for link in links)}",
+                f"{', '.join(f'{link} to {os.path.realpath(link)}' for link in links)}",
                 hint="copy the files into the store in their place; a link to the whole store "
                 "does no harm",
             ) from error
@@ -189,13 +272,13 @@ def open_session(
             hint="ingest the raw files again with --overwrite",
         ) from error
     connection.execute("SET lock_configuration = true")
-    return Session(layout, manifest, connection, spill_dir)
+    return Session(layout, manifest, connection, stack, timeout)
 
 
 def _links_out_of(root: Path) -> list[Path]:
     """The symbolic links in a folder, given resolved, that lead out of it."""
     links = sorted(path for path in root.rglob("*") if path.is_symlink())
-    return [link for link in links if not link.resolve().is_relative_to(root)]
+    return [link for link in links if not Path(os.path.realpath(link)).is_relative_to(root)]
 
 
 def _engine_bytes(budget: Budget) -> int:
@@ -203,23 +286,48 @@ def _engine_bytes(budget: Budget) -> int:
     return max(int(left * _ACCOUNTED_SHARE), _MIN_ENGINE_BYTES)
 
 
-def _call(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
-    """Run work of the engine so that Ctrl-C stops it, its errors as errors of bigrec.
+class _Engine:
+    """One connection for one query, and the time that is left for it."""
 
-    The work is done by a second thread, since Python cannot interrupt the one that is inside the
-    engine; the first waits, and tells the engine to stop.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            # The engine forgets an interrupt that comes before its query has begun.
-            while wait([future], timeout=0.02).not_done:
-                connection.interrupt()
-            raise
-        except duckdb.Error as error:
-            raise translate_error(error, _view_columns(connection)) from error
+    def __init__(self, connection: duckdb.DuckDBPyConnection, timeout: float | None) -> None:
+        self.connection = connection
+        self._timeout = timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Run work of the engine so that Ctrl-C and the deadline stop it.
+
+        The work is done by a second thread, since Python cannot interrupt the one that is inside
+        the engine; the first waits, and tells the engine to stop.
+
+        Raises:
+            BigrecError: the engine's error as one of bigrec, or the time is over.
+        """
+        left = None if self._deadline is None else self._deadline - time.monotonic()
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            try:
+                late = wait([future], timeout=None if left is None else max(left, 0)).not_done
+            except KeyboardInterrupt:
+                self._stop(future)
+                raise
+            if late:
+                self._stop(future)
+                raise QueryError(
+                    f"the query took longer than {self._timeout:g} seconds",
+                    hint="give it more with --timeout, or ask for less",
+                )
+            try:
+                return future.result()
+            except duckdb.Error as error:
+                raise translate_error(error, _view_columns(self.connection)) from error
+            except _ENGINE_BUGS as error:
+                raise QueryError(f"the engine failed: {error}") from error
+
+    def _stop(self, future: Future[Any]) -> None:
+        # The engine forgets an interrupt that comes before its query has begun.
+        while wait([future], timeout=0.02).not_done:
+            self.connection.interrupt()
 
 
 def _view_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:

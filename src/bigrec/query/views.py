@@ -15,6 +15,7 @@ from typing import Final
 from bigrec.errors import StoreError
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
+from bigrec.store.sql_text import quote_text, select_files
 
 _PROBE_COLUMNS: Final = {"movie_id": "INTEGER", "user_id": "INTEGER"}
 _QUALIFYING_COLUMNS: Final = {**_PROBE_COLUMNS, "date": "DATE"}
@@ -40,20 +41,14 @@ def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
     }
 
 
-def quote_text(text: object) -> str:
-    """Write a value as a SQL string literal."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def _select_files(paths: Iterable[Path], where: Path) -> str:
-    # Each file is named, since a pattern would misread a store whose own path has a * or a [.
     existing = [path for path in paths if path.exists()]
     if not existing:
         raise StoreError(
             f"the store lacks {where}",
             hint="ingest the raw files again with --overwrite",
         )
-    return f"SELECT * FROM read_parquet([{', '.join(map(quote_text, existing))}])"  # noqa: S608
+    return select_files(existing)
 
 
 def _select_optional(path: Path, columns: Mapping[str, str]) -> str:

@@ -37,7 +37,7 @@ from bigrec.splits.sides import (
     temporal_starts,
 )  # fmt: skip
 from bigrec.splits.spec import SplitSpec
-from bigrec.store.catalog import Catalog
+from bigrec.store.catalog import Catalog, scan_file
 from bigrec.store.publish import publishing
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 from bigrec.store.small_tables import arrow_column, write_table
@@ -122,11 +122,11 @@ class Split:
 
     def users(self) -> pl.LazyFrame:
         """user_id, n_train, n_validation, n_test in order of user_index."""
-        return pl.scan_parquet(self.folder / "users.parquet")
+        return scan_file(self.folder / "users.parquet")
 
     def movies(self) -> pl.LazyFrame:
         """movie_id, n_train, n_validation, n_test in order of movie_index."""
-        return pl.scan_parquet(self.folder / "movies.parquet")
+        return scan_file(self.folder / "movies.parquet")
 
     def selection(self) -> Selection:
         """What the split takes, as scans read it."""

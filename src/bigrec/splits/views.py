@@ -15,6 +15,7 @@ from bigrec.splits.spec import SplitSpec
 from bigrec.store.layout import StoreLayout, split_names
 from bigrec.store.manifest import read_manifest
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
+from bigrec.store.sql_text import quote_text, select_files
 
 _COUNTS = ("n_train", "n_validation", "n_test", "n_users", "n_movies", "n_dropped")
 
@@ -59,9 +60,10 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
     }
     numbers = ", ".join(f"CAST({n} AS BIGINT) AS {key}" for key, n in counts.items())
     return {
-        "split_users": _select_file(folder / "users.parquet"),
-        "split_movies": _select_file(folder / "movies.parquet"),
-        "split": f"SELECT {_text(name)} AS name, {_text(spec.protocol())} AS protocol, {numbers}",
+        "split_users": select_files([folder / "users.parquet"]),
+        "split_movies": select_files([folder / "movies.parquet"]),
+        "split": f"SELECT {quote_text(name)} AS name, "
+        f"{quote_text(spec.protocol())} AS protocol, {numbers}",
         "split_rows": rows_query(spec, test_from),
         **sides,
     }
@@ -111,14 +113,16 @@ def _kept_rows(spec: SplitSpec) -> str:
             "AND ratings.user_id = probe.user_id"
         )
     days = ((">=", spec.first_date), ("<=", spec.last_date))
-    bounds = [f"ratings.date {sign} DATE {_text(day)}" for sign, day in days if day is not None]
+    bounds = [
+        f"ratings.date {sign} DATE {quote_text(day)}" for sign, day in days if day is not None
+    ]
     where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     return f"SELECT {', '.join(columns)} FROM ratings {' '.join(joins)}{where}"  # noqa: S608
 
 
 def _is_test(spec: SplitSpec, test_from: str | None, steps: list[str]) -> str:
     if spec.method == "temporal":
-        return f"date >= DATE {_text(test_from)}"
+        return f"date >= DATE {quote_text(test_from)}"
     if spec.method == "leave-last":
         return (
             "(date > test_from_date OR (date = test_from_date AND movie_id >= test_from_movie_id))"
@@ -158,11 +162,3 @@ class _Term:
 
 def _step_name(number: int) -> str:
     return f"key_{number}"
-
-
-def _select_file(path: Path) -> str:
-    return f"SELECT * FROM read_parquet({_text(path)})"  # noqa: S608
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

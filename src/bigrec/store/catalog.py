@@ -21,7 +21,7 @@ class Catalog:
 
     def ratings(self) -> pl.LazyFrame:
         """All ratings: movie_id INT32, user_id INT32, rating FLOAT32 (stars), date DATE."""
-        return self._scan(self.layout.ratings / "part-*.parquet")
+        return scan_file(self.layout.parts(self.layout.ratings))
 
     def ratings_by_user(self) -> pl.LazyFrame:
         """The same rows, stored in order of (user_id, movie_id)."""
@@ -30,15 +30,15 @@ class Catalog:
                 "this store does not keep its ratings in order of users",
                 hint="ingest the raw files again with --overwrite and without --no-by-user",
             )
-        return self._scan(self.layout.ratings_by_user / "part-*.parquet")
+        return scan_file(self.layout.parts(self.layout.ratings_by_user))
 
     def movies(self) -> pl.LazyFrame:
         """One row a movie: movie_id, title, year, n_ratings, mean_rating."""
-        return self._scan(self.layout.movies)
+        return scan_file(self.layout.movies)
 
     def users(self) -> pl.LazyFrame:
         """One row a user: user_id, n_ratings, mean_rating, first_date, last_date."""
-        return self._scan(self.layout.users)
+        return scan_file(self.layout.users)
 
     def probe(self) -> pl.LazyFrame:
         """Pairs of the official probe: movie_id, user_id, in the order of its file."""
@@ -52,16 +52,18 @@ class Catalog:
         """The splits that have been saved, by name."""
         return split_names(self.layout)
 
-    def _scan(self, path: Path) -> pl.LazyFrame:
-        return pl.scan_parquet(path)
-
     def _scan_optional(self, path: Path, what: str) -> pl.LazyFrame:
         if not path.exists():
             raise StoreError(
                 f"this store has no {what}",
                 hint=f"it was made from {self.manifest.source} files without one",
             )
-        return self._scan(path)
+        return scan_file(path)
+
+
+def scan_file(path: Path | list[Path]) -> pl.LazyFrame:
+    """The rows of Parquet files, lazily; nothing in a path is a pattern or a column."""
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
 def open_catalog(root: Path) -> Catalog:

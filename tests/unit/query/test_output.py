@@ -17,7 +17,8 @@ import pytest
 
 from bigrec.errors import QueryError
 from bigrec.query.arrow_output import write_arrow
-from bigrec.query.output import ARROW_FORMATS, FORMATS, TABLE_ROWS, format_table, write_text
+from bigrec.query.endings import ARROW_FORMATS, FORMATS
+from bigrec.query.output import TABLE_ROWS, format_table, write_text
 from bigrec.query.session import QueryResult, Session, open_session
 from bigrec.resources import Budget
 
@@ -61,8 +62,10 @@ def written(result: QueryResult, name: str, limit: int | None = None) -> bytes:
 def rows_written(result: QueryResult, name: str, limit: int | None = None) -> list[dict[str, Any]]:
     """What a reader of the format finds, with days and decimals as text and numbers."""
     data = written(result, name, limit)
-    if name == "csv":
-        rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(data.decode())))
+    if name in ("csv", "tsv"):
+        separator = "," if name == "csv" else "\t"
+        text = io.StringIO(data.decode())
+        rows: list[dict[str, Any]] = list(csv.DictReader(text, delimiter=separator))
     elif name == "json":
         rows = json.loads(data)
     elif name == "ndjson":
@@ -103,7 +106,7 @@ def test_an_empty_result_is_valid(session: Session, name: str) -> None:
     assert rows_written(session.run("SELECT * FROM ratings WHERE false"), name) == []
 
 
-@pytest.mark.parametrize("name", FORMATS[2:])
+@pytest.mark.parametrize("name", FORMATS[3:])
 def test_two_columns_of_one_name_are_refused(session: Session, name: str) -> None:
     with pytest.raises(QueryError, match="two columns are called 'a'"):
         written(session.run("SELECT 1 AS a, 2 AS a"), name)
@@ -132,6 +135,16 @@ def test_a_table_of_known_rows() -> None:
     )
 
 
+def test_a_row_is_a_line_and_moves_no_cursor_where_that_is_asked_for() -> None:
+    rows = [("two\nlines\tand \x1b[31mred\r",), ("\u202eright to left",)]
+    text = format_table(("a\nb",), rows, one_line=True)
+    assert text.splitlines()[0] == "a\\nb"
+    assert text.splitlines()[2:] == [
+        "two\\nlines\\tand \\x1b[31mred\\r", "\\u202eright to left"
+    ]  # fmt: skip
+    assert format_table(("a",), rows).splitlines()[2:4] == ["two", "lines\\tand \\x1b[31mred\\r"]
+
+
 def test_small_and_odd_numbers_in_a_table_are_not_rounded_away() -> None:
     text = format_table(("a",), [(1e-7,), (-1e-7,), (0.0,), (math.nan,), (360489733.0,)])
     assert text.split() == ["a", "-----------", "1e-07", "-1e-07", "0.0", "nan", "360489733.0"]
@@ -147,7 +160,7 @@ def test_small_and_odd_numbers_in_a_table_are_not_rounded_away() -> None:
         (123_456, None, "(123,456 rows, 123,416 of them left out; --limit shows more)"),
         (5, 2, "(5 rows, 3 of them left out; --limit shows more)"),
         (5, 5, "(5 rows)"),
-        (9, 0, "(9 rows, 9 of them left out; --limit shows more)"),
+        (9, 0, "(9 rows, none shown)"),
     ],
 )
 def test_a_table_says_how_many_rows_it_leaves_out(

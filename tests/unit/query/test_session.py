@@ -244,7 +244,7 @@ class TestSafety:
             )
         assert settings["memory_limit"] == "112.0 MiB"
         assert settings["threads"] == "1"
-        assert settings["temp_directory"].startswith(str(tmp_path / "scratch" / "bigrec-sql-"))
+        assert settings["temp_directory"].startswith(str(tmp_path / "scratch" / "bigrec-scratch-"))
 
     def test_a_query_that_spills_uses_the_budgets_folder_and_cleans_up(
         self, store: Path, tmp_path: Path
@@ -254,7 +254,7 @@ class TestSafety:
         with open_session(store, budget=budget) as session:
             batches = session.run(query).row_batches()
             n_rows = len(next(batches))
-            assert list(tmp_path.glob("bigrec-sql-*/*"))
+            assert list(tmp_path.glob("bigrec-scratch-*/*"))
             assert n_rows + sum(len(batch) for batch in batches) == 3_000_000
         assert list(tmp_path.iterdir()) == []
 
