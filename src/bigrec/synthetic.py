@@ -22,6 +22,7 @@ import numba
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from bigrec.compiled import compiled
 from bigrec.errors import SettingsError
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.store.publish import publishing
@@ -263,7 +264,7 @@ def _block_text(
     return ratings[: ends[0]], probe[: ends[1]], qualifying[: ends[2]], error
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(inline="always")
 def _put_number(out, position, value):  # type: ignore[no-untyped-def]
     width = 1
     power = 10
@@ -276,7 +277,7 @@ def _put_number(out, position, value):  # type: ignore[no-untyped-def]
     return position + width
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _write_block(  # type: ignore[no-untyped-def]
     first, last, seed, user_ids, movie_counts, accept, alias, user_bias, movie_bias,
     user_factors, movie_factors, first_day, release_day, cumulative, expected, dates,

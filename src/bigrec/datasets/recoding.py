@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.datasets.pairs import RatingCode, Shards
 from bigrec.features import UserRows
 from bigrec.resources import SILENT, Progress, map_in_order
@@ -52,7 +52,7 @@ def recode_shards(
     return Shards(paths, code)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _recode(pairs, indptr, movie_index, rating, low, step):  # type: ignore[no-untyped-def]
     for number in range(len(pairs)):
         pair = pairs[number]

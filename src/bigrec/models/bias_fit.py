@@ -6,9 +6,9 @@ section 2.1.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import MOVIE_PENALTY, USER_PENALTY, Biases
 from bigrec.models.day_fit import ROUNDS, fit_days
@@ -53,14 +53,14 @@ def fit_biases(
     )
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _sum_movies(movie_index, rating, movie_sum, movie_count):  # type: ignore[no-untyped-def]
     for row in range(len(movie_index)):
         movie_sum[movie_index[row]] += rating[row]
         movie_count[movie_index[row]] += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _fit_round(  # type: ignore[no-untyped-def]
     indptr, movie_index, rating, mean, user_penalty, movie_penalty, movie_count, user, movie
 ):  # fmt: skip

@@ -15,8 +15,9 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
+
+from bigrec.compiled import compiled
 
 if TYPE_CHECKING:
     from bigrec.features import UserRows
@@ -92,7 +93,7 @@ def list_days(indptr: Array, day: Array) -> tuple[Array, Array]:
     return ends, days
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _count_days(indptr, day, counts):  # type: ignore[no-untyped-def]
     last_user = np.full(N_DAYS, -1, np.int64)
     for u in range(len(counts)):
@@ -101,7 +102,7 @@ def _count_days(indptr, day, counts):  # type: ignore[no-untyped-def]
             last_user[day[row]] = u
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _fill_days(indptr, day, ends, days):  # type: ignore[no-untyped-def]
     last_user = np.full(N_DAYS, -1, np.int64)
     for u in range(len(indptr) - 1):
@@ -114,7 +115,7 @@ def _fill_days(indptr, day, ends, days):  # type: ignore[no-untyped-def]
         days[ends[u] : place].sort()
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _look_up(indptr, days, bias, user_index, day, found):  # type: ignore[no-untyped-def]
     for pair in range(len(user_index)):
         if user_index[pair] < 0 or day[pair] < 0:
@@ -131,7 +132,7 @@ def _look_up(indptr, days, bias, user_index, day, found):  # type: ignore[no-unt
             found[pair] = bias[low]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _subtract(  # type: ignore[no-untyped-def]
     indptr, days, bias, first, last, row_indptr, rating, day, less
 ):

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import MOVIE_PENALTY, USER_PENALTY
@@ -72,7 +72,7 @@ def fit_days(
     return days
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _variances(  # type: ignore[no-untyped-def]
     indptr, movie_index, rating, day, mean, movie, day_indptr, days
 ):
@@ -109,7 +109,7 @@ def _variances(  # type: ignore[no-untyped-def]
     return of_days, np.sqrt((of_days_squared / n_users - of_days**2) / n_users), of_all_else
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _fit_round(  # type: ignore[no-untyped-def]
     indptr, movie_index, rating, day, mean, user_penalty, movie_penalty, day_penalty, movie_count,
     user, movie, day_indptr, days, bias,

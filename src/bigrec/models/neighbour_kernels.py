@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from bigrec.compiled import compiled
+
 Array = np.ndarray[Any, Any]
 
 STRIP_ROWS = 32
@@ -109,7 +111,7 @@ def _insert(index, similarity, new_index, new_similarity):  # type: ignore[no-un
     similarity[low] = new_similarity
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def count_columns(ratings, n_columns):  # type: ignore[no-untyped-def]
     """Ratings of each column: (n_columns,) int64. np.bincount would copy the columns first."""
     counts = np.zeros(n_columns, np.int64)
@@ -118,7 +120,7 @@ def count_columns(ratings, n_columns):  # type: ignore[no-untyped-def]
     return counts
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def sum_ratings(ratings, by_row, by_column):  # type: ignore[no-untyped-def]
     """Add the ratings up, by row and by column."""
     for row in range(len(ratings.indptr) - 1):
@@ -127,7 +129,7 @@ def sum_ratings(ratings, by_row, by_column):  # type: ignore[no-untyped-def]
             by_column[ratings.column[place]] += ratings.rating[place]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def sum_squares(ratings, sides, by_row, by_column):  # type: ignore[no-untyped-def]
     """Add the squared deviations up, by row and by column."""
     for row in range(len(ratings.indptr) - 1):
@@ -138,7 +140,7 @@ def sum_squares(ratings, sides, by_row, by_column):  # type: ignore[no-untyped-d
             by_column[column] += deviation * deviation
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def fill_tile(ratings, sides, scale, first, tile, mask):  # type: ignore[no-untyped-def]
     """Write scaled deviations, and ones where there is a rating, of rows from `first` on.
 
@@ -156,7 +158,7 @@ def fill_tile(ratings, sides, scale, first, tile, mask):  # type: ignore[no-unty
                 mask[row - first, column] = 1
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def select_from_tile(  # type: ignore[no-untyped-def]
     dots, counts, flipped, start, stop, first, first_other, same,
     ratings, sides, norms, other_ratings, other_sides, other_norms, terms, index, similarity,
@@ -291,7 +293,7 @@ def _exact(  # type: ignore[no-untyped-def]
     return _similarity(cosine, n_common, row, other, norms, other_norms, terms)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def select_from_products(  # type: ignore[no-untyped-def]
     block, first, start, stop, by_column, sides, norms, terms, index, similarity
 ):
@@ -331,7 +333,7 @@ def select_from_products(  # type: ignore[no-untyped-def]
             n_common[other] = 0
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def transpose(ratings, first, indptr, column, rating):  # type: ignore[no-untyped-def]
     """Fill the transposed rows of columns from `first` on, whose `indptr` is known."""
     ends = indptr[:-1].copy()

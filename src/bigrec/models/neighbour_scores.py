@@ -20,6 +20,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 
+from bigrec.compiled import compiled
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.bias import Biases
@@ -163,7 +164,7 @@ def _weight(similarity, power):  # type: ignore[no-untyped-def]
     return exact**power
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _score_by_users(  # type: ignore[no-untyped-def]
     users, starts, movies, index, similarity, ratings, sides, neighbors, only_raters, own_level,
     shrinkage, power, scores,
@@ -208,7 +209,7 @@ def _score_by_users(  # type: ignore[no-untyped-def]
             scores[place] = base + (change / total if total > 0 else 0.0)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _score_by_movies(  # type: ignore[no-untyped-def]
     users, starts, movies, index, similarity, ratings, sides, neighbors, only_raters, own_level,
     shrinkage, power, scores,

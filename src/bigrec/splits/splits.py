@@ -14,9 +14,11 @@ import dataclasses
 import json
 import re
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -43,6 +45,9 @@ from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 from bigrec.store.small_tables import arrow_column, write_table
 
 Array = np.ndarray[Any, Any]
+
+MAX_NAME: Final = 200
+"""Characters of a split's name: with what hidden files beside it add, a file system takes it."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ def create_split(
 
     Args:
         catalog: the store.
-        name: letters, digits, `-`, `_` and `.`.
+        name: letters, digits, `-`, `_` and `.`, at most MAX_NAME of them.
         spec: what decides the split.
         budget: threads to scan with.
         progress: told of scanned rows.
@@ -175,21 +180,78 @@ def create_split(
         SplitError: the name is taken by another split, a side would be empty, or there are more
             movies than MAX_MOVIES.
     """
-    started = time.perf_counter()
+    (split,) = _create_all(catalog, {name: spec}, budget or Budget(), progress)
+    return split
+
+
+def create_folds(
+    catalog: Catalog,
+    name: str,
+    spec: SplitSpec,
+    *,
+    budget: Budget | None = None,
+    progress: Progress = SILENT,
+) -> list[Split]:
+    """Create all splits of one partition, or none: NAME-1 to NAME-K, for the K of spec.folds.
+
+    Args:
+        catalog: the store.
+        name: what the names begin with.
+        spec: of the method folds; its `fold` does not matter.
+        budget: threads to scan with.
+        progress: told of scanned rows.
+
+    Raises:
+        SettingsError: a name cannot be a folder's name.
+        SplitError: as in `create_split`, of any fold.
+    """
+    folds = range(1, spec.folds + 1)
+    specs = {f"{name}-{fold}": dataclasses.replace(spec, fold=fold) for fold in folds}
+    return _create_all(catalog, specs, budget or Budget(), progress)
+
+
+def _create_all(
+    catalog: Catalog, specs: dict[str, SplitSpec], budget: Budget, progress: Progress
+) -> list[Split]:
+    """Create splits by name: each appears once all of them are written."""
+    existing = {name: _find_existing(catalog, name, spec) for name, spec in specs.items()}
+    with ExitStack() as unpublished:
+        return [
+            existing[name]
+            or unpublished.enter_context(_creating(catalog, name, spec, budget, progress))
+            for name, spec in specs.items()
+        ]
+
+
+def _find_existing(catalog: Catalog, name: str, spec: SplitSpec) -> Split | None:
+    """The split of this name and spec, if there is one; stops where it has another spec."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise SettingsError(
             f"{name!r} cannot name a split", hint="use letters, digits, '-', '_' and '.'"
         )
-    folder = catalog.layout.split(name)
-    if name in catalog.split_names():
-        existing = open_split(catalog, name)
-        if existing.spec == spec:
-            return existing
-        raise SplitError(
-            f"the split {name!r} exists: {existing.spec.protocol()}",
-            hint=f"choose another name, or remove {folder}",
+    if len(name) > MAX_NAME:
+        raise SettingsError(
+            f"expected the name of a split to have at most {MAX_NAME} characters, "
+            f"found {len(name)}"
         )
-    found = _resolve(catalog, spec, budget or Budget(), progress)
+    if name not in catalog.split_names():
+        return None
+    existing = open_split(catalog, name)
+    if existing.spec == spec:
+        return existing
+    raise SplitError(
+        f"the split {name!r} exists: {existing.spec.protocol()}",
+        hint=f"choose another name, or remove {existing.folder}",
+    )
+
+
+@contextmanager
+def _creating(
+    catalog: Catalog, name: str, spec: SplitSpec, budget: Budget, progress: Progress
+) -> Iterator[Split]:
+    """Count and write one split, which appears if the block ends well."""
+    started = time.perf_counter()
+    found = _resolve(catalog, spec, budget, progress)
     by_user, by_movie = found.counts.by_user, found.counts.by_movie
     n_train, n_validation, n_test = by_user.sum(axis=0, dtype=np.int64).tolist()
     sides = {"train": n_train, "test": n_test}
@@ -223,38 +285,12 @@ def create_split(
         "counts": dataclasses.asdict(summary),
     }
     starts = start_columns(found.selection.rule.starts) if spec.method == "leave-last" else {}
-    with publishing(folder, Kind.SPLIT) as draft:
+    with publishing(catalog.layout.split(name), Kind.SPLIT) as draft:
         partial = draft.folder
         _write_ids(partial / "users.parquet", USER_ID, found.selection.users.ids, by_user, **starts)
         _write_ids(partial / "movies.parquet", MOVIE_ID, found.selection.movies.ids, by_movie)
         (partial / "split.json").write_text(json.dumps(fields, indent=2) + "\n")
-    return Split(catalog, spec, summary, digest)
-
-
-def create_folds(
-    catalog: Catalog,
-    name: str,
-    spec: SplitSpec,
-    *,
-    budget: Budget | None = None,
-    progress: Progress = SILENT,
-) -> list[Split]:
-    """Create all splits of one partition: NAME-1 to NAME-K, for the K of spec.folds.
-
-    Args:
-        catalog: the store.
-        name: what the names begin with.
-        spec: of the method folds; its `fold` does not matter.
-        budget: threads to scan with.
-        progress: told of scanned rows.
-    """
-    return [
-        create_split(
-            catalog, f"{name}-{fold}", dataclasses.replace(spec, fold=fold),
-            budget=budget, progress=progress,
-        )
-        for fold in range(1, spec.folds + 1)
-    ]  # fmt: skip
+        yield Split(catalog, spec, summary, digest)
 
 
 def open_split(catalog: Catalog, name: str) -> Split:

@@ -21,10 +21,10 @@ import os
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 import tensorflow as tf
 
+from bigrec.compiled import compiled
 from bigrec.features import UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.layers import row_sums
@@ -198,7 +198,7 @@ class _Pairs:
         return list(map_in_order(lambda part: work(*part), self._parts, os.cpu_count() or 1))
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _gather(indptr, movie_index, low, high, values, sums):  # type: ignore[no-untyped-def]
     for u in range(low, high):
         rest = indptr[u + 1] - (indptr[u + 1] - indptr[u]) % 4
@@ -213,7 +213,7 @@ def _gather(indptr, movie_index, low, high, values, sums):  # type: ignore[no-un
                 sums[u, f] += values[m, f]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _scatter(indptr, movie_index, low, high, values, sums):  # type: ignore[no-untyped-def]
     for u in range(low, high):
         for place in range(indptr[u], indptr[u + 1]):
