@@ -6,12 +6,14 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from bigrec.errors import RawFormatError, SettingsError, SplitError, StoreError
+from bigrec.magic import TEXT, kind_of
 from bigrec.schema import MAX_ID
 from bigrec.splits.random_key import MAX_SEED, PRIME, threshold
 
@@ -26,6 +28,10 @@ PRESETS: Final[dict[str, dict[str, int]]] = {
 """The two filters of the notebook: small for its cosine and AutoRec cells, large for the others."""
 
 _RULES_VERSION: Final = 2
+_MAX_COUNT: Final = 2**31 - 1  # what a store counts fits INT32
+_BOM: Final = b"\xef\xbb\xbf"
+_LINE_BYTES: Final = 1000
+_ID: Final = re.compile("0*([0-9]{1,10})")
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,8 @@ class SplitSpec:
                 f"found {self.validation_fraction}"
             )
         for name, highest in (
-            ("min_movie_ratings", None), ("min_user_ratings", None), ("k_core", None),
-            ("seed", MAX_SEED),
+            ("min_movie_ratings", _MAX_COUNT), ("min_user_ratings", _MAX_COUNT),
+            ("k_core", _MAX_COUNT), ("seed", MAX_SEED),
         ):  # fmt: skip
             _check_range(name, getattr(self, name), 0, highest)
         for name in ("first_date", "last_date", "test_from"):
@@ -196,37 +202,48 @@ class SplitSpec:
 def read_id_list(path: Path, column: str) -> tuple[int, ...]:
     """Read ids from a text file: one a line, after an optional header that names the column.
 
+    A byte order mark, blank lines, quotes around an id, CR LF and repeated ids are forgiven.
+
     Args:
         path: the file.
         column: movie_id or user_id.
 
     Raises:
         RawFormatError: a line is no id.
-        StoreError: the file cannot be read, or holds no id.
+        StoreError: the file cannot be read, is no text, or holds no id.
     """
+    hint = f"write one {column} a line, as bigrec sql with --format csv does"
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
-    ids = []
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if not text or (number == 1 and text.strip('"') == column):
-            continue
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_ID):
-            raise RawFormatError(
-                path, number, line, f"one {column} a line", hint="correct or remove that line"
-            )
-        ids.append(int(text))
+        with path.open("rb") as file:
+            ids = _read_ids(file, path, column, hint)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
     if not ids:
-        raise StoreError(f"{path} lists no {column}", hint="write one a line")
-    return tuple(sorted(set(ids)))
+        raise StoreError(f"{path} lists no {column}", hint=hint)
+    return tuple(sorted(ids))
 
 
-def _check_range(name: str, value: int, lowest: int, highest: int | None) -> None:
+def _read_ids(file: BinaryIO, path: Path, column: str, hint: str) -> set[int]:
+    ids = set()
+    for number, line in enumerate(iter(lambda: file.readline(_LINE_BYTES), b""), start=1):
+        if number == 1 and (kind := kind_of(line)) != TEXT:
+            raise StoreError(f"{path} is {kind}, expected text", hint=hint)
+        found = line.removeprefix(_BOM if number == 1 else b"").decode("utf-8", "replace")
+        text = found.strip().strip('"')
+        if not text or (number == 1 and text == column):
+            continue
+        digits = _ID.fullmatch(text)
+        if not digits or not 1 <= int(digits[1]) <= MAX_ID:
+            expected = f"one {column} a line, from 1 to {MAX_ID}, and nothing else"
+            raise RawFormatError(path, number, found.rstrip("\r\n"), expected, hint=hint)
+        ids.add(int(digits[1]))
+    return ids
+
+
+def _check_range(name: str, value: int, lowest: int, highest: int) -> None:
     if value < lowest:
         raise SettingsError(f"expected {name} of at least {lowest}, found {value}")
-    if highest is not None and value > highest:
+    if value > highest:
         raise SettingsError(f"expected {name} of at most {highest}, found {value}")
 
 

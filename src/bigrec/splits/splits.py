@@ -231,8 +231,7 @@ def _find_existing(catalog: Catalog, name: str, spec: SplitSpec) -> Split | None
         )
     if len(name) > MAX_NAME:
         raise SettingsError(
-            f"expected the name of a split to have at most {MAX_NAME} characters, "
-            f"found {len(name)}"
+            f"expected the name of a split to have at most {MAX_NAME} characters, found {len(name)}"
         )
     if name not in catalog.split_names():
         return None
