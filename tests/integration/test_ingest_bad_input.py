@@ -36,7 +36,7 @@ BAD_LINES = {
     "no such day": ("1:\n5,3,2005-02-29\n", 2, "5,3,2005-02-29", "a day of the calendar"),
     "no such month": ("1:\n5,3,2005-13-01\n", 2, "5,3,2005-13-01", "a day of the calendar"),
     "before 1970": ("1:\n5,3,1969-12-31\n", 2, "5,3,1969-12-31", "a day of the calendar"),
-    "no date": ("1:\n5,3\n", 2, "5,3", "whole stars"),
+    "no date": ("1:\n5,3\n", 2, "5,3", "a day such as 2005-09-06 behind the rating"),
     "more behind it": ("1:\n5,3,2005-01-01,1\n", 2, "5,3,2005-01-01,1", "the end of the line"),
     "no header": ("5,3,2005-01-01\n", 1, "5,3,2005-01-01", "header such as '8:' above"),
     "blank line": ("1:\n5,3,2005-01-01\n\n6,3,2005-01-01\n", 3, "", "no blank line"),

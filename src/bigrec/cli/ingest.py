@@ -29,7 +29,9 @@ def ingest(
     on_error: Annotated[
         str,
         typer.Option(
-            "--on-error", help="What a bad line does: stop (nothing is written) or skip it."
+            "--on-error",
+            help="What a bad line does: stop (nothing is written) or skip it. Where a user rates a "
+            "movie again, the first line counts, and the later ones are bad.",
         ),
     ] = "stop",
     rejects: Annotated[

@@ -266,7 +266,7 @@ class StoreBuilder:
         )
         if repeated >= 0:
             pair = int(rows.movie_id[repeated]), int(rows.user_id[repeated])
-            raise next(self._reader.repeated_lines(unit, {pair})).error()
+            raise self._repeated_error(unit, {pair})
         # Threads that would wait to count users write first.
         is_counted = not self._users or self._users.try_add(rows.user_id, rows.payload)
         path = self._layout.ratings / part_name(number)
@@ -283,10 +283,7 @@ class StoreBuilder:
             first = n_lines.get(piece.file, self._reader.first_line)
             first_lines.append(first)
             n_lines[piece.file] = first + count
-        self._rejects.add(
-            BadLine(bad.path, first_lines[piece] + bad.line, bad.found, bad.expected)
-            for piece, bad in parsed.bad_lines
-        )
+        self._rejects.add(bad.numbered(first_lines[piece]) for piece, bad in parsed.bad_lines)
 
     def _write_sorted(self, spill: Spill, folder: Path, *, movie_is_primary: bool) -> list[_Part]:
         """Sort and write every bucket as a part."""
@@ -306,7 +303,7 @@ class StoreBuilder:
             self._progress.advance(part.n_rows, part.n_rows)
         repeated = {pair for part in parts for pair in part.repeated}
         if movie_is_primary and repeated and self._rejects is not None:
-            self._rejects.add(self._reader.repeated_lines(None, repeated))
+            self._rejects.add(bad.numbered() for bad in self._reader.repeated_lines(None, repeated))
         return parts
 
     def _write_bucket(self, path: Path, bucket: Bucket, *, movie_is_primary: bool) -> _Part:
@@ -324,7 +321,7 @@ class StoreBuilder:
             again = np.flatnonzero(~np.diff(records[:, :2], axis=0).any(axis=1)) + 1
             pairs = [(int(row[order[0]]), int(row[order[1]])) for row in records[again]]
             if self._rejects is None:
-                raise next(self._reader.repeated_lines(None, set(pairs))).error()
+                raise self._repeated_error(None, set(pairs))
             records = np.delete(records, again, axis=0)  # the first line counts
             stats, digest, _ = self._summarise(
                 records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary
@@ -336,6 +333,14 @@ class StoreBuilder:
         if self._users:
             self._users.add(user_id, records[:, 2])
         return _Part(stats, digest, len(records), pairs, path, sha256)
+
+    def _repeated_error(self, unit: RawUnit | None, pairs: set[tuple[int, int]]) -> DataError:
+        """The error for the first of some pairs that stand on more than one line."""
+        for bad in self._reader.repeated_lines(unit, pairs):
+            return bad.error()
+        return DataError(
+            "a file changed while it was read", hint="ingest again when nothing writes it any more"
+        )
 
     def _summarise(
         self, primary: Array, secondary: Array, payload: Array, *, movie_is_primary: bool

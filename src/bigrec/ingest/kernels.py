@@ -27,20 +27,38 @@ BAD_TIMESTAMP: Final = 8
 BAD_LINE_END: Final = 9
 BAD_SEPARATOR: Final = 10
 BAD_WHOLE_STARS: Final = 11
+BAD_USER: Final = 12
+BAD_MOVIE: Final = 13
+NO_RATING: Final = 14
+NO_DATE: Final = 15
+NO_TIMESTAMP: Final = 16
+MORE_FIELDS: Final = 17
 
 EXPECTED: Final = {
     BAD_LINE: "a movie header such as '8:' or a line such as '1488844,3,2005-09-06'",
     BAD_ID: f"an id from 1 to {MAX_ID} without leading zeros",
-    BAD_RATING: "a rating in half stars from 0.5 to 5",
+    BAD_USER: f"an id of a user from 1 to {MAX_ID}, in digits without leading zeros",
+    BAD_MOVIE: f"an id of a movie from 1 to {MAX_ID}, in digits without leading zeros",
+    BAD_RATING: "a rating from 0.5 to 5 in half stars, written as 4, 4.0 or 3.5",
     BAD_WHOLE_STARS: "a rating in whole stars from 1 to 5",
-    BAD_DATE: "a day of the calendar from 1970-01-01 to 2099-12-31, such as 2005-09-06",
+    BAD_DATE: "a day of the calendar from 1970-01-01 to 2099-12-31, written as 2005-09-06",
     BAD_ORDER: "movie ids in ascending order over all files, each opened once",
     NO_HEADER: "a valid movie header such as '8:' above the rating",
     BLANK_LINE: "no blank line before the end of the file",
-    BAD_TIMESTAMP: "a timestamp in seconds from 0 to 4102444799 (the end of 2099)",
+    BAD_TIMESTAMP: "a timestamp in whole seconds from 0 to 4102444799 (the end of 2099)",
     BAD_LINE_END: "the end of the line",
     BAD_SEPARATOR: "user, movie, rating and timestamp, each set apart by the file's separator",
+    NO_RATING: "a rating behind the ids; the line ends before it",
+    NO_DATE: "a day such as 2005-09-06 behind the rating; the line ends before it",
+    NO_TIMESTAMP: "a timestamp in seconds behind the rating; the line ends before it",
+    MORE_FIELDS: "four fields, user, movie, rating and timestamp; there are more",
 }
+
+BAD_LINE_OF_PAIRS: Final = {
+    False: "a movie header such as '8:' or the id of a user such as '1488844'",
+    True: "a movie header such as '8:' or a line such as '1488844,2005-09-06'",
+}
+"""What BAD_LINE expects in a file without ratings, by whether it has days."""
 
 _NEWLINE, _RETURN, _COMMA, _COLON, _DOT, _DASH, _ZERO, _FIVE = 10, 13, 44, 58, 46, 45, 48, 53
 _LAST_SECOND = 4_102_444_799
@@ -261,7 +279,9 @@ def parse_netflix(  # type: ignore[no-untyped-def]
             position += 2
         if has_date:
             if text[position] != _COMMA:
-                code = BAD_WHOLE_STARS if has_rating else BAD_LINE
+                code = BAD_LINE
+                if has_rating:
+                    code = NO_DATE if _line_end(text, position) >= 0 else BAD_WHOLE_STARS
                 break
             day = _read_day(text, position + 1)
             if day < 0:
@@ -288,6 +308,15 @@ def parse_netflix(  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _blame_id(byte, bad_id):  # type: ignore[no-untyped-def]
+    """The code for a byte behind an id that is not the separator: is it one of another file?"""
+    for separator in (9, 10, 13, 32, _COMMA, _COLON, 59, 124):
+        if byte == separator:
+            return BAD_SEPARATOR
+    return bad_id
+
+
+@compiled
 def parse_delimited(  # type: ignore[no-untyped-def]
     text, position, end, separator, separator_width, whole_stars, keys, movies, n_rows
 ):  # fmt: skip
@@ -311,17 +340,19 @@ def parse_delimited(  # type: ignore[no-untyped-def]
         line = position
         user, position = _read_id(text, position)
         if user < 0:
-            return (BLANK_LINE if _line_end(text, line) >= 0 else BAD_ID), line, n_rows
+            return (BLANK_LINE if _line_end(text, line) >= 0 else BAD_USER), line, n_rows
         for _ in range(separator_width):
             if text[position] != separator:
-                return BAD_SEPARATOR, position, n_rows
+                return _blame_id(text[position], BAD_USER), position, n_rows
             position += 1
         movie, position = _read_id(text, position)
         if movie < 0:
-            return BAD_ID, position, n_rows
+            return BAD_MOVIE, position, n_rows
         for _ in range(separator_width):
             if text[position] != separator:
-                return BAD_SEPARATOR, position, n_rows
+                if _line_end(text, position) >= 0:
+                    return NO_RATING, position, n_rows
+                return _blame_id(text[position], BAD_MOVIE), position, n_rows
             position += 1
         rating_at = position
         half_stars = (np.int64(text[position]) - _ZERO) * 2
@@ -334,11 +365,14 @@ def parse_delimited(  # type: ignore[no-untyped-def]
             elif text[position + 1] != _ZERO:
                 return bad_rating, rating_at, n_rows
             position += 2
+            while text[position] == _ZERO:  # 4.00 is 4.0
+                position += 1
         if half_stars < 1 or half_stars > 10:
             return bad_rating, rating_at, n_rows
         for _ in range(separator_width):
             if text[position] != separator:
-                return bad_rating, rating_at, n_rows
+                missing = _line_end(text, position) >= 0
+                return (NO_TIMESTAMP if missing else bad_rating), rating_at, n_rows
             position += 1
         seconds = np.int64(0)
         first_digit = position
@@ -349,7 +383,8 @@ def parse_delimited(  # type: ignore[no-untyped-def]
             digit = np.int64(text[position]) - _ZERO
         after = _line_end(text, position)
         if position == first_digit or seconds > _LAST_SECOND or after < 0:
-            return BAD_TIMESTAMP, first_digit, n_rows
+            more = position > first_digit and text[position] == separator
+            return (MORE_FIELDS if more else BAD_TIMESTAMP), first_digit, n_rows
         payload = (seconds // _SECONDS_A_DAY) << 8 | half_stars
         keys[n_rows] = (np.uint64(user) << np.uint64(32)) | np.uint64(payload)
         movies[n_rows] = movie

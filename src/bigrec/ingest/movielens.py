@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bigrec.errors import DataError
 from bigrec.ingest.raw import RawFile, RawFolder
 
 
@@ -38,9 +37,9 @@ class MovieLensFolder:
 
     def __init__(self, folder: RawFolder) -> None:
         self._folder = folder
-        present = [dialect for dialect in _DIALECTS if folder.find(dialect.ratings)]
+        present = [dialect for dialect in _DIALECTS if folder.has(dialect.ratings)]
         # Among the .dat sets only 1M knows its users' age and trade, and only it has whole stars.
-        with_users = folder.find("users.dat") is not None
+        with_users = folder.has("users.dat")
         self.dialect = next(
             dialect
             for dialect in present
@@ -53,7 +52,7 @@ class MovieLensFolder:
     @staticmethod
     def recognises(folder: RawFolder) -> bool:
         """Whether the folder has a file of ratings."""
-        return folder.find(*(dialect.ratings for dialect in _DIALECTS)) is not None
+        return folder.has(*(dialect.ratings for dialect in _DIALECTS))
 
     @property
     def form(self) -> str:
@@ -81,8 +80,5 @@ class MovieLensFolder:
         """
         file = self._folder.find(self.dialect.movies)
         if file is None:
-            raise DataError(
-                f"{self._folder.root / self.dialect.movies} is missing",
-                hint="it belongs to the MovieLens set; fetch it again",
-            )
+            raise self._folder.missing(self.dialect.movies)
         return file

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Final
 
 import numpy as np
 
 from bigrec.ingest import kernels
+from bigrec.ingest.csv_records import Record, read_records
 from bigrec.ingest.movielens import MovieLensFolder
 from bigrec.ingest.raw import RawFile
-from bigrec.ingest.rows import BadLine, Rows, Titles, repeated_text
-from bigrec.ingest.streams import open_stream, read_whole
-from bigrec.ingest.units import RawUnit, next_line, plan_units, read_unit
+from bigrec.ingest.rows import BadLine, Rows, Titles, note_bad_line, require_few_bad_lines
+from bigrec.ingest.streams import BOM, MAX_LINE_BYTES, decode_line, open_stream, read_lines
+from bigrec.ingest.units import PADDING, RawUnit, next_line, plan_units, read_unit
 from bigrec.schema import MAX_ID
 from bigrec.workspace import Workspace
 
@@ -22,6 +22,9 @@ Array = np.ndarray[Any, Any]
 
 _RATINGS_HEADER: Final = "userId,movieId,rating,timestamp"
 _MOVIES_HEADER: Final = "movieId,title,genres"
+_ID: Final = re.compile("[0-9]{1,10}")
+_FORBIDDEN: Final = frozenset("\0\r")
+_IDS_BYTES = 30  # two ids with what stands behind them are shorter
 _SHORTEST_ROW = len("1,1,1,1\n")
 _SAMPLE_PLACES, _SAMPLE_BYTES = 64, 1 << 14
 _STREAM_SAMPLE_BYTES = 4 << 20
@@ -41,7 +44,7 @@ class MovieLensReader:
         """The ratings, cut at lines."""
         if self._source.dialect.has_header:
             with open_stream(self._source.ratings_file) as file:
-                header = file.readline(200).decode("utf-8-sig", "replace").rstrip("\r\n")
+                header = decode_line(file.readline(200).removeprefix(BOM))
             if header and header != _RATINGS_HEADER:
                 expected = f"the header {_RATINGS_HEADER!r}"
                 raise BadLine(self._source.ratings_file.label, 1, header, expected).error()
@@ -71,12 +74,13 @@ class MovieLensReader:
                 if code == kernels.OK:
                     break
                 if not skip_bad:
-                    raise text.bad_line(number, position, code).error()
+                    raise text.bad_line(number, position, kernels.EXPECTED[code]).error()
                 start, position, found = text.line_at(number, position)
                 line += int(np.count_nonzero(text.buffer[counted:start] == ord("\n")))
                 counted = start
                 bad = BadLine(self._source.ratings_file.label, line, found, kernels.EXPECTED[code])
                 bad_lines.append((number, bad))
+                require_few_bad_lines(bad.path, len(bad_lines))
                 n_bad += 1
             n_lines.append(n - n_before + n_bad)
         halves = keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
@@ -96,27 +100,37 @@ class MovieLensReader:
     ) -> Iterator[BadLine]:
         """The lines of the file on which users rate movies again, for (movie, user) pairs."""
         separator = self._source.dialect.separator.encode()
-        seen: set[tuple[int, int]] = set()
+        keys, movies = np.empty(1, np.uint64), np.empty(1, np.int32)
+        starts = {b"%d%b%d%b" % (user, separator, movie, separator) for movie, user in pairs}
+        counts: dict[tuple[int, int], int] = {}
         with open_stream(self._source.ratings_file) as file:
             for number, line in enumerate(file, start=1):
-                fields = line.split(separator, 2)
-                if len(fields) < 3 or not (fields[0].isdigit() and fields[1].isdigit()):
+                fields = line[:_IDS_BYTES].removeprefix(BOM).split(separator, 2)
+                if len(fields) < 3 or separator.join([*fields[:2], b""]) not in starts:
                     continue
+                text = line.removeprefix(BOM).removesuffix(b"\n") + b"\n"
+                padded = np.frombuffer(text + bytes(PADDING), np.uint8)
+                code, _, _ = kernels.parse_delimited(
+                    padded, 0, len(text), separator[0], len(separator),
+                    self._source.dialect.whole_stars, keys, movies, 0,
+                )  # fmt: skip
+                if code != kernels.OK:
+                    continue  # it was left out for itself
                 pair = int(fields[1]), int(fields[0])
-                if pair in seen:
-                    found = line.decode("iso-8859-1").rstrip("\r\n")
-                    yield BadLine(
-                        self._source.ratings_file.label, number, found, repeated_text(*pair)
-                    )
-                elif pair in pairs:
-                    seen.add(pair)
+                if pair in counts:
+                    yield BadLine.repeated(
+                        self._source.ratings_file.label, number, decode_line(text), pair,
+                        counts[pair],
+                    )  # fmt: skip
+                else:
+                    counts[pair] = number
 
     def sample(self) -> tuple[Array, Array, int]:
         """Ids from lines at places all over the file, or from its beginning if it is a stream."""
         separator = re.escape(self._source.dialect.separator).encode()
         row = re.compile(rb"\n(\d{1,10})%b(\d{1,10})%b" % (separator, separator))
         file = self._source.ratings_file
-        size = file.member_bytes if file.member else file.path.stat().st_size
+        size = file.size
         n_total = size if file.is_plain or file.member else size * _COMPRESSION_GUESS
         users: list[int] = []
         movies: list[int] = []
@@ -144,17 +158,27 @@ class MovieLensReader:
         """
         file = self._source.movies_file()
         titles: dict[int, tuple[str, int | None]] = {}
-        for number, text, fields in self._movie_lines(file):
-            wrong_width = len(fields) != 3 if self._source.dialect.has_header else len(fields) < 2
-            if wrong_width or not _is_id(fields[0]) or int(fields[0]) in titles:
-                bad = BadLine(file.label, number, text, "a new movie id, then its title")
-                if bad_lines is None:
-                    raise bad.error()
-                bad_lines.append(bad)
+        for record in self._movie_records(file):
+            if expected := self._fault(record, titles):
+                note_bad_line(BadLine(file.label, record.line, record.text, expected), bad_lines)
                 continue
-            year = _YEAR.search(fields[1])
-            titles[int(fields[0])] = _YEAR.sub("", fields[1]), int(year[1]) if year else None
+            movie, title = (record.fields or [])[:2]
+            year = _YEAR.search(title)
+            titles[int(movie)] = _YEAR.sub("", title), int(year[1]) if year else None
         return Titles.from_mapping(titles)
+
+    def _fault(self, record: Record, titles: Container[int]) -> str:
+        """What is expected where a record describes no further movie; empty if it does."""
+        fields = record.fields
+        if len(record.text) > MAX_LINE_BYTES:
+            return f"a line of at most {MAX_LINE_BYTES} bytes"
+        if fields is None:
+            return "quotes that are closed on their line"
+        if self._source.dialect.has_header and len(fields) != _MOVIES_HEADER.count(",") + 1:
+            return f"the fields {_MOVIES_HEADER} and no more; a title with a comma needs quotes"
+        if len(fields) < 2 or not _is_id(fields[0]) or int(fields[0]) in titles:
+            return "a new movie id, then its title"
+        return "a title without NUL or CR" if _FORBIDDEN.intersection(fields[1]) else ""
 
     def probe(self, bad_lines: list[BadLine] | None) -> None:
         """MovieLens has none."""
@@ -162,28 +186,27 @@ class MovieLensReader:
     def qualifying(self, bad_lines: list[BadLine] | None) -> None:
         """MovieLens has none."""
 
-    def _movie_lines(self, file: RawFile) -> Iterator[tuple[int, str, list[str]]]:
-        """Yield (line number, text, fields) of the lines that describe movies."""
-        data = read_whole(file)
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:  # the sets up to 1M
-            text = data.decode("iso-8859-1")
-        lines = text.replace("\r\n", "\n").split("\n")
+    def _movie_records(self, file: RawFile) -> Iterator[Record]:
+        """Yield what describes movies."""
+        lines = read_lines(file)
         if self._source.dialect.has_header:
-            if lines[0] != _MOVIES_HEADER:
+            number, header = next(lines, (1, ""))
+            if header != _MOVIES_HEADER:
                 expected = f"the header {_MOVIES_HEADER!r}"
-                raise BadLine(file.label, 1, lines[0], expected).error()
-            reader = csv.reader(line + "\n" for line in lines)
-            for fields in reader:
-                if fields and reader.line_num > 1:
-                    yield reader.line_num, ",".join(fields), fields
+                raise BadLine(file.label, number, header, expected).error()
+            for record in read_records(lines, _begins_movie):
+                if record.fields != []:  # of a blank line
+                    yield record
             return
         separator = "::" if self._source.dialect.separator == "::" else "|"
-        for number, line in enumerate(lines, start=1):
+        for number, line in lines:
             if line:
-                yield number, line, line.split(separator)
+                yield Record(number, line, line.split(separator))
+
+
+def _begins_movie(line: str) -> bool:
+    return _is_id(line.partition(",")[0])
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 0 < int(text) <= MAX_ID
+    return bool(_ID.fullmatch(text)) and 0 < int(text) <= MAX_ID

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from bigrec.errors import DataError
 from bigrec.ingest.raw import RawFile, RawFolder
+
+_RATING_FILES: Final = ("combined_data_*.txt", "training_set/mv_*.txt", "mv_*.txt")
 
 PUBLISHED_COUNTS: Final = {
     "ratings": 100_480_507,
@@ -34,12 +35,12 @@ class NetflixFolder:
         self.one_movie_a_file = self.rating_files[0].label.name.startswith("mv_")
         self.probe_file = folder.find("probe.txt")
         self.qualifying_file = folder.find("qualifying.txt")
-        self._is_synthetic = folder.find("SYNTHETIC.txt") is not None  # `bigrec synth` marks them
+        self._is_synthetic = folder.has("SYNTHETIC.txt")  # `bigrec synth` marks them
 
     @staticmethod
     def recognises(folder: RawFolder) -> bool:
         """Whether the folder has at least one file of ratings."""
-        return bool(_rating_files(folder))
+        return any(folder.has_any(pattern) for pattern in _RATING_FILES)
 
     @property
     def form(self) -> str:
@@ -75,15 +76,12 @@ class NetflixFolder:
         """
         file = self._folder.find("movie_titles.csv", "movie_titles.txt")
         if file is None:
-            raise DataError(
-                f"{self._folder.root / 'movie_titles.csv'} is missing",
-                hint="it belongs to the Netflix Prize set; fetch it into the folder",
-            )
+            raise self._folder.missing("movie_titles.csv", "movie_titles.txt")
         return file
 
 
 def _rating_files(folder: RawFolder) -> list[RawFile]:
-    for pattern in ("combined_data_*.txt", "training_set/mv_*.txt", "mv_*.txt"):
+    for pattern in _RATING_FILES:
         if files := folder.glob(pattern):
             return files
     return []

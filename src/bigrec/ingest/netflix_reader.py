@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +11,15 @@ import numpy as np
 from bigrec.ingest import kernels, row_kernels
 from bigrec.ingest.netflix import NetflixFolder
 from bigrec.ingest.raw import RawFile, empty_file_error
-from bigrec.ingest.rows import BadLine, Pairs, Rows, Titles, repeated_text
-from bigrec.ingest.streams import open_stream, read_whole
+from bigrec.ingest.rows import (
+    BadLine,
+    Pairs,
+    Rows,
+    Titles,
+    note_bad_line,
+    require_few_bad_lines,
+)
+from bigrec.ingest.streams import MAX_LINE_BYTES, open_stream, read_lines
 from bigrec.ingest.units import RawUnit, next_movie_header, plan_units, read_slices, read_unit
 from bigrec.schema import MAX_ID
 from bigrec.workspace import Workspace
@@ -28,7 +34,7 @@ _SAMPLE_PLACES, _SAMPLE_BYTES = 64, 1 << 14
 _STREAM_SAMPLE_BYTES = 4 << 20
 _COMPRESSION_GUESS = 4  # text is about this much larger than its compressed file
 _ROW = re.compile(rb"\n(\d{1,10}),")
-_TITLE_LINE: Final = re.compile(r"([1-9][0-9]{0,9}),(NULL|[0-9]{4}),(.+)")
+_TITLE_LINE: Final = re.compile(r"([1-9][0-9]{0,9}),(NULL|[0-9]{4}),([^\0\r]+)")
 
 
 class NetflixReader:
@@ -89,14 +95,16 @@ class NetflixReader:
             lines = re.finditer(
                 rb"\n(?:(?=%d,)|[0-9]+:)" % user, data[block.end() if block else 0 :]
             )
-            for count, match in enumerate(lines):
+            first = 0
+            for match in lines:
                 if match[0] != b"\n":
                     break
-                if count:
-                    place = match.end() + (block.end() if block else 0)
-                    piece = int(np.searchsorted(text.edges, place, side="right")) - 1
-                    bad = text.bad_line(piece, place, kernels.BAD_LINE)
-                    yield replace(bad, expected=repeated_text(movie, user))
+                place = match.end() + (block.end() if block else 0)
+                piece = int(np.searchsorted(text.edges, place, side="right")) - 1
+                bad = text.bad_line(piece, place, "")
+                if first:
+                    yield BadLine.repeated(bad.path, bad.line, bad.found, (movie, user), first)
+                first = first or bad.line
 
     def sample(self) -> tuple[Array, Array, int]:
         """Movie ids are not sampled, since units come sorted by movie."""
@@ -105,7 +113,7 @@ class NetflixReader:
         places = max(1, _SAMPLE_PLACES // len(self._rating_files))
         every = max(1, len(self._rating_files) // _SAMPLE_PLACES)
         for number, file in enumerate(self._rating_files):
-            size = file.path.stat().st_size if not file.member else file.member_bytes
+            size = file.size
             n_total += size if file.is_plain or file.member else size * _COMPRESSION_GUESS
             if number % every:
                 continue
@@ -124,16 +132,15 @@ class NetflixReader:
         return np.zeros(1, np.int32), np.array(users or [1], np.int32), estimate
 
     def titles(self, bad_lines: list[BadLine] | None) -> Titles:
-        """Read the titles: split on the first two commas only, decoded as ISO-8859-1.
+        """Read the titles: split on the first two commas only; quotes belong to them.
 
         Raises:
             RawFormatError: a line is no `id,year,title`, and there is no list for such lines.
         """
         file = self._source.titles_file()
         titles: dict[int, tuple[str, int | None]] = {}
-        for number, line in enumerate(read_whole(file).decode("iso-8859-1").split("\n"), start=1):
-            line = line.removesuffix("\r")
-            match = _TITLE_LINE.fullmatch(line)
+        for number, line in read_lines(file):
+            match = _TITLE_LINE.fullmatch(line) if len(line) <= MAX_LINE_BYTES else None
             if match and int(match[1]) not in titles and int(match[1]) <= MAX_ID:
                 titles[int(match[1])] = match[3], None if match[2] == "NULL" else int(match[2])
             elif line:
@@ -141,10 +148,7 @@ class NetflixReader:
                 expected = (
                     "a movie not listed before" if repeated else "id,year,title (year may be NULL)"
                 )
-                bad = BadLine(file.label, number, line, expected)
-                if bad_lines is None:
-                    raise bad.error()
-                bad_lines.append(bad)
+                note_bad_line(BadLine(file.label, number, line, expected), bad_lines)
         if not titles:
             raise empty_file_error(file)
         return Titles.from_mapping(titles)
@@ -184,6 +188,9 @@ class _Blocks:
         self._offsets = workspace.array("offsets", most_rows if skip_bad else 0, np.int64)
         self._options = (has_rating, has_date)
         self._skip_bad = skip_bad
+        self._expected = kernels.EXPECTED
+        if not has_rating:
+            self._expected |= {kernels.BAD_LINE: kernels.BAD_LINE_OF_PAIRS[has_date]}
         self.n_rows = self.n_movies = 0
         self.n_lines: list[int] = []
         self.bad_lines: list[tuple[int, BadLine]] = []
@@ -224,12 +231,13 @@ class _Blocks:
             if code == kernels.OK:
                 break
             if not self._skip_bad:
-                raise text.bad_line(number, position, code).error()
+                raise text.bad_line(number, position, self._expected[code]).error()
             start, position, found = text.line_at(number, position)
             line += int(np.count_nonzero(text.buffer[counted:start] == ord("\n")))
             counted = start
             path = self._text.unit.pieces[number].file.label
-            self.bad_lines.append((number, BadLine(path, line, found, kernels.EXPECTED[code])))
+            self.bad_lines.append((number, BadLine(path, line, found, self._expected[code])))
+            require_few_bad_lines(path, len(self.bad_lines))
             n_lines += 1
             # What looks like a header hides whose ratings follow, so these are left out as well.
             no_header = code == kernels.BLANK_LINE or ("," in found and ":" not in found)
@@ -244,23 +252,37 @@ class _Blocks:
         users = self.keys[:n] >> np.uint64(32)
         order = np.lexsort((users, movie))
         same = (np.diff(users[order]) == 0) & (np.diff(movie[order]) == 0)
-        repeated = np.sort(order[1:][same])
-        if not len(repeated):
+        if not same.any():
             return
-        for row in repeated.tolist():
-            offset = int(self._offsets[row])
-            number = int(np.searchsorted(self._text.edges, offset, side="right")) - 1
-            _, _, found = self._text.line_at(number, offset)
-            begin = self._text.edges[number]
-            line = int(np.count_nonzero(self._text.buffer[begin:offset] == ord("\n")))
-            expected = repeated_text(int(self.movies[movie[row]]), int(users[row]))
+        # Of rows that are the same, in the order of the file, all but the first are left out.
+        is_first = np.concatenate([[True], ~same])
+        first = order[np.maximum.accumulate(np.where(is_first, np.arange(n), 0))]
+        repeated, counting = order[~is_first], first[~is_first]
+        by_row = np.argsort(repeated)
+        repeated, counting = repeated[by_row], counting[by_row]
+        require_few_bad_lines(
+            self._text.unit.pieces[0].file.label, len(self.bad_lines) + len(repeated)
+        )
+        for row, kept_row in zip(repeated.tolist(), counting.tolist(), strict=True):
+            number, line, found = self._line_of(row)
             path = self._text.unit.pieces[number].file.label
-            self.bad_lines.append((number, BadLine(path, line, found, expected)))
+            pair = int(self.movies[movie[row]]), int(users[row])
+            earlier = self._line_of(kept_row)[1]
+            bad = BadLine.repeated(path, line, found, pair, earlier)
+            self.bad_lines.append((number, bad))
         kept = np.delete(self.keys[:n], repeated)
         starts -= np.searchsorted(repeated, starts)
         self.n_rows = len(kept)
         self.keys[: self.n_rows] = kept
         self.bad_lines.sort(key=lambda item: (item[0], item[1].line))
+
+    def _line_of(self, row: int) -> tuple[int, int, str]:
+        """The piece of a row, the number of its line there, from 0, and the line's text."""
+        offset = int(self._offsets[row])
+        number = int(np.searchsorted(self._text.edges, offset, side="right")) - 1
+        _, _, found = self._text.line_at(number, offset)
+        before = self._text.buffer[self._text.edges[number] : offset]
+        return number, int(np.count_nonzero(before == ord("\n"))), found
 
 
 def _read_pairs(
@@ -273,10 +295,8 @@ def _read_pairs(
             unit, workspace, has_rating=False, has_date=has_date, skip_bad=bad_lines is not None
         )
         if bad_lines is not None:
-            bad_lines += [
-                BadLine(bad.path, lines_before + bad.line, bad.found, bad.expected)
-                for _, bad in blocks.bad_lines
-            ]
+            for _, bad in blocks.bad_lines:
+                note_bad_line(bad.numbered(lines_before), bad_lines)
         lines_before += sum(blocks.n_lines)
         n, n_movies = blocks.n_rows, blocks.n_movies
         halves = blocks.keys[:n].view("<i4").reshape(n, 2)  # payload, user_id

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from bigrec.errors import RawFormatError
+from bigrec.errors import DataError, RawFormatError
 
 Array = np.ndarray[Any, Any]
+
+MAX_BAD_LINES: Final = 1_000_000
+"""Bad lines that are kept at a time, of one small file or one unit of ratings."""
+_LONE_CR_HINT: Final = (
+    "lines end with LF or CR LF; where a CR alone should end one, turn it into LF: "
+    "tr '\\r' '\\n' < OLD > NEW"
+)
 
 
 @dataclass(frozen=True)
@@ -25,15 +32,58 @@ class BadLine:
     """The line's text."""
     expected: str
     """What should be there."""
+    counts: int | None = None
+    """Of a line that repeats another: the number of that one, which counts instead."""
+
+    @classmethod
+    def repeated(
+        cls, path: Path, line: int, found: str, pair: tuple[int, int], counts: int
+    ) -> BadLine:
+        """A line on which a user rates a movie again, for a (movie, user) pair."""
+        return cls(path, line, found, f"one rating of movie {pair[0]} by user {pair[1]}", counts)
+
+    def numbered(self, first_line: int = 0) -> BadLine:
+        """The same as it is shown to people, with its number in the file.
+
+        Args:
+            first_line: number of the line that was number 0 so far.
+        """
+        line, expected = first_line + self.line, self.expected
+        if self.counts is not None:
+            expected += f"; line {first_line + self.counts} has one already"
+        return replace(self, line=line, expected=expected, counts=None)
 
     def error(self) -> RawFormatError:
         """The error that stops an ingest here."""
-        return RawFormatError(self.path, self.line, self.found, self.expected)
+        bad = self.numbered()
+        hint = _LONE_CR_HINT if "\r" in bad.found else ""
+        return RawFormatError(bad.path, bad.line, bad.found, bad.expected, hint=hint)
 
 
-def repeated_text(movie: int, user: int) -> str:
-    """What is expected where a user rates a movie again."""
-    return f"one rating of movie {movie} by user {user}, this is another"
+def note_bad_line(bad: BadLine, bad_lines: list[BadLine] | None) -> None:
+    """Add a bad line to a list of them.
+
+    Raises:
+        RawFormatError: there is no list.
+        DataError: there are too many.
+    """
+    if bad_lines is None:
+        raise bad.error()
+    bad_lines.append(bad)
+    require_few_bad_lines(bad.path, len(bad_lines))
+
+
+def require_few_bad_lines(path: Path, n_lines: int) -> None:
+    """Stop where hardly a line is good, and the bad ones would fill the memory.
+
+    Raises:
+        DataError: there are too many.
+    """
+    if n_lines > MAX_BAD_LINES:
+        raise DataError(
+            f"{path} has more than {MAX_BAD_LINES:,} bad lines",
+            hint="this is another kind of file, or a damaged one; fetch it again",
+        )
 
 
 @dataclass(frozen=True)

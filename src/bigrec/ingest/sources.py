@@ -6,8 +6,10 @@ asks for the one that reads it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from bigrec.errors import DataError, SettingsError
 from bigrec.ingest.movielens import MovieLensFolder
@@ -43,6 +45,10 @@ SOURCES: dict[str, type[NetflixFolder] | type[MovieLensFolder]] = {
     "movielens": MovieLensFolder,
 }
 
+_SHOWN: Final = 5
+_DEPTH, _MOST_FOLDERS = 2, 50  # how far below a folder a set is looked for
+_PACKED: Final = (".zip", ".tar", ".tgz", ".7z", ".rar", ".xz", ".bz2")
+
 
 def open_source(raw: Path, kind: str = "auto") -> Source:
     """Open a raw folder or zip archive as the source that it is.
@@ -57,13 +63,53 @@ def open_source(raw: Path, kind: str = "auto") -> Source:
     """
     if kind != "auto" and kind not in SOURCES:
         raise SettingsError.unknown_name("source", kind, ["auto", *SOURCES])
+    kinds = [kind] if kind in SOURCES else list(SOURCES)
     folder = RawFolder(raw)
-    for name, source in SOURCES.items():
-        if kind in (name, "auto") and source.recognises(folder):
-            return source(folder)
-    expected = " or ".join(s.signature for n, s in SOURCES.items() if kind in (n, "auto"))
-    found = ", ".join(folder.names[:5]) or "nothing"
+    for name in kinds:
+        if SOURCES[name].recognises(folder):
+            return SOURCES[name](folder)
+    folder.require_readable()
+    expected = " or ".join(SOURCES[name].signature for name in kinds)
+    names = [*folder.names, *(path.name for path in folder.archives)]
+    found = ", ".join(names[:_SHOWN]) or "nothing"
     raise DataError(
         f"{raw} holds no ratings that bigrec knows: expected {expected}; found {found}",
-        hint="make synthetic files to try with: bigrec synth raw --ratings 1000000",
+        hint=_what_to_give(raw, folder, kinds),
     )
+
+
+def _what_to_give(raw: Path, folder: RawFolder, kinds: Iterable[str]) -> str:
+    """What to do about a folder without ratings."""
+    if sets := [str(path) for path in _sets_near(raw, folder, kinds)]:
+        return f"did you mean {' or '.join(sets[:_SHOWN])}?"
+    if others := [name for name in SOURCES if SOURCES[name].recognises(folder)]:
+        return f"its files are those of the source {others[0]}: leave out --source"
+    if packed := [name for name in folder.names if name.endswith(_PACKED)]:
+        return f"unpack {packed[0]}, and give the folder that it makes"
+    return "make synthetic files to try with: bigrec synth raw --ratings 1000000"
+
+
+def _sets_near(raw: Path, folder: RawFolder, kinds: Iterable[str]) -> Iterator[Path]:
+    """The folders and archives below, and the folder above, that hold a set."""
+    near = list(folder.archives)
+    level = [raw]
+    for _ in range(_DEPTH):
+        level = [path for parent in level for path in _subfolders(parent)][:_MOST_FOLDERS]
+        near += level
+    near.append(raw.parent if raw.name else raw.absolute().parent)
+    for path in near:
+        with suppress(DataError):
+            candidate = RawFolder(path)
+            if any(SOURCES[name].recognises(candidate) for name in kinds):
+                yield path
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and path.is_dir() and not path.is_symlink()
+        )
+    except OSError:
+        return []

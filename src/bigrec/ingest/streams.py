@@ -7,38 +7,120 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, Final, cast
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol, cast
 
 import pyarrow as pa
 
+from bigrec.errors import DataError
 from bigrec.ingest.raw import DISK_FAILURES, RawFile, reading
+from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZSTD, kind_of
 
-_FAILURES: Final = (*DISK_FAILURES, EOFError, zlib.error, pa.ArrowException)
+_FAILURES: Final = (
+    *DISK_FAILURES, EOFError, zlib.error, lzma.LZMAError, struct.error, pa.ArrowException,
+)  # fmt: skip
+_ENCRYPTED_FLAG: Final = 1
+
+BOM: Final = b"\xef\xbb\xbf"
+MAX_LINE_BYTES: Final = 1 << 16
+"""Bytes of a line of a small file, at most."""
+
+
+class _Peekable(Protocol):
+    def peek(self, size: int, /) -> bytes:
+        """The next bytes, which stay."""
 
 
 @contextmanager
 def open_stream(file: RawFile) -> Iterator[BinaryIO]:
     """The decompressed text as a stream, with every failure to read it a DataError."""
-    with reading(file, _FAILURES):
+    with reading(file, _FAILURES), ExitStack() as opened:
+        stream: BinaryIO
         if file.member:
-            with zipfile.ZipFile(file.path) as archive, archive.open(file.member) as member:
-                yield cast("BinaryIO", member)
-        elif file.path.suffix == ".gz":
-            with gzip.open(file.path) as stream:
-                yield cast("BinaryIO", stream)
-        elif file.path.suffix == ".zst":
-            with pa.input_stream(file.path, compression="zstd") as source:
-                yield cast("BinaryIO", io.BufferedReader(source))
+            archive = opened.enter_context(zipfile.ZipFile(file.path))
+            stream = opened.enter_context(_open_member(file, archive))
+            kind = _kind_ahead(stream)
         else:
-            with file.path.open("rb") as plain:
-                yield plain
+            stream, kind = opened.enter_context(file.path.open("rb")), file.kind
+        if kind in (GZIP, ZSTD):
+            # Arrow reads a file on its own faster than through Python.
+            packed = file.path if kind == ZSTD and not file.member else stream
+            stream = opened.enter_context(_unpacked(packed, kind))
+            kind = _kind_ahead(stream)
+        if kind not in (TEXT, UNKNOWN):
+            raise DataError(f"{file.label} is {kind}, expected text", hint=_remedy(kind))
+        yield stream
 
 
-def read_whole(file: RawFile) -> bytes:
-    """The whole text; for small files."""
+def read_lines(file: RawFile) -> Iterator[tuple[int, str]]:
+    """The lines of a small file with their numbers, from 1, without line ends and byte order mark.
+
+    A line is UTF-8 if it can be, else ISO-8859-1. Of one that is longer than MAX_LINE_BYTES only
+    the beginning comes, which is longer than that as well.
+    """
     with open_stream(file) as stream:
-        return stream.read()
+        number = 0
+        while line := stream.readline(MAX_LINE_BYTES + 2):
+            number += 1
+            rest = line
+            while not rest.endswith(b"\n") and rest:
+                rest = stream.readline(MAX_LINE_BYTES)
+            if number == 1:
+                line = line.removeprefix(BOM)
+            is_long = len(line) > MAX_LINE_BYTES
+            yield number, line.decode("iso-8859-1") if is_long else decode_line(line)
+
+
+def decode_line(line: bytes) -> str:
+    """The text of a line without its end: UTF-8 if it can be, else ISO-8859-1."""
+    line = line.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("iso-8859-1")
+
+
+def _open_member(file: RawFile, archive: zipfile.ZipFile) -> BinaryIO:
+    info = archive.getinfo(file.member)
+    if info.flag_bits & _ENCRYPTED_FLAG:
+        raise DataError(
+            f"{file.label} is encrypted",
+            hint="unpack the archive with its password, and give the folder that it makes",
+        )
+    try:
+        return cast("BinaryIO", archive.open(info))
+    except (NotImplementedError, RuntimeError) as error:
+        raise DataError(
+            f"{file.label} is packed in a way that Python cannot unpack: {error}",
+            hint="unpack the archive, for example with 7z x, and give the folder that it makes",
+        ) from error
+
+
+def _unpacked(stream: BinaryIO | Path, kind: str) -> BinaryIO:
+    if kind == GZIP and not isinstance(stream, Path):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    return cast("BinaryIO", io.BufferedReader(pa.input_stream(stream, compression="zstd")))
+
+
+def _kind_ahead(stream: BinaryIO) -> str:
+    return kind_of(cast("_Peekable", stream).peek(HEAD_BYTES)[:HEAD_BYTES])
+
+
+def _remedy(kind: str) -> str:
+    """What to do about a file that is no text."""
+    if kind == "UTF-16 text":
+        return "save it as UTF-8"
+    if kind == "a web page":
+        return "a page was saved in place of the file; fetch the file again"
+    if kind.endswith(("archive", "file")) and kind.split()[1] in _PACKED:
+        return "unpack it first"
+    return "bigrec reads the text files of Netflix Prize and MovieLens; fetch the file again"
+
+
+_PACKED: Final = ("zip", "7z", "rar", "tar", "xz", "bzip2", "gzip", "zstd")

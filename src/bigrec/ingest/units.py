@@ -16,10 +16,10 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from bigrec.errors import DataError
-from bigrec.ingest.kernels import EXPECTED
 from bigrec.ingest.raw import RawFile, empty_file_error
 from bigrec.ingest.rows import BadLine
-from bigrec.ingest.streams import open_stream
+from bigrec.ingest.streams import BOM, open_stream
+from bigrec.resources import format_bytes
 from bigrec.workspace import Workspace, new_map
 
 Array = np.ndarray[Any, Any]
@@ -30,7 +30,7 @@ _SLICE_BYTES = 1 << 20
 _SEARCH_BYTES = 1 << 16
 _COUNT_BYTES = 1 << 20
 _SHOWN_BYTES = 1000
-_BOM = b"\xef\xbb\xbf"
+_MAX_UNCUT_BYTES = 256 << 20
 _LINE_FEED, _RETURN = 10, 13
 
 Text = bytes | mmap.mmap
@@ -111,11 +111,11 @@ class UnitText:
         base = self.edges[number]
         return base + start, base + end, shown.decode("iso-8859-1")
 
-    def bad_line(self, number: int, offset: int, code: int) -> BadLine:
+    def bad_line(self, number: int, offset: int, expected: str) -> BadLine:
         """The line of piece `number` that holds `offset`, with its number in the file."""
         piece = self.unit.pieces[number]
         line, found = line_at(piece.file, piece.start + offset - self.edges[number])
-        return BadLine(piece.file.label, line, found, EXPECTED[code])
+        return BadLine(piece.file.label, line, found, expected)
 
 
 def plan_units(
@@ -207,7 +207,7 @@ def line_at(file: RawFile, offset: int) -> tuple[int, str]:
             number += block.count(b"\n")
             head = (head + block).rpartition(b"\n")[2][:_SHOWN_BYTES]
         tail = stream.readline(_SHOWN_BYTES)
-    return number, (head + tail).removeprefix(_BOM).decode("iso-8859-1").rstrip("\r\n")
+    return number, (head + tail).removeprefix(BOM).decode("iso-8859-1").rstrip("\r\n")
 
 
 def _cut_plain(
@@ -221,6 +221,8 @@ def _cut_plain(
             raise empty_file_error(file)
         while start < size:
             end = _next_boundary(stream, start + unit_bytes, size, boundary)
+            if end - start - unit_bytes > _MAX_UNCUT_BYTES:
+                raise _uncut_error(file, start)
             yield Piece(file, start, end, ends_file=end == size)
             start = end
 
@@ -241,10 +243,21 @@ def _cut_stream(
                 yield Piece(file, start, start + cut, ends_file=False, text=memoryview(text)[:cut])
                 start += cut
             kept = memoryview(text)[cut:]
+            if len(kept) > _MAX_UNCUT_BYTES:
+                raise _uncut_error(file, start)
         if not filled:
             raise empty_file_error(file)
         # There may be hundreds of small files in a unit, which is too many for maps.
         yield Piece(file, start, start + filled, ends_file=True, text=text[:filled])
+
+
+def _uncut_error(file: RawFile, start: int) -> DataError:
+    """The error for text that could only be held in memory as a whole."""
+    return DataError(
+        f"{file.label}: expected a line end or a movie header such as '8:' at least every "
+        f"{format_bytes(_MAX_UNCUT_BYTES)}, found none from byte {start} on",
+        hint="this is no file of ratings; fetch it again",
+    )
 
 
 def _fill_from_stream(stream: BinaryIO, text: mmap.mmap, filled: int) -> int:
@@ -259,14 +272,15 @@ def _skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes | memoryview]:
     """Read over a byte order mark and column headers: (bytes skipped, bytes read beyond them)."""
     if skip_lines:
         return sum(len(stream.readline()) for _ in range(skip_lines)), b""
-    head = stream.read(len(_BOM))
-    return (len(_BOM), b"") if head == _BOM else (0, head)
+    head = stream.read(len(BOM))
+    return (len(BOM), b"") if head == BOM else (0, head)
 
 
 def _next_boundary(stream: Any, position: int, size: int, boundary: Boundary) -> int:
     """The first place at or behind `position` where a piece may start, or the end of the file."""
     overlap = 32  # longer than a movie header
-    while position < size:
+    last = position + _MAX_UNCUT_BYTES
+    while position < size and position <= last:
         stream.seek(position)
         block = stream.read(_SEARCH_BYTES + overlap)
         if found := boundary(block, 0):
