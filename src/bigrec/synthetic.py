@@ -23,8 +23,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bigrec.compiled import compiled
-from bigrec.errors import SettingsError
-from bigrec.resources import SILENT, Budget, Progress, map_in_order
+from bigrec.errors import ResourceError, SettingsError
+from bigrec.resources import SILENT, Budget, Progress, format_bytes, map_in_order
 from bigrec.store.publish import publishing
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +33,9 @@ _NETFLIX_RATINGS = 100_480_507
 _NETFLIX_USERS = 480_189
 _NETFLIX_MOVIES = 17_770
 _NETFLIX_FILES_END = (4499, 9210, 13367, 17770)  # last movie of each combined_data file
-_MIN_RATINGS = 1000
+_MIN_RATINGS, _MAX_RATINGS = 1000, 10**11  # more would need more users than there are ids
+_MAX_SEED = 2**63 - 1
+_USER_BYTES = 170  # memory that the truth takes for each user
 
 _USER_SIGMA = 1.25  # of log counts: mean 209 and median 96 ratings a user
 _MOVIE_SIGMA = 2.15  # mean 5654 and median 561 ratings a movie
@@ -108,19 +110,31 @@ def write_synthetic(
 
     Args:
         out: folder to make; it must not exist yet, or be empty.
-        n_ratings: exact number of training ratings, at least 1000.
-        seed: of every draw; the same seed gives the same bytes.
-        budget: threads to use. Memory grows with users, not with ratings: 0.5 GiB at full size.
+        n_ratings: exact number of training ratings, from 1000 to 10^11.
+        seed: of every draw, from 0 to 2^63 - 1; the same seed gives the same bytes.
+        budget: memory and threads. Memory grows with users, not with ratings: 0.5 GiB at full size.
         progress: told of finished movies.
 
     Raises:
-        SettingsError: `n_ratings` is too small.
+        SettingsError: `n_ratings` or `seed` is out of bounds.
+        ResourceError: the users do not fit the memory.
         SettingsError: `out` holds files already, or cannot be made.
         StoreError: another process is making it.
     """
     if n_ratings < _MIN_RATINGS:
         raise SettingsError(f"expected at least {_MIN_RATINGS} ratings, found {n_ratings}")
+    if n_ratings > _MAX_RATINGS:
+        raise SettingsError(f"expected at most {_MAX_RATINGS} ratings, found {n_ratings}")
+    if not 0 <= seed <= _MAX_SEED:
+        raise SettingsError(f"expected a seed from 0 to {_MAX_SEED}, found {seed}")
     budget = budget or Budget()
+    needed = _count_movies_and_users(n_ratings)[1] * _USER_BYTES
+    if needed > budget.memory_bytes:
+        raise ResourceError(
+            f"the users of {n_ratings:,} ratings need {format_bytes(needed)} of memory, more than "
+            f"{format_bytes(budget.memory_bytes)}",
+            hint=f"give at least --memory {needed // (1 << 20) + 1}MiB, or make fewer ratings",
+        )
     with publishing(out, None) as draft:
         world = _make_world(n_ratings, seed)
         squared_error = _write_ratings(draft.folder, world, seed, budget, progress)
@@ -136,11 +150,16 @@ def write_synthetic(
     )
 
 
-def _make_world(n_ratings: int, seed: int) -> _World:
-    rng = np.random.default_rng([seed, 1])
+def _count_movies_and_users(n_ratings: int) -> tuple[int, int]:
     scale = n_ratings / _NETFLIX_RATINGS
     n_movies = max(20, round(_NETFLIX_MOVIES * scale**0.5))
     n_users = max(30, round(_NETFLIX_USERS * scale**0.85), math.ceil(10 * n_ratings / n_movies))
+    return n_movies, n_users
+
+
+def _make_world(n_ratings: int, seed: int) -> _World:
+    rng = np.random.default_rng([seed, 1])
+    n_movies, n_users = _count_movies_and_users(n_ratings)
     gap = 2_649_429 // _NETFLIX_USERS
     user_ids = 6 + np.arange(n_users, dtype=np.int64) * gap + rng.integers(0, gap, n_users)
     activity = np.exp(_USER_SIGMA * rng.standard_normal(n_users))

@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bigrec.errors import DataError, SettingsError
+from bigrec import synthetic
+from bigrec.cli.app import main
+from bigrec.errors import SettingsError
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.resources import Budget
 from bigrec.store.catalog import open_catalog
@@ -80,5 +82,44 @@ def test_too_few_ratings_and_a_folder_in_use_are_refused(tmp_path: Path) -> None
         write_synthetic(tmp_path / "few", n_ratings=10)
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").touch()
-    with pytest.raises(DataError, match="not empty"):
+    with pytest.raises(SettingsError, match="not an empty folder"):
         write_synthetic(tmp_path / "used", n_ratings=1000)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"),
+    [
+        *(("--ratings", value, 2) for value in ["-1", "0", "999", "9" * 20, "9" * 400, "9" * 5000]),
+        *(("--ratings", value, 2) for value in ["nan", "inf", "1e6", "", "\u00b2", "a/b"]),
+        ("--ratings", "1" + "0" * 11, 5),
+        *(("--seed", value, 2) for value in ["-1", str(2**63), "9" * 20, "nan", "", "\u00b2"]),
+        *(("--threads", value, 2) for value in ["-1", "0", "nan"]),
+        *(("--memory", value, 2) for value in ["-1", "nan", "", "1e20TiB"]),
+    ],
+)  # fmt: skip
+def test_odd_numbers_are_refused_before_anything_is_made(
+    option: str, value: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["synth", str(tmp_path / "raw"), "--ratings", "1000", option, value]
+    assert main(argv) == code
+    assert capsys.readouterr().err.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", [0, 2**32, 2**63 - 1])
+def test_any_seed_within_bounds_is_taken(seed: int, tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "raw", n_ratings=1000, seed=seed)
+    assert (tmp_path / "raw" / "combined_data_1.txt").stat().st_size
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, MemoryError, OSError])
+def test_a_synth_that_fails_leaves_nothing_behind(
+    fault: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(synthetic, "_write_titles", fail)
+    with pytest.raises(fault):
+        write_synthetic(tmp_path / "raw", n_ratings=1000)
+    assert list(tmp_path.iterdir()) == []

@@ -223,7 +223,7 @@ class RawFolder:
     def _add_folder(self, root: Path) -> None:
         with reading(RawFile(root)):
             folders = [root, *(root / name for name in _SUBFOLDERS if (root / name).is_dir())]
-            paths = [path for folder in folders for path in folder.iterdir()]
+            paths = sorted(path for folder in folders for path in folder.iterdir())
         for path in paths:
             if path in folders or path.name.startswith("."):
                 continue

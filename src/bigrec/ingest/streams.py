@@ -21,6 +21,7 @@ import pyarrow as pa
 from bigrec.errors import DataError
 from bigrec.ingest.raw import DISK_FAILURES, RawFile, reading
 from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZSTD, kind_of
+from bigrec.schema import MAX_MOVIES
 
 _FAILURES: Final = (
     *DISK_FAILURES, EOFError, zlib.error, lzma.LZMAError, struct.error, pa.ArrowException,
@@ -30,6 +31,8 @@ _ENCRYPTED_FLAG: Final = 1
 BOM: Final = b"\xef\xbb\xbf"
 MAX_LINE_BYTES: Final = 1 << 16
 """Bytes of a line of a small file, at most."""
+MAX_LINES: Final = 2 * MAX_MOVIES
+"""Lines of a small file, at most: more than there can be movies."""
 
 
 class _Peekable(Protocol):
@@ -63,11 +66,19 @@ def read_lines(file: RawFile) -> Iterator[tuple[int, str]]:
 
     A line is UTF-8 if it can be, else ISO-8859-1. Of one that is longer than MAX_LINE_BYTES only
     the beginning comes, which is longer than that as well.
+
+    Raises:
+        DataError: the file cannot be read, or has more than MAX_LINES lines.
     """
     with open_stream(file) as stream:
         number = 0
         while line := stream.readline(MAX_LINE_BYTES + 2):
             number += 1
+            if number > MAX_LINES:
+                raise DataError(
+                    f"{file.label} has more than {MAX_LINES:,} lines",
+                    hint="this is another kind of file, or a damaged one; fetch it again",
+                )
             rest = line
             while not rest.endswith(b"\n") and rest:
                 rest = stream.readline(MAX_LINE_BYTES)

@@ -37,6 +37,7 @@ Text = bytes | mmap.mmap
 Boundary = Callable[[Text, int], int]
 """Where a piece may start: the first such place in a text behind the line feed that is found first
 at or behind a position; 0 if there is none."""
+_HEADER_BYTES: Final = 32  # more than a header has
 _HEADER: Final = re.compile(rb"\n[0-9]+:\r?\n")
 _LINE_START: Final = re.compile(rb"\n(?=[^\r\n])")
 
@@ -45,7 +46,7 @@ def next_movie_header(text: Text, position: int) -> int:
     """The Boundary of a file with movie headers: only they have a colon, which is fast to find."""
     colon = text.find(b":", position)
     while colon >= 0:
-        line_feed = text.rfind(b"\n", position, colon)
+        line_feed = text.rfind(b"\n", max(position, colon - _HEADER_BYTES), colon)
         if line_feed >= 0 and _HEADER.match(text, line_feed):
             return line_feed + 1
         colon = text.find(b":", colon + 1)
@@ -278,11 +279,10 @@ def _skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes | memoryview]:
 
 def _next_boundary(stream: Any, position: int, size: int, boundary: Boundary) -> int:
     """The first place at or behind `position` where a piece may start, or the end of the file."""
-    overlap = 32  # longer than a movie header
     last = position + _MAX_UNCUT_BYTES
     while position < size and position <= last:
         stream.seek(position)
-        block = stream.read(_SEARCH_BYTES + overlap)
+        block = stream.read(_SEARCH_BYTES + _HEADER_BYTES)
         if found := boundary(block, 0):
             return position + found
         position += _SEARCH_BYTES
@@ -324,6 +324,8 @@ def _trim(buffer: Array, start: int, end: int) -> int:
     if end > start and buffer[end - 1] != _LINE_FEED:
         buffer[end] = _LINE_FEED
         end += 1
+    while end - start > _SEARCH_BYTES and (buffer[end - _SEARCH_BYTES : end] == _LINE_FEED).all():
+        end -= _SEARCH_BYTES - 1  # the loop below would take them one by one
     while end > start:
         width = 2 if end - start > 1 and buffer[end - 2] == _RETURN else 1
         if end - width > start and buffer[end - width - 1] != _LINE_FEED:
