@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 HEAD_BYTES: Final = 512
@@ -34,8 +35,9 @@ _KINDS: Final = (
     (b"<html", "a web page"),
     (b"<HTML", "a web page"),
 )
+_STARTS: Final = re.compile(b"|".join(re.escape(start) for start, _ in _KINDS))
 _TAR_MARK: Final = slice(257, 262)
-_CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\n\r")
+_CONTROL: Final = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def kind_of(head: bytes) -> str:
@@ -44,9 +46,8 @@ def kind_of(head: bytes) -> str:
     Args:
         head: the first HEAD_BYTES of the file, or all of it if it is shorter.
     """
-    for start, kind in _KINDS:
-        if head.startswith(start):
-            return kind
+    if start := _STARTS.match(head):
+        return dict(_KINDS)[start[0]]
     if head[_TAR_MARK] == b"ustar":
         return "a tar archive"
-    return UNKNOWN if _CONTROLS.intersection(head) else TEXT
+    return UNKNOWN if _CONTROL.search(head) else TEXT

@@ -29,6 +29,7 @@ from bigrec.ingest import builder, rows, streams, units
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.movielens import MovieLensFolder
 from bigrec.ingest.netflix import NetflixFolder
+from bigrec.ingest.raw import RawFolder
 from bigrec.store.catalog import open_catalog
 
 MOVIELENS = ("ratings.csv", "movies.csv")
@@ -148,6 +149,7 @@ DAMAGES: dict[str, tuple[str, Callable[[str, bytes], bytes], str]] = {
     "UTF-16": ("", lambda _, d: d.decode("latin-1").encode("utf-16"), "UTF-16.*save it as UTF-8"),
     "Parquet": ("", lambda *_: b"PAR1\x15\4PAR1", "is a Parquet file.*text files"),
     "nothing": ("", lambda *_: b"", "is empty"),
+    "an empty zip under its name": ("", lambda *_: b"PK\5\6" + bytes(18), "is empty"),
 }  # fmt: skip
 
 
@@ -266,17 +268,19 @@ def test_names_that_stand_for_two_files_are_refused(tmp_path: Path) -> None:
                 target.write(raw / name, f"{folder}/{name}")
     with pytest.raises(DataError, match=r"more than one ratings\.csv: .*a/ratings.*b/ratings"):
         ingest_ratings(archive, tmp_path / "store")
-    with zipfile.ZipFile(archive, "w") as target, pytest.warns(UserWarning, match="Duplicate"):
-        for name in (*MOVIELENS, "movies.csv"):
+    with zipfile.ZipFile(archive, "w") as target:
+        for name in MOVIELENS:
             target.write(raw / name, name)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            target.write(raw / "movies.csv", "movies.csv")
     with pytest.raises(DataError, match=r"more than one movies\.csv"):
         ingest_ratings(archive, tmp_path / "store")
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    for copy in ("ratings.csv.zip", "ratings.csv (1).zip"):
-        (folder / copy).write_bytes(_zipped("ratings.csv", (raw / "ratings.csv").read_bytes()))
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    for name in ("ratings.csv.zip", "ratings.csv (1).zip"):
+        (downloads / name).write_bytes(_zipped("ratings.csv", (raw / "ratings.csv").read_bytes()))
     with pytest.raises(DataError, match=r"more than one ratings\.csv"):
-        ingest_ratings(folder, tmp_path / "store")
+        ingest_ratings(downloads, tmp_path / "store")
 
 
 def test_a_zip_inside_a_zip_is_to_be_unpacked(tmp_path: Path) -> None:
@@ -416,8 +420,6 @@ def test_a_file_that_unpacks_to_much_of_nothing_is_refused_in_little_memory(
 
 def test_sources_are_recognised_without_opening_a_file(tmp_path: Path) -> None:
     """A folder may hold 17,770 of them."""
-    from bigrec.ingest.raw import RawFolder
-
     raw = write_netflix(tmp_path / "raw")
     for path in raw.iterdir():
         path.chmod(0)

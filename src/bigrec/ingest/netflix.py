@@ -82,6 +82,6 @@ class NetflixFolder:
 
 def _rating_files(folder: RawFolder) -> list[RawFile]:
     for pattern in _RATING_FILES:
-        if files := folder.glob(pattern):
+        if files := folder.glob(pattern, looks_inside="mv_" not in pattern):
             return files
     return []

@@ -176,9 +176,18 @@ class RawFolder:
         """Whether the name of a file matches."""
         return any(fnmatch.fnmatchcase(name, pattern) for name in self._files)
 
-    def glob(self, pattern: str) -> list[RawFile]:
-        """The files whose name matches, in order of names."""
-        return [self._choose(name) for name in fnmatch.filter(self.names, pattern)]
+    def glob(self, pattern: str, *, looks_inside: bool) -> list[RawFile]:
+        """The files whose name matches, in order of names.
+
+        Args:
+            pattern: as in `fnmatch`.
+            looks_inside: whether each is opened to see whether it is a zip archive that is not
+                named as one, which takes long for many thousands.
+        """
+        names = fnmatch.filter(self.names, pattern)
+        if looks_inside:
+            return [self._choose(name) for name in names]
+        return [self._one_of(name, self._files[name]) for name in names]
 
     def missing(self, *names: str) -> DataError:
         """The error for a set that lacks a file, which has one of these names."""
@@ -200,19 +209,25 @@ class RawFolder:
             raise self._unreadable[0]
 
     def _choose(self, name: str) -> RawFile:
-        """The file of a name: a plain copy, which is the fastest, then compressed, then packed."""
+        """The file of a name; a member of it, if it is a zip archive that is not named as one."""
+        file = self._one_of(name, self._files[name])
+        if file.member or file.kind != ZIP:
+            return file
+        members = list_members(file.path)
+        if not members:
+            raise empty_file_error(file)
+        same = [member for member in members if PurePosixPath(member.member).name == name]
+        return self._one_of(name, same or members)
+
+    def _one_of(self, name: str, files: list[RawFile]) -> RawFile:
+        """The one to read: a plain copy, which is the fastest, then compressed, then packed."""
+        if len(files) == 1:
+            return files[0]
         first, *others = sorted(
-            self._files[name],
+            files,
             key=lambda file: (bool(file.member), file.path.suffix in _KIND_OF_SUFFIX, file.label),
         )
-        if not first.member and first.kind == ZIP:
-            members = list_members(first.path)
-            first, *others = [
-                member
-                for member in members
-                if len(members) == 1 or PurePosixPath(member.member).name == name
-            ] or members
-        if first.member and others:
+        if first.member:
             shown = ", ".join(str(file.label) for file in [first, *others][:_SHOWN_NAMES])
             raise DataError(
                 f"{self.root} holds more than one {name}: {shown}",
@@ -222,14 +237,17 @@ class RawFolder:
 
     def _add_folder(self, root: Path) -> None:
         with reading(RawFile(root)):
-            folders = [root, *(root / name for name in _SUBFOLDERS if (root / name).is_dir())]
-            paths = sorted(path for folder in folders for path in folder.iterdir())
-        for path in paths:
-            if path in folders or path.name.startswith("."):
-                continue
-            if path.suffix == ".zip" and self._add_archive(path):
-                continue
-            self._add(path.relative_to(root).as_posix(), RawFile(path))
+            paths = {"": sorted(root.iterdir(), key=str)}
+            for name in _SUBFOLDERS:
+                if (root / name).is_dir():
+                    paths[f"{name}/"] = sorted((root / name).iterdir(), key=str)
+        for prefix, inside in paths.items():
+            for path in inside:
+                name = path.name
+                if name.startswith(".") or f"{name}/" in paths:
+                    continue
+                if not name.endswith(".zip") or not self._add_archive(path):
+                    self._add(f"{prefix}{name}", RawFile(path))
         if len(self.archives) == 1:
             self._add_members(list_members(self.archives[0]))
 

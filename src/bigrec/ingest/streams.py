@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
 
@@ -46,7 +47,8 @@ def open_stream(file: RawFile) -> Iterator[BinaryIO]:
     with reading(file, _FAILURES), ExitStack() as opened:
         stream: BinaryIO
         if file.member:
-            archive = opened.enter_context(zipfile.ZipFile(file.path))
+            status = file.path.stat()
+            archive = _open_archive(file.path, status.st_size, status.st_mtime_ns)
             stream = opened.enter_context(_open_member(file, archive))
             kind = _kind_ahead(stream)
         else:
@@ -95,6 +97,15 @@ def decode_line(line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError:
         return line.decode("iso-8859-1")
+
+
+@lru_cache(maxsize=1)
+def _open_archive(path: Path, size: int, mtime_ns: int) -> zipfile.ZipFile:  # noqa: ARG001
+    """An archive in a state; it stays open, for to list thousands of members takes a while.
+
+    Members may be read by several threads.
+    """
+    return zipfile.ZipFile(path)
 
 
 def _open_member(file: RawFile, archive: zipfile.ZipFile) -> BinaryIO:
