@@ -6,6 +6,7 @@ Where it cannot be, they are compiled anew by each process, which takes some sec
 
 from __future__ import annotations
 
+import pickle
 import sys
 from contextlib import suppress
 from typing import Any
@@ -42,13 +43,12 @@ class _ForgivingCache(FunctionCache):  # type: ignore[misc]  # numba has no type
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Cache what was compiled for a signature, if there is room."""
-        try:
-            super().save_overload(sig, data)
-        except OSError:
-            return
-        except Exception:  # the list of what is cached is damaged: the next process begins another
-            with suppress(OSError):
+        with suppress(OSError):
+            try:
+                super().save_overload(sig, data)
+            except (pickle.PickleError, EOFError, ValueError, TypeError):  # the list is damaged
                 self.flush()
+                super().save_overload(sig, data)
 
 
 def compiled(function: Any) -> Any:

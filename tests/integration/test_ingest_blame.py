@@ -114,6 +114,9 @@ def test_the_fault_of_a_pair_is_told_in_the_form_of_its_file(
         ingest_ratings(raw, tmp_path / "store")
     assert caught.value.path == raw / name
     assert PAIRS[name, line] in caught.value.expected
+    raw = write_netflix(tmp_path / "next", ratings=b"1:\n5\n")
+    with pytest.raises(RawFormatError, match="a line such as '1488844,3,2005-09-06'"):
+        ingest_ratings(raw, tmp_path / "store")
 
 
 # ---------------------------------------------------------------- titles

@@ -188,9 +188,8 @@ class _Blocks:
         self._offsets = workspace.array("offsets", most_rows if skip_bad else 0, np.int64)
         self._options = (has_rating, has_date)
         self._skip_bad = skip_bad
-        self._expected = kernels.EXPECTED
-        if not has_rating:
-            self._expected |= {kernels.BAD_LINE: kernels.BAD_LINE_OF_PAIRS[has_date]}
+        bad_line = {} if has_rating else {kernels.BAD_LINE: kernels.BAD_LINE_OF_PAIRS[has_date]}
+        self._expected = kernels.EXPECTED | bad_line
         self.n_rows = self.n_movies = 0
         self.n_lines: list[int] = []
         self.bad_lines: list[tuple[int, BadLine]] = []
