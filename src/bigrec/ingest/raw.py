@@ -147,7 +147,11 @@ class RawFolder:
         self._files: dict[str, list[RawFile]] = {}
         self._unreadable: list[DataError] = []
         with reading(RawFile(root)):
-            is_folder = stat.S_ISDIR(root.stat().st_mode)
+            try:
+                is_folder = stat.S_ISDIR(root.stat().st_mode)
+            except FileNotFoundError:
+                hint = "give the folder that holds the raw files, or a zip archive of it"
+                raise DataError(f"{root} is missing", hint=hint) from None
         if is_folder:
             self._add_folder(root)
         elif (kind := RawFile(root).kind) == ZIP:

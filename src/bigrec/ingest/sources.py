@@ -80,8 +80,10 @@ def open_source(raw: Path, kind: str = "auto") -> Source:
 
 def _what_to_give(raw: Path, folder: RawFolder, kinds: Iterable[str]) -> str:
     """What to do about a folder without ratings."""
-    if sets := [str(path) for path in _sets_near(raw, folder, kinds)]:
-        return f"did you mean {' or '.join(sets[:_SHOWN])}?"
+    above = raw.parent if raw.name else raw.absolute().parent
+    for near in ([*folder.archives, *_folders_below(raw)], [above]):
+        if sets := [str(path) for path in near if _holds_a_set(path, kinds)]:
+            return f"did you mean {' or '.join(sets[:_SHOWN])}?"
     if others := [name for name in SOURCES if SOURCES[name].recognises(folder)]:
         return f"its files are those of the source {others[0]}: leave out --source"
     if packed := [name for name in folder.names if name.endswith(_PACKED)]:
@@ -89,19 +91,19 @@ def _what_to_give(raw: Path, folder: RawFolder, kinds: Iterable[str]) -> str:
     return "make synthetic files to try with: bigrec synth raw --ratings 1000000"
 
 
-def _sets_near(raw: Path, folder: RawFolder, kinds: Iterable[str]) -> Iterator[Path]:
-    """The folders and archives below, and the folder above, that hold a set."""
-    near = list(folder.archives)
-    level = [raw]
+def _holds_a_set(path: Path, kinds: Iterable[str]) -> bool:
+    with suppress(DataError):
+        folder = RawFolder(path)
+        return any(SOURCES[name].recognises(folder) for name in kinds)
+    return False
+
+
+def _folders_below(folder: Path) -> Iterator[Path]:
+    """The nearest folders below a folder, as many as are looked through without a pause."""
+    level = [folder]
     for _ in range(_DEPTH):
         level = [path for parent in level for path in _subfolders(parent)][:_MOST_FOLDERS]
-        near += level
-    near.append(raw.parent if raw.name else raw.absolute().parent)
-    for path in near:
-        with suppress(DataError):
-            candidate = RawFolder(path)
-            if any(SOURCES[name].recognises(candidate) for name in kinds):
-                yield path
+        yield from level
 
 
 def _subfolders(folder: Path) -> list[Path]:
