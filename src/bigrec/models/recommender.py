@@ -45,6 +45,7 @@ class Recommender(Scorer):
         self._call = tf.function(
             lambda one, other: model([one, other], training=False),
             input_signature=(index, row if self.takes_rows else index),
+            autograph=False,  # it would leave files in the temporary folder, and finds nothing here
         )
 
     def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:

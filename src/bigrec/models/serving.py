@@ -7,7 +7,12 @@ is clipped to the scale. Only days are left out: a score is that of a day withou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,7 +32,7 @@ Graph = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class ServedModel(tf.Module):
-    """Scores of raw ids. Save it with tf.saved_model.save."""
+    """Scores of raw ids. Save it with `save_served`."""
 
     def __init__(self, scorer: Scorer, user_ids: Array, movie_ids: Array) -> None:
         """Build the graph.
@@ -48,23 +53,27 @@ class ServedModel(tf.Module):
         self._scale = scorer.spec.min_rating, scorer.spec.max_rating
         self._warm = _warm_scorer(scorer)
 
-    @tf.function(
-        input_signature=(
-            tf.TensorSpec((None,), tf.int64, "user_id"),
-            tf.TensorSpec((None,), tf.int64, "movie_id"),
-        )
-    )
+    # AutoGraph would leave files in the temporary folder. Were it inlined into its signature and
+    # into its casts, each of them would be optimized on its own, to other last bits.
+    @tf.function(autograph=False, experimental_attributes={"_noinline": True})
     def __call__(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Score pairs.
+        """Score pairs; a saved model takes what `save_served` says.
 
         Args:
-            user_id: (n,) int64, ids as in the source, known or not.
-            movie_id: (n,) int64, likewise.
+            user_id: (n,) int64 or int32, ids as in the source, known or not; n may be 0.
+            movie_id: (n,) likewise, as many.
 
         Returns:
             score: (n,) float32, stars, clipped to the scale. is_fallback: (n,) bool, whether the
             user or the movie has no train row, so that the bias model gave the score.
         """
+        if not user_id.dtype == movie_id.dtype == tf.int64:
+            scores: dict[str, tf.Tensor] = self(
+                tf.cast(user_id, tf.int64), tf.cast(movie_id, tf.int64)
+            )
+            return scores
+        # Stacking refuses what is not as many of both; some models would spread one over the other.
+        user_id, movie_id = tf.unstack(tf.stack([user_id, movie_id]))
         user_index, user_bias, is_user_warm = self._users.look_up(user_id)
         movie_index, movie_bias, is_movie_warm = self._movies.look_up(movie_id)
         is_warm = tf.logical_and(is_user_warm, is_movie_warm)
@@ -74,6 +83,46 @@ class ServedModel(tf.Module):
             "score": tf.clip_by_value(scores, *self._scale),
             "is_fallback": tf.logical_not(is_warm),
         }
+
+
+def save_served(served: ServedModel, folder: Path) -> None:
+    """Save it for tf.saved_model.load and TensorFlow Serving.
+
+    Called as a function, the saved model takes two tensors, arrays or lists of one axis, each of
+    int64 or int32, and refuses what has another type or number of axes. Its signature
+    serving_default takes int64.
+
+    Args:
+        served: the graph.
+        folder: where to save it.
+    """
+    for user_type, movie_type in itertools.product((tf.int64, tf.int32), repeat=2):
+        # Each kind of call is a graph of its own; those that cast call the one that scores.
+        served.__call__.get_concrete_function(
+            tf.TensorSpec((None,), user_type, "user_id"),
+            tf.TensorSpec((None,), movie_type, "movie_id"),
+        )
+    serving = served.__call__.get_concrete_function(
+        tf.TensorSpec((None,), tf.int64, "user_id"), tf.TensorSpec((None,), tf.int64, "movie_id")
+    )
+    with _scratch_in(folder):
+        tf.saved_model.save(served, str(folder), signatures=serving)
+
+
+@contextmanager
+def _scratch_in(folder: Path) -> Iterator[None]:
+    """Let temporary files be made in a folder that is removed at the end.
+
+    Saving traces a function of TensorFlow's own, whose code AutoGraph writes to a temporary file
+    that stays where the process ends at once or is killed.
+    """
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        tempfile.tempdir = scratch
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 class _Side(tf.Module):
@@ -99,11 +148,10 @@ class _PairScores(tf.Module):
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
-        self._model = model
-        self._weights = [weight.value for weight in model.weights]
+        self._call, self._weights = _split(model)
 
     def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
-        return self._model([user_index, movie_index], training=False)[:, 0]
+        return self._call([user_index, movie_index])[:, 0]
 
 
 class _FactorScores(tf.Module):
@@ -133,8 +181,7 @@ class _RowScores(tf.Module):
 
     def __init__(self, recommender: Recommender) -> None:
         super().__init__()
-        self._model = recommender.model
-        self._weights = [weight.value for weight in recommender.model.weights]
+        self._call, self._weights = _split(recommender.model)
         self._n_movies = recommender.spec.n_movies
         rows = recommender.rows
         self._indptr = _constant(rows.indptr.astype(np.int64))
@@ -155,7 +202,7 @@ class _RowScores(tf.Module):
         shape = tf.stack([tf.size(users), self._n_movies])
         dense = tf.scatter_nd(at, tf.gather(self._rating, rows.flat_values), shape)
         dense = tf.ensure_shape(dense, (None, self._n_movies))
-        completed = self._model([users, dense], training=False)  # (n_users, n_movies)
+        completed = self._call([users, dense])  # (n_users, n_movies)
         return tf.gather_nd(completed, tf.stack([place, movie_index], axis=1))
 
 
@@ -194,6 +241,14 @@ def _warm_scorer(scorer: Scorer) -> Graph:
     if isinstance(scorer, NeighbourScorer):
         return _PairScores(build_model(scorer))
     raise RunError(f"{type(scorer).__name__} has no TensorFlow graph to export")
+
+
+def _split(model: keras.Model) -> tuple[Callable[..., tf.Tensor], list[tf.Variable]]:
+    """What computes, and the weights to save.
+
+    A model that is an attribute would be saved itself, as well as the graph that calls it.
+    """
+    return partial(model, training=False), [weight.value for weight in model.weights]
 
 
 def _constant(values: Array) -> tf.Variable:

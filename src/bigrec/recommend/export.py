@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import tensorflow as tf
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.neighbour_layer import build_model
 from bigrec.models.neighbour_scores import NeighbourScorer
-from bigrec.models.serving import ServedModel
+from bigrec.models.serving import ServedModel, save_served
 from bigrec.runs import RunDirectory
 from bigrec.store.publish import folder_bytes, publishing
 from bigrec.store.seal import Kind
@@ -74,7 +73,7 @@ def export_run(
             np.save(partial / "movie_ids.npy", data.movie_ids)
         else:
             served = ServedModel(run.recommender(data), data.user_ids, data.movie_ids)
-            tf.saved_model.save(served, str(partial), signatures=served.__call__)
+            save_served(served, partial)
     return ExportSummary(kind, folder_bytes(output), str(output))
 
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import DataError
+from bigrec.recommend.csv_file import parse_whole
 from bigrec.schema import MOVIE_ID
 from bigrec.store.catalog import Catalog
 
@@ -51,10 +52,10 @@ class Movies:
         Raises:
             DataError: several movies fit; it lists them.
         """
-        if text.strip().isdecimal():
-            movie_index = self.find_id(int(text))
-            if movie_index is not None:
-                return movie_index
+        movie_id = parse_whole(text)
+        movie_index = None if movie_id is None else self.find_id(movie_id)
+        if movie_index is not None:
+            return movie_index
         wanted = text.strip().casefold()
         found = self._by_title.get(wanted) or [
             place for place, title in enumerate(self._titles) if wanted and wanted in title

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import polars as pl
 
 from bigrec.errors import DataError
 from bigrec.features import BatchSpec, UserRows
+from bigrec.recommend.csv_file import CsvFile, parse_decimal, parse_whole
 from bigrec.recommend.movies import Movies
 from bigrec.schema import MOVIE_ID, RATING
 
 Array = np.ndarray[Any, Any]
+
+_TITLE: Final = "title"
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,35 @@ def read_person(path: Path, movies: Movies, spec: BatchSpec) -> PersonRatings:
         DataError: the file is missing or is no such file, a rating is off the scale, a title fits
             several movies, a movie is rated twice, or no movie is of the split.
     """
-    column, texts, ratings = _read(path)
+    file = CsvFile(path, f"{MOVIE_ID} or {_TITLE}, and {RATING}")
+    movie_at, rating_at = file.place(MOVIE_ID, _TITLE), file.place(RATING)
+    column = file.columns[movie_at]
+    low, high = spec.min_rating, spec.max_rating
     rated: dict[int, float] = {}
     left_out = []
-    for line, (text, rating) in enumerate(zip(texts, ratings, strict=True), start=2):
-        where = f"{path}, line {line}"
-        if text is None or rating is None or not spec.min_rating <= rating <= spec.max_rating:
-            raise DataError(
-                f"{where}: found {text!r} rated {rating}, expected a {column} and a rating from "
-                f"{spec.min_rating:g} to {spec.max_rating:g}"
-            )
-        place = _find(movies, column, text, where)
+    for line, cells in file.rows():
+        text, rating = cells[movie_at], parse_decimal(cells[rating_at])
+        if rating is None or not low <= rating <= high:
+            raise file.wrong(line, cells[rating_at], f"a {RATING} from {low:g} to {high:g}")
+        movie_id = parse_whole(text) if column == MOVIE_ID else None
+        if not text.strip() or (column == MOVIE_ID and movie_id is None):
+            kind = "a whole number as movie_id" if column == MOVIE_ID else "a title"
+            raise file.wrong(line, text, kind)
+        try:
+            place = movies.find(text) if movie_id is None else movies.find_id(movie_id)
+        except DataError as error:
+            raise DataError(f"{path}, line {line}: {error.message}", hint=error.hint) from error
         if place is None:
             left_out.append(text)
         elif place in rated:
-            raise DataError(f"{where}: {movies.name(place)} is rated twice")
+            raise DataError(
+                f"{path}, line {line}: {movies.name(place)} is rated twice",
+                hint="correct or remove one of the two lines",
+            )
         else:
             rated[place] = rating
+    if not rated and not left_out:
+        raise DataError(f"{path} has no rating", hint="each line after the first is a rating")
     if not rated:
         raise DataError(
             f"{path}: none of its {len(left_out)} movies is in the split",
@@ -71,29 +85,3 @@ def read_person(path: Path, movies: Movies, spec: BatchSpec) -> PersonRatings:
     places = np.array(sorted(rated), np.int32)
     stars = np.array([rated[place] for place in places.tolist()], np.float32)
     return PersonRatings(places, stars, tuple(left_out))
-
-
-def _find(movies: Movies, column: str, text: str, where: str) -> int | None:
-    if column != MOVIE_ID:
-        try:
-            return movies.find(text)
-        except DataError as error:
-            raise DataError(f"{where}: {error.message}", hint=error.hint) from error
-    if not text.strip().isdecimal():
-        raise DataError(f"{where}: found {text!r}, expected a movie_id")
-    return movies.find_id(int(text))
-
-
-def _read(path: Path) -> tuple[str, list[str | None], list[float | None]]:
-    if not path.exists():
-        raise DataError(f"{path} is missing")
-    try:
-        frame = pl.read_csv(path, infer_schema=False)
-        column = MOVIE_ID if MOVIE_ID in frame.columns else "title"
-        ratings = frame.get_column(RATING).cast(pl.Float64)
-        return column, frame.get_column(column).to_list(), ratings.to_list()
-    except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"{path} cannot be read as ratings: expected the columns movie_id or title, and rating "
-            f"as a number: {str(error).splitlines()[0]}"
-        ) from error

@@ -10,10 +10,13 @@ The ending of the file that they are written to decides its form:
 
 from __future__ import annotations
 
-import csv
+import datetime as dt
 import math
+import re
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -21,11 +24,15 @@ import polars as pl
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
+from bigrec.recommend.csv_file import CsvFile, parse_whole
 from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.publish import publishing_file
 
 _ROWS_AT_ONCE = 1 << 16
+_EPOCH: Final = dt.date(1970, 1, 1)
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UNKNOWN_DAY: Final = -(1 << 31)
 
 
 @dataclass(frozen=True)
@@ -46,29 +53,54 @@ class PredictSummary:
 def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
     """Read a csv file with the columns user_id, movie_id and perhaps date (YYYY-MM-DD).
 
+    An id that no store knows is an id: its pair is scored by the fallback, and counted. An empty
+    date is an unknown day.
+
     Args:
         path: the file.
         with_dates: whether dates are read, if there are any.
 
     Raises:
-        DataError: the file is missing, lacks a column, or holds something that is no id or date.
+        DataError: the file is missing, lacks a column or a value, holds something that is no id or
+            date, or has no row.
     """
-    if not path.exists():
-        raise DataError(f"{path} is missing")
-    try:
-        types = {USER_ID: pl.Int64, MOVIE_ID: pl.Int64, DATE: pl.String}
-        frame = pl.read_csv(path, schema_overrides=types)
-        dates = [DATE] if with_dates and DATE in frame.columns else []
-        return frame.select(
-            USER_ID, MOVIE_ID, *(pl.col(name).str.to_date("%Y-%m-%d") for name in dates)
-        )
-    except pl.exceptions.PolarsError as error:
-        found = next(csv.reader(path.read_text(errors="replace").splitlines()[:1]), [])
-        raise DataError(
-            f"{path} cannot be read as pairs: expected columns user_id and movie_id with whole "
-            f"numbers, and perhaps date (YYYY-MM-DD), found the header {','.join(found)!r}: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
+    file = CsvFile(path, f"{USER_ID} and {MOVIE_ID}, and perhaps {DATE}")
+    user_at, movie_at = file.place(USER_ID), file.place(MOVIE_ID)
+    date_at = file.place(DATE) if with_dates and DATE in file.columns else None
+    users, movies, days = array("q"), array("q"), array("i")
+    for line, cells in file.rows():
+        user, movie = parse_whole(cells[user_at]), parse_whole(cells[movie_at])
+        if user is None or movie is None:
+            name, text = (USER_ID, cells[user_at]) if user is None else (MOVIE_ID, cells[movie_at])
+            raise file.wrong(line, text, f"a whole number as {name}")
+        users.append(user)
+        movies.append(movie)
+        if date_at is not None:
+            try:
+                days.append(_parse_day(cells[date_at].strip()))
+            except ValueError:
+                raise file.wrong(line, cells[date_at], f"YYYY-MM-DD as {DATE}") from None
+    if not users:
+        raise DataError(f"{path} has no pair", hint="each line after the first is a pair")
+    columns = {USER_ID: np.array(users), MOVIE_ID: np.array(movies)}
+    pairs = pl.DataFrame(columns)
+    if date_at is None:
+        return pairs
+    day = pl.Series(DATE, np.array(days, np.int32))
+    return pairs.with_columns(day.replace(_UNKNOWN_DAY, None).cast(pl.Date))
+
+
+def _parse_day(text: str) -> int:
+    """Days since 1970 of a date; _UNKNOWN_DAY of no text.
+
+    Raises:
+        ValueError: the text is no date.
+    """
+    if not text:
+        return _UNKNOWN_DAY
+    if not _DATE.fullmatch(text):
+        raise ValueError
+    return (dt.date.fromisoformat(text) - _EPOCH).days
 
 
 def predict_pairs(

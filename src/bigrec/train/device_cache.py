@@ -108,7 +108,7 @@ class CachedPairFeed:
         self._batch_size, self._seed, self._device = batch_size, seed, device
         with tf.device(device):
             self._pairs = tf.constant(pairs)
-        self._take = tf.function(self._gather, jit_compile=True)
+        self._take = tf.function(self._gather, jit_compile=True, autograph=False)
 
     def blocks(self, epoch: int, first_block: int = 0) -> Iterator[Block]:
         """The blocks of an epoch from the given one on, of the shapes that PairFeed's have."""

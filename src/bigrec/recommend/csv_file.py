@@ -1,0 +1,149 @@
+"""Csv files that people give: the one reader of all of them, which names the line of what is wrong.
+
+A file is text in UTF-8, with or without a byte order mark, with any line ends. Its first line names
+the columns; others than those asked for are left alone. A row is one line with a value for every
+column, perhaps in double quotes. Empty lines at the end are no rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bigrec.errors import DataError, RawFormatError
+
+_MAGIC: Final = {
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "a gzip file",
+    b"PK\x03\x04": "a zip file or a spreadsheet",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+}
+"""What a file is that begins with these bytes."""
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class CsvFile:
+    """A csv file that has been read, with the columns that its first line names."""
+
+    def __init__(self, path: Path, expected: str) -> None:
+        """Read a file and its first line.
+
+        Args:
+            path: the file; characters that patterns are made of stand for themselves.
+            expected: the columns in words, for messages.
+
+        Raises:
+            DataError: there is no such file, it is no csv file, or a column has two values.
+        """
+        self.path = path
+        self._text = _read_text(path, expected)
+        self._rows = self._parse()
+        line, names = next(self._rows, (1, []))
+        self.columns = [name.strip() for name in names]
+        """The columns' names, in the order of the file."""
+        if not any(self.columns):
+            raise DataError(
+                f"{path}, line 1: found no text, expected the columns {expected}",
+                hint="the first line names the columns, each other line is a row",
+            )
+        twice = [name for name in self.columns if self.columns.count(name) > 1]
+        if twice:
+            raise self.wrong(line, ",".join(self.columns), f"the column {twice[0]!r} once")
+        self._expected = expected
+
+    def place(self, *names: str) -> int:
+        """The position of the first of these columns that the file has.
+
+        Raises:
+            RawFormatError: it has none of them.
+        """
+        for name in names:
+            if name in self.columns:
+                return self.columns.index(name)
+        raise self.wrong(1, ",".join(self.columns), f"the columns {self._expected}")
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Every row: its line, from 1, and a value for each column; to be read once.
+
+        Raises:
+            RawFormatError: a row has more or fewer values, or a quote stays open.
+        """
+        expected = f"one value for each of the {len(self.columns)} columns"
+        empty_line = 0
+        for line, cells in self._rows:
+            if not cells:
+                empty_line = empty_line or line
+                continue
+            if empty_line:
+                raise self.wrong(empty_line, "", expected)
+            if len(cells) != len(self.columns):
+                raise self.wrong(line, ",".join(cells), expected)
+            yield line, cells
+
+    def wrong(self, line: int, found: str, expected: str) -> RawFormatError:
+        """The error for what stands in a line."""
+        hint = "correct or remove that line" if line > 1 else "the first line names the columns"
+        return RawFormatError(self.path, line, found, expected, hint=hint)
+
+    def _parse(self) -> Iterator[tuple[int, list[str]]]:
+        # Universal line ends, and no others: str.splitlines would cut at form feeds in titles.
+        reader = csv.reader(io.StringIO(self._text, newline=None), strict=True)
+        line = 1
+        try:
+            for cells in reader:
+                if reader.line_num > line:
+                    raise csv.Error
+                yield line, cells
+                line += 1
+        except csv.Error:
+            found = io.StringIO(self._text, newline=None).read().split("\n")[line - 1]
+            raise self.wrong(line, found, "quotes that are closed before a comma") from None
+
+
+def parse_whole(text: str) -> int | None:
+    """A whole number of at most 18 digits, as ids are; None if the text is none."""
+    text = text.strip()
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def parse_decimal(text: str) -> float | None:
+    """A decimal number, perhaps infinite by its exponent; None if the text is none."""
+    text = text.strip()
+    return float(text) if _DECIMAL.fullmatch(text) else None
+
+
+def _read_text(path: Path, expected: str) -> str:
+    try:
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            what = "a folder" if stat.S_ISDIR(kind) else "no file"
+            raise DataError(f"{path} is {what}, expected a csv file with the columns {expected}")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", hint="check the path") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path} cannot be read: {reason}") from error
+    for magic, what in _MAGIC.items():
+        if data.startswith(magic):
+            raise DataError(
+                f"{path} is {what}, expected a csv file with the columns {expected}",
+                hint="save it as csv in UTF-8",
+            )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # As the lines end: \n, \r\n or \r.
+        before = io.StringIO(data[: error.start].decode("latin-1"), newline=None).read()
+        line = before.count("\n") + 1
+        found = before[before.rfind("\n") + 1 :] + data[error.start : error.end].decode("latin-1")
+        raise RawFormatError(
+            path, line, found, "text in UTF-8", hint="save the file as csv in UTF-8"
+        ) from error
