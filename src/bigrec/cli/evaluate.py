@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import open_trained
+from bigrec.cli.loading import OpenedRun, note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -19,6 +19,7 @@ from bigrec.cli.options import (
     ThreadsOption,
     TopOption,
 )
+from bigrec.errors import RunError
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def evaluate(
     run: RunArgument,
     top: TopOption = 10,
     relevant: Annotated[
-        float, typer.Option("--relevant", help="Stars from which on a test rating is relevant.")
+        float,
+        typer.Option("--relevant", min=0, help="Stars from which on a test rating is relevant."),
     ] = 4.0,
     users: Annotated[
         int | None,
@@ -43,29 +45,51 @@ def evaluate(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a run on the test side: errors of its scores, and lists over all unseen movies."""
-    from bigrec.evaluate.ranking import measure_lists
+    """Measure a run on the test side: errors of its scores, and lists over all unseen movies.
 
+    Where no user of the test side has a train rating there are errors, of the fallback, and no
+    lists.
+    """
+    from bigrec.evaluate.ranking import check_options, measure_lists
+
+    check_options(relevant, users, seed)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     recommender = opened.load_recommender()
     with console.progress_bars() as progress:
         errors = recommender.errors_on(opened.data.test)
-        lists = measure_lists(
-            run, recommender, opened.data,
-            top=top, relevant=relevant, n_users=users, seed=seed, progress=progress,
-        )  # fmt: skip
+        try:
+            lists = measure_lists(
+                run, recommender, opened.data,
+                top=top, relevant=relevant, n_users=users, seed=seed, progress=progress,
+            )  # fmt: skip
+        except RunError:
+            _print(run, opened, errors, None, as_json=as_json)  # which are right all the same
+            raise
+    _print(run, opened, errors, lists, as_json=as_json)
+    note_long_lists(top, opened.data)
+
+
+def _print(
+    run: str, opened: OpenedRun, errors: Errors, lists: RankingSummary | None, *, as_json: bool
+) -> None:
     if as_json:
         console.print_json(
             {
                 "run": run,
                 "errors": dataclasses.asdict(errors),
-                "lists": dataclasses.asdict(lists),
+                "lists": None if lists is None else dataclasses.asdict(lists),
             }
         )
         return
     _print_errors(opened.run.protocol, errors)
-    _print_lists(lists)
+    if lists is not None and lists.rows:
+        _print_lists(lists)
+    elif lists is not None:
+        console.print_warning(
+            f"No lists: none of the {lists.n_cold:,} users of the test side has a train rating. "
+            "The errors are those of the fallback."
+        )
 
 
 def _print_errors(protocol: str, errors: Errors) -> None:

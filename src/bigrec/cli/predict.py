@@ -18,6 +18,7 @@ from bigrec.cli.options import (
     ThreadsOption,
 )
 from bigrec.errors import SettingsError
+from bigrec.recommend.endings import check_ending
 from bigrec.settings import resolve_settings
 
 
@@ -52,8 +53,10 @@ def predict(
     if output is None and not probe:
         raise SettingsError("expected --output FILE, found none")
     from bigrec.models.scoring import FALLBACK
-    from bigrec.recommend.predict import predict_pairs, predict_probe, read_pairs
+    from bigrec.recommend.predict import ENDINGS, predict_pairs, predict_probe, read_pairs
 
+    if output is not None:
+        check_ending(output, *ENDINGS)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     given = None if pairs is None else read_pairs(pairs, with_dates=opened.run.needs_days)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import OpenedRun, open_trained
+from bigrec.cli.loading import OpenedRun, note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -20,6 +20,7 @@ from bigrec.cli.options import (
     TopOption,
 )
 from bigrec.errors import SettingsError
+from bigrec.recommend.endings import check_ending
 from bigrec.resources import Budget, format_bytes
 from bigrec.settings import resolve_settings
 
@@ -69,8 +70,11 @@ def recommend(
         raise SettingsError("--all and --output FILE go together")
     if everybody and explain:
         raise SettingsError("--explain is for one person, not for --all")
+    if output is not None:
+        check_ending(output, ".parquet")
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
+    note_long_lists(top, opened.data)
     if output is not None:
         _write_all(opened, output, top, settings.budget, as_json)
     elif ratings is not None:

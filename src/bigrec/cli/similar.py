@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import open_trained
+from bigrec.cli.loading import note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -47,6 +47,7 @@ def similar(
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
+    note_long_lists(top, opened.data)
     movies = read_movies(opened.catalog, opened.data)
     place = movies.require(movie)
     nearest = similar_movies(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import textwrap
 from typing import TYPE_CHECKING, Annotated
 
@@ -126,7 +127,7 @@ def train(
     if threads is not None and definition.uses_keras:
         from bigrec.train.devices import limit_threads
 
-        limit_threads(threads)
+        limit_threads(settings.budget.threads)
     changes = dict(_parse_assignment(text) for text in settings_ or [])
     for key, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None:
@@ -244,7 +245,7 @@ def _print_settings(definition: ModelDefinition, *, as_json: bool) -> None:
 
 def _parse_count(text: str) -> int:
     """A number of devices; 0 for all, as in DeviceOptions."""
-    if text != "all" and (not text.isdigit() or int(text) < 1):
+    if text != "all" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise SettingsError(f"expected --devices N, at least 1, or all, found {text!r}")
     return 0 if text == "all" else int(text)
 

@@ -25,6 +25,7 @@ without a relevant movie included:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,9 +33,10 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.errors import RunError
+from bigrec.errors import RunError, SettingsError
 from bigrec.features import UserRows
-from bigrec.models.ranking import top_movies
+from bigrec.models.options import check_seed
+from bigrec.models.ranking import list_length, top_movies
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Progress
 
@@ -99,21 +101,29 @@ def measure_lists(
         name: of the run.
         scorer: its model.
         data: the split that it was trained on.
-        top: length of a list, at least 1.
+        top: length of a list, at least 1; cut to the number of movies.
         relevant: stars from which on a test rating is relevant.
         n_users: measure on so many users, drawn at random; None for all of the test side.
         seed: of that draw and of the random baseline.
         progress: told of finished users.
 
+    Returns:
+        The summary; without rows where no user of the test side has a train rating.
+
     Raises:
-        RunError: no user has a relevant movie.
+        SettingsError: a value of these that cannot be.
+        RunError: no user has a relevant movie, or the model gives scores that are no numbers.
     """
+    top = list_length(top, data.spec.n_movies)
+    check_options(relevant, n_users, seed)
     movie_count, user_count = scorer.biases.movie_count, scorer.biases.user_count
     tested = np.flatnonzero(data.test.lengths())
     users = tested[user_count[tested] > 0]
     n_cold = len(tested) - len(users)
     if n_users is not None and n_users < len(users):
         users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
+    if not len(users):
+        return RankingSummary(top, relevant, 0, 0, n_cold, ())
     rng = np.random.default_rng(seed)
     shape = scorer.spec.n_movies
     score_by: Mapping[str, ScoreUsers] = {
@@ -140,7 +150,7 @@ def measure_lists(
     if not n_relevant_users:
         raise RunError(
             f"no user of the test side has a rating of {relevant:g} stars or more",
-            hint="lower --relevant",
+            hint=_advise(data, relevant),
         )
     return RankingSummary(
         top=top,
@@ -150,6 +160,32 @@ def measure_lists(
         n_cold=n_cold,
         rows=tuple(tally.result(n_relevant_users, movie_count) for tally in tallies),
     )
+
+
+def check_options(relevant: float, n_users: int | None, seed: int) -> None:
+    """Refuse what `measure_lists` cannot use, before anything is loaded; its arguments.
+
+    Raises:
+        SettingsError: a value of these that cannot be.
+    """
+    is_number = isinstance(relevant, int | float) and not isinstance(relevant, bool)
+    if not is_number or not 0 <= relevant < math.inf:
+        raise SettingsError(
+            f"expected the stars of a relevant rating, a number from 0 on, found {relevant}",
+            hint="for example --relevant 4",
+        )
+    if n_users is not None and (not isinstance(n_users, int) or n_users < 1):
+        raise SettingsError(f"expected at least 1 user, found {n_users}")
+    check_seed(seed)
+
+
+def _advise(data: TrainingData, relevant: float) -> str:
+    """What --relevant may be, by the scale and by what the test side holds of it."""
+    spec, highest = data.spec, float(data.test.rating.max())
+    scale = f"the scale goes from {spec.min_rating:g} to {spec.max_rating:g}"
+    if relevant > spec.max_rating:
+        return f"{scale}: give --relevant {highest:g} or less"
+    return f"the highest rating of the test side is {highest:g}: give --relevant {highest:g} or less"
 
 
 def list_metrics(listed: Array, relevant: UserRows) -> Array:

@@ -58,7 +58,7 @@ class AutoRecOptions(GradientOptions):
     """Rows of a step."""
     first_units: int = bounded(700, 1)
     """Units of the first hidden layer."""
-    second_units: int = bounded(128, 1)
+    second_units: int = bounded(128, 1, 1_000_000)
     """Units of the second hidden layer."""
     activation: str = choice("relu", "relu", "sigmoid", "tanh", "linear")
     """Activation of the hidden layers."""

@@ -53,13 +53,13 @@ class CosineKnnOptions(ModelOptions):
     """Whether rows are filled with their mean before cosines are taken."""
     support: float = bounded(0.0, 0)
     """Common ratings at which a cosine counts half; 0 takes every cosine as it is."""
-    co_rating: float = bounded(0.0, 0)
+    co_rating: float = bounded(0.0, 0, 1e6)
     """Weight of the correlation of having been rated at all, added to the cosine."""
     own_level: bool = False
     """Whether neighbours add their deviations to the target's own level, not their ratings."""
     only_raters: bool = False
     """Whether only neighbours with a rating count."""
-    power: float = bounded(1.0, 0)
+    power: float = bounded(1.0, 0, 100)
     """Exponent that turns a similarity into a weight."""
     shrinkage: float = bounded(0.0, 0)
     """Added to the sum of weights, so that few or weak neighbours say little."""

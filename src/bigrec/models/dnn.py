@@ -26,7 +26,7 @@ class DnnOptions(FactorOptions):
 
     first_units: int = bounded(512, 1)
     """Units of the first hidden layer."""
-    second_units: int = bounded(128, 1)
+    second_units: int = bounded(128, 1, 1_000_000)
     """Units of the second hidden layer."""
     dropout: float = bounded(0.5, 0, 0.95)
     """Dropout between the hidden layers."""

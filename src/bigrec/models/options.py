@@ -8,20 +8,42 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import math
+import numbers
+import re
 import textwrap
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from bigrec.errors import SettingsError
 
 Options = TypeVar("Options", bound="ModelOptions")
 
+MAX_SEED: Final = 2**32 - 1
+"""The largest seed that NumPy, Keras and TensorFlow all take."""
+
+_LARGEST: Final = {int: 10**12, float: 1e30}
+"""What any number is at most: counts that 64 bits hold the products of, and float32."""
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_SHOWN_DIGITS: Final = 40
+
+
+def check_seed(seed: object) -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        SettingsError: it is no whole number from 0 to MAX_SEED.
+    """
+    if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:  # type: ignore[operator]
+        raise SettingsError(
+            f"expected a seed from 0 to {MAX_SEED}, found {str(seed)[:_SHOWN_DIGITS]}"
+        )
+
 
 def bounded(default: Any, low: float | None = None, high: float | None = None) -> Any:
-    """A field with a default and inclusive bounds; None for no bound."""
+    """A field with a default and inclusive bounds; None for that of _LARGEST."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
@@ -40,20 +62,23 @@ class ModelOptions:
     where ratings of one day agree no more than others, there are none."""
 
     def __post_init__(self) -> None:
+        types = typing.get_type_hints(type(self))
         for spec in dataclasses.fields(self):
-            value = getattr(self, spec.name)
-            low, high = spec.metadata.get("low"), spec.metadata.get("high")
+            value, kind = getattr(self, spec.name), types[spec.name]
             values = spec.metadata.get("values")
             if values and value not in values:
                 raise SettingsError.unknown_name(f"value of {spec.name}", str(value), values)
-            is_number = isinstance(value, int | float)
-            if (
-                (is_number and not math.isfinite(value))
-                or (low is not None and value < low)
-                or (high is not None and value > high)
-            ):
-                limits = _bounds(low, high) or "finite"
-                raise SettingsError(f"expected {spec.name} to be {limits}, found {value}")
+            if not _is_of(kind, value):
+                raise SettingsError(f"expected {spec.name} as {kind.__name__}, found {value!r}")
+            if kind in _LARGEST:
+                low, high = spec.metadata.get("low"), spec.metadata.get("high")
+                largest = _LARGEST[kind] if high is None else high
+                smallest = -largest if low is None else low
+                if not smallest <= value <= largest:  # as no number is not, either
+                    raise SettingsError(
+                        f"expected {spec.name} to be {_bounds(smallest, largest)}, "
+                        f"found {str(value)[:_SHOWN_DIGITS]}"
+                    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +182,23 @@ def _parse(kind: type, text: str) -> Any:
         if text.lower() not in values:
             raise ValueError
         return values[text.lower()]
+    pattern = {int: _WHOLE, float: _DECIMAL}.get(kind)
+    # Python reads digits of any script and underscores too. What is no number is left to bounds.
+    if pattern and not pattern.fullmatch(text) and text.lower().lstrip("+-") not in {"nan", "inf"}:
+        raise ValueError
     return kind(text)
+
+
+def _is_of(kind: type, value: object) -> bool:
+    if kind is int:
+        return _is_whole(value)
+    if kind is float:
+        return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _bounds(low: float | None, high: float | None) -> str:

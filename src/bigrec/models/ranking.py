@@ -5,13 +5,27 @@ The one place that decides it, for lists and for what is measured of them.
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 
+from bigrec.errors import SettingsError
 from bigrec.features import UserRows
+from bigrec.models.scoring import check_finite
 
 Array = np.ndarray[Any, Any]
+
+
+def list_length(top: object, n_movies: int) -> int:
+    """How long lists can be that shall have `top` movies: no list has more than there are.
+
+    Raises:
+        SettingsError: it is no whole number of at least 1.
+    """
+    if not isinstance(top, numbers.Integral) or isinstance(top, bool) or top < 1:
+        raise SettingsError(f"expected a list of at least 1 movie, found top {top!r}")
+    return min(int(top), n_movies)
 
 
 def top_movies(scores: Array, seen: UserRows, popularity: Array, k: int) -> Array:
@@ -24,12 +38,17 @@ def top_movies(scores: Array, seen: UserRows, popularity: Array, k: int) -> Arra
         scores: (n_users, n_movies) float; left as it is.
         seen: rows of the same users in the same order, whose movies are left out.
         popularity: (n_movies,) int, train ratings of each movie.
-        k: length of a list, at least 1.
+        k: length of a list, at least 1; cut to the number of movies.
 
     Returns:
         (n_users, k) int32 movie indices, best first; -1 after the last candidate of a user.
+
+    Raises:
+        RunError: a score is no finite number.
     """
     n_users, n_movies = scores.shape
+    k = list_length(k, n_movies)
+    check_finite(scores)
     allowed = np.where(popularity > 0, scores, -np.inf)  # (n_users, n_movies)
     allowed[np.repeat(np.arange(n_users), seen.lengths()), seen.movie_index] = -np.inf
     place = max(n_movies - k, 0)

@@ -180,11 +180,29 @@ class Scorer(abc.ABC):
     def _score_unclipped(
         self, user_index: Array, movie_index: Array, day: Array | None
     ) -> tuple[Array, Array]:
+        """Scores and whether the fallback gave them; none that is no number leaves here."""
         cold = self.biases.is_cold(user_index, movie_index)
         scores = self.biases.score_pairs(user_index, movie_index)
         warm = np.flatnonzero(~cold)
         scores[warm] = self.score_warm_pairs(user_index[warm], movie_index[warm])
-        return scores + self.biases.of_days(user_index, day), cold
+        scores += self.biases.of_days(user_index, day)
+        check_finite(scores)
+        return scores, cold
+
+
+def check_finite(scores: Array) -> None:
+    """Refuse scores that are no numbers, or infinite: they order nothing and clip to nonsense.
+
+    Raises:
+        RunError: there is one.
+    """
+    n_bad = scores.size - int(np.count_nonzero(np.isfinite(scores)))
+    if n_bad:
+        raise RunError(
+            f"the model gives {n_bad:,} of {scores.size:,} scores that are no finite numbers: its "
+            "training has diverged, or its run is damaged",
+            hint="train it again, with a smaller step size if it has one",
+        )
 
 
 def measure_errors(

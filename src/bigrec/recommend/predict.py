@@ -25,11 +25,15 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
 from bigrec.recommend.csv_file import CsvFile, parse_whole
+from bigrec.recommend.endings import check_ending
 from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.publish import publishing_file
 
-_ROWS_AT_ONCE = 1 << 16
+ENDINGS: Final = (".csv", ".parquet", ".txt")
+"""Of the files that can be written."""
+
+_ROWS_AT_ONCE: Final = 1 << 16
 _EPOCH: Final = dt.date(1970, 1, 1)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNKNOWN_DAY: Final = -(1 << 31)
@@ -116,9 +120,10 @@ def predict_pairs(
         output: ends in .csv, .parquet or .txt; see the module.
 
     Raises:
-        DataError: the output has another ending.
+        SettingsError: the output has another ending.
+        RunError: the model gives scores that are no numbers.
     """
-    _check_ending(output)
+    check_ending(output, *ENDINGS)
     scored = _score(recommender, data, pairs)
     _write_scored(scored, output)
     return PredictSummary(len(scored), int(scored["is_fallback"].sum()), None, None, str(output))
@@ -138,10 +143,11 @@ def predict_probe(
         output: as in `predict_pairs`; None writes no file.
 
     Raises:
-        DataError: the output has another ending.
+        SettingsError: the output has another ending.
+        RunError: the model gives scores that are no numbers.
     """
     if output is not None:
-        _check_ending(output)
+        check_ending(output, *ENDINGS)
     pairs = catalog.probe().select(USER_ID, MOVIE_ID).collect()
     if recommender.biases.days is not None:
         # The table of a join is that of its right side, which must not be all ratings.
@@ -170,11 +176,6 @@ def predict_probe(
     )
 
 
-def _check_ending(output: Path) -> None:
-    if output.suffix not in {".csv", ".parquet", ".txt"}:
-        raise DataError(f"{output} ends in {output.suffix!r}, expected .csv, .parquet or .txt")
-
-
 def _score(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
     """The ids of the pairs with score and is_fallback."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
@@ -197,9 +198,9 @@ def _score(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.D
 
 def _write_scored(scored: pl.DataFrame, output: Path) -> None:
     with publishing_file(output) as partial:
-        if output.suffix == ".csv":
+        if output.suffix.lower() == ".csv":
             scored.write_csv(partial, float_precision=4)
-        elif output.suffix == ".parquet":
+        elif output.suffix.lower() == ".parquet":
             scored.write_parquet(partial)
         else:
             _write_submission(scored, partial)

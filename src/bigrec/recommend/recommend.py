@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ import polars as pl
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
 from bigrec.features import UserRows
-from bigrec.models.ranking import top_movies
+from bigrec.models.ranking import list_length, top_movies
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import MovieSimilarity
 from bigrec.recommend.explain import Reason, explain_by_movies, explain_by_users
@@ -22,6 +22,8 @@ from bigrec.schema import MOVIE_ID, USER_ID
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
+
+_MOST_IDS: Final = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,15 @@ def recommend_movies(
         data: the split that it was trained on.
         catalog: the store, for what the user has rated (all sides) and for titles.
         user_id: as in the source.
-        top: length of the list.
+        top: length of the list; cut to the number of movies.
         similarity: the run's, to say why; None does not.
 
     Raises:
-        RunError: the user has no train row, so the model knows nothing of them.
+        SettingsError: `top` is no length.
+        RunError: the user has no train row, so the model knows nothing of them; or it gives scores
+            that are no numbers.
     """
+    top = list_length(top, data.spec.n_movies)
     user_index = find_user(recommender, data, user_id)
     user = np.array([user_index])
     scores = recommender.score_users(user)
@@ -94,12 +99,15 @@ def recommend_to_person(
         recommender: the trained model.
         movies: of the split.
         person: what the person has rated.
-        top: length of the list.
+        top: length of the list; cut to the number of movies.
         similarity: the run's, to say why; None does not.
 
     Raises:
-        RunError: the model cannot score a person whom it was not trained on.
+        SettingsError: `top` is no length.
+        RunError: the model cannot score a person whom it was not trained on, or it gives scores
+            that are no numbers.
     """
+    top = list_length(top, len(movies.ids))
     scores = recommender.fold_in(person.movie_index, person.rating)
     found = top_movies(scores[None], person.rows, recommender.biases.movie_count, top)[0]
     if similarity is None:
@@ -116,7 +124,8 @@ def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
     Raises:
         RunError: the user has none.
     """
-    place = int(data.find_users(np.array([user_id]))[0])
+    # An id beyond 64 bits is nobody's either.
+    place = int(data.find_users(np.array([user_id]))[0]) if abs(user_id) < _MOST_IDS else -1
     if place < 0 or recommender.biases.user_count[place] == 0:
         some = data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]]
         raise RunError(

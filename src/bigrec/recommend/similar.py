@@ -9,7 +9,7 @@ import numpy as np
 from bigrec.errors import DataError
 from bigrec.features import UserRows
 from bigrec.models.bias import Biases
-from bigrec.models.ranking import top_movies
+from bigrec.models.ranking import list_length, top_movies
 from bigrec.models.similarity import MovieSimilarity
 from bigrec.recommend.movies import Movies
 
@@ -43,13 +43,16 @@ def similar_movies(
         movies: of the split.
         biases: of the run, for the number of train ratings.
         movie_index: the movie to compare with.
-        top: length of the list.
+        top: length of the list; cut to the number of movies.
         min_ratings: train ratings that a movie needs to be listed. What a model knows of a movie
             with few is little better than chance.
 
     Raises:
+        SettingsError: `top` is no length.
+        RunError: the run gives similarities that are no numbers.
         DataError: the movie has no train rating, so the model knows nothing of it.
     """
+    top = list_length(top, len(movies.ids))
     count = biases.movie_count
     if count[movie_index] == 0:
         raise DataError(f"{movies.name(movie_index)} has no rating on the train side of the split")

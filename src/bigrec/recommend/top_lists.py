@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.errors import DataError
-from bigrec.models.ranking import top_movies
+from bigrec.models.ranking import list_length, top_movies
 from bigrec.models.scoring import Scorer
+from bigrec.recommend.endings import check_ending
 from bigrec.recommend.movies import Movies, read_movies
 from bigrec.recommend.recommend import seen_movies
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
@@ -37,6 +37,8 @@ _GROUP_ROWS: Final = 1 << 18
 _MOST_USERS: Final = 1024
 _CELL_BYTES: Final = 32
 """Bytes for one score of one user while lists are made: scores, copies, masks."""
+_LISTED_BYTES: Final = 96
+"""Bytes for one movie of one list: keys and orders of sorts, columns of the table."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +80,22 @@ def write_top_lists(
         data: the split that it was trained on.
         catalog: the store.
         output: ends in .parquet; replaced when the new file is whole.
-        top: length of a list.
+        top: length of a list; cut to the number of movies.
         budget: memory that scores may take an eighth of.
         progress: told of finished users.
 
     Raises:
-        DataError: the output has another ending.
+        SettingsError: the output has another ending, or `top` is no length.
+        RunError: the model gives scores that are no numbers.
     """
-    if output.suffix != ".parquet":
-        raise DataError(f"{output} ends in {output.suffix!r}, expected .parquet")
+    check_ending(output, ".parquet")
     started = time.perf_counter()
     users = np.flatnonzero(recommender.biases.user_count)
     movies = read_movies(catalog, data)
     titles = pa.array(movies.titles, pa.string())
-    fitting = (budget or Budget()).memory_bytes // 8 // (_CELL_BYTES * data.spec.n_movies)
+    top = list_length(top, data.spec.n_movies)
+    user_bytes = _CELL_BYTES * data.spec.n_movies + _LISTED_BYTES * top
+    fitting = (budget or Budget()).memory_bytes // 8 // user_bytes
     at_once = min(max(fitting, 1), _MOST_USERS)
     n_rows = 0
     progress.start("recommending", len(users), "users")

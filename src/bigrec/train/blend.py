@@ -19,7 +19,8 @@ from bigrec.errors import RunError, SplitError
 from bigrec.features import UserRows
 from bigrec.models.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
-from bigrec.models.scoring import Scorer
+from bigrec.models.options import check_seed
+from bigrec.models.scoring import Scorer, check_finite
 from bigrec.resources import SILENT, Progress
 from bigrec.runs import RunDirectory
 from bigrec.unfinished import write_run, writing_run
@@ -27,6 +28,7 @@ from bigrec.unfinished import write_run, writing_run
 Array = np.ndarray[Any, Any]
 
 _FITTED_ROWS: Final = 1 << 19
+_FEWEST_ROWS: Final = 2
 _PENALTIES: Final = tuple(10.0 ** np.arange(-1, 6))
 
 
@@ -73,12 +75,14 @@ def blend_runs(
         progress: told of components that are scored.
 
     Raises:
-        SettingsError: a name that cannot be a folder's.
-        SplitError: the split has no validation side.
-        RunError: the run exists already, a component is given twice, is a blend itself, or was
-            trained on another state of the split, or components differ in day_biases.
+        SettingsError: a name that cannot be a folder's, or no seed.
+        SplitError: the split has no validation side, or none that the components can be told by.
+        RunError: there is no component, the run exists already, a component is given twice, is a
+            blend itself, or was trained on another state of the split, or components differ in
+            day_biases.
     """
     _check_components(components)
+    check_seed(seed)
     if data.validation is None:
         raise SplitError(
             f"split {data.split!r} has no validation side, which a blend is fitted to",
@@ -134,9 +138,21 @@ def fit_blend(
         user_index: (n,) int32. Sorted input is fastest.
         movie_index: (n,) int32.
         rating: (n,) float32, stars, less day biases if the components have them.
+
+    Raises:
+        SplitError: the fallback scores all pairs, or all but one.
+        RunError: a component gives scores that are no numbers.
     """
     biases = next(iter(scorers.values())).biases
     warm = ~biases.is_cold(user_index, movie_index)
+    n_warm = int(warm.sum())
+    if n_warm < _FEWEST_ROWS:
+        raise SplitError(
+            f"expected validation ratings whose user and movie have train ratings too, at least "
+            f"{_FEWEST_ROWS}, found {n_warm} of {len(rating):,}: a blend is fitted to them",
+            hint="make a split with fewer users or movies of few ratings: bigrec split create NAME "
+            "--validation-fraction 0.1 --min-user-ratings 10",
+        )
     user_index, movie_index, rating = user_index[warm], movie_index[warm], rating[warm]
     user_count, movie_count = biases.user_count[user_index], biases.movie_count[movie_index]
     user_support, movie_support = Support.of(user_count), Support.of(movie_count)
@@ -144,7 +160,9 @@ def fit_blend(
     base = biases.score_pairs(user_index, movie_index)
     terms = [user, movie]
     for scorer in scorers.values():
-        deviation = scorer.score_warm_pairs(user_index, movie_index) - base
+        scores = scorer.score_warm_pairs(user_index, movie_index)
+        check_finite(scores)
+        deviation = scores - base
         terms += [deviation, deviation * user, deviation * movie]
     scaler = StandardScaler()
     standardized = scaler.fit_transform(np.stack(terms, axis=1).astype(np.float64))
@@ -167,6 +185,8 @@ def fit_blend(
 
 
 def _check_components(components: Sequence[RunDirectory]) -> None:
+    if not components:
+        raise RunError("expected at least one run to blend, found none")
     names = [one.name for one in components]
     if len(set(names)) < len(names):
         raise RunError(f"expected each run once, found {', '.join(names)}")

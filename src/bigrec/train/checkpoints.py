@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from bigrec.errors import RunError
+from bigrec.errors import RunError, SettingsError
 from bigrec.store.publish import replacing_file
 from bigrec.train.summary import EpochSummary
 
@@ -93,6 +94,15 @@ class CheckpointOptions:
     minutes: float | None = 10.0
     """After this many minutes, likewise; 0 for every block. None: never."""
 
+    def __post_init__(self) -> None:
+        steps, minutes = self.steps, self.minutes
+        if steps is not None and (not isinstance(steps, int) or steps < 1):
+            raise SettingsError(f"expected checkpoints every N steps, at least 1, found {steps}")
+        if minutes is not None and not (
+            isinstance(minutes, int | float) and 0 <= minutes < math.inf
+        ):
+            raise SettingsError(f"expected checkpoints every N minutes, at least 0, found {minutes}")
+
 
 class Checkpoints:
     """Saves a training's state to one file whenever it is due."""
@@ -128,6 +138,10 @@ class Checkpoints:
             np.savez(file, state=np.array(json.dumps(described)), **arrays)
         self._steps = 0
         self._saved_at = time.monotonic()
+
+    def discard(self) -> None:
+        """Remove what was saved, which nobody shall go on from."""
+        self._path.unlink(missing_ok=True)
 
     def restore(self) -> TrainingState:
         """Set the variables to their saved values and return the rest of the state.

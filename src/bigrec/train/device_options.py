@@ -36,5 +36,5 @@ class DeviceOptions:
             raise SettingsError.unknown_name("precision", self.precision, POLICIES)
         if self.cache not in CACHES:
             raise SettingsError.unknown_name("cache", self.cache, CACHES)
-        if self.n_devices < 0:
+        if not isinstance(self.n_devices, int) or self.n_devices < 0:
             raise SettingsError(f"expected a number of devices, found {self.n_devices}")

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import keras
 
+from bigrec.errors import RunError
 from bigrec.features import PAIRS, BatchSpec
 from bigrec.models.options import GradientOptions
 from bigrec.resources import Progress
@@ -76,6 +77,9 @@ class EpochFit:
                 f"stopped in epoch {min(self.state.epoch, self.options.epochs)} of "
                 f"{self.options.epochs}"
             ) from None
+        except RunError:
+            self.checkpoints.discard()  # from there it would only diverge again
+            raise
         if self.kept_epoch != len(self.state.history):
             assert self.state.best is not None  # noqa: S101 - it has been kept
             self.model.set_weights(self.state.best.weights)

@@ -34,7 +34,7 @@ from bigrec.train.epochs import EpochFit, Feed
 from bigrec.train.feeds import EvenFeed
 from bigrec.train.history import HistoryWriter
 from bigrec.train.loop import Loop, PairLoop, RowLoop
-from bigrec.train.memory import explaining_exhaustion
+from bigrec.train.memory import check_devices, explaining_exhaustion
 from bigrec.train.priors import FactorPenalty
 from bigrec.train.replicas import count_devices
 from bigrec.train.schedule import learning_rate_factor
@@ -75,7 +75,7 @@ def choose_devices_and_cache(
     Raises:
         SettingsError: a precision without a layer for it, several devices that cannot share its
             batches, or a cache of pairs for a model of rows.
-        ResourceError: there are no such devices, or they are too small for the cache.
+        ResourceError: there are no such devices, or they are too small for the training.
     """
     assert isinstance(options, GradientOptions)  # noqa: S101 - as a Keras model's are
     devices = choose_devices(asked)
@@ -99,7 +99,12 @@ def choose_devices_and_cache(
             hint=f"try --batch-size {even} or {even + n_devices}",
         )
     n_train = data.train.n_rows
-    return devices, choose_cache(definition, data.spec, options, asked, devices, n_train=n_train)
+    chosen = choose_cache(definition, data.spec, options, asked, devices, n_train=n_train)
+    check_devices(
+        definition, data.spec, options, devices,
+        n_train=n_train, cache_bytes=cache_bytes(chosen, n_train),
+    )  # fmt: skip
+    return devices, chosen
 
 
 def _is_by_codes(options: ModelOptions) -> TypeGuard[AutoRecOptions]:

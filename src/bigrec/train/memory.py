@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,33 @@ def estimate_need(
         activations=_FLOAT_BYTES * n_at_once * width,
         cache=cache_bytes,
     )
+
+
+def check_devices(
+    definition: ModelDefinition,
+    spec: BatchSpec,
+    options: GradientOptions,
+    devices: Devices,
+    *,
+    n_train: int,
+    cache_bytes: int = 0,
+) -> None:
+    """Refuse a training that the devices cannot hold, before anything is allocated.
+
+    Args:
+        definition, spec, options, n_train, cache_bytes: see estimate_need.
+        devices: where to train.
+
+    Raises:
+        ResourceError: their memory does not suffice.
+    """
+    if devices.memory_bytes is None:
+        return
+    # No step has more rows than there are.
+    fitting = dataclasses.replace(options, batch_size=min(options.batch_size, max(n_train, 1)))
+    need = estimate_need(definition, spec, fitting, n_train=n_train, cache_bytes=cache_bytes)
+    if need.total > devices.memory_bytes:
+        raise too_little_memory(definition, need, options, devices)
 
 
 @contextmanager

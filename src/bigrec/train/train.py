@@ -12,7 +12,7 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import SettingsError
 from bigrec.models.bias_fit import fit_biases
-from bigrec.models.options import GradientOptions, ModelOptions
+from bigrec.models.options import GradientOptions, ModelOptions, check_seed
 from bigrec.models.registry import ModelDefinition, find_model
 from bigrec.models.search_progress import SearchCheckpoint
 from bigrec.models.tiled_search import Multiply
@@ -65,8 +65,9 @@ def train_model(
         on_epoch: called after each epoch that this call trains.
 
     Raises:
-        SettingsError: no such model, a name that cannot be a folder's, early stopping on a split
-            without a validation side, or a precision or devices that the model cannot make use of.
+        SettingsError: no such model, a name that cannot be a folder's, no seed, early stopping on a
+            split without a validation side, or a precision or devices that the model cannot make
+            use of.
         StoreError: day biases are wanted, and the split's days are not there.
         RunError: the run exists already, there is none to resume or it was begun otherwise, or the
             training has diverged.
@@ -76,6 +77,7 @@ def train_model(
     started = time.perf_counter()
     peak_before = peak_rss_bytes()
     model = find_model(model_name)
+    check_seed(seed)
     if isinstance(options, GradientOptions) and options.patience and data.validation is None:
         raise SettingsError(
             f"patience={options.patience} stops by the error on a validation side, and the split "
