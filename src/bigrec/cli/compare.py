@@ -30,16 +30,24 @@ def compare(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the runs of a split with each other and with the baselines."""
+    """Compare the runs of a split with each other and with the baselines.
+
+    A run that cannot be read is an error where it is named. Among all runs it is left out, with a
+    word on stderr and exit code 0.
+    """
     from bigrec.evaluate.baselines import Baseline
-    from bigrec.evaluate.compare import ComparedRun, compare_runs, the_split_of
+    from bigrec.evaluate.compare import ComparedRun, compare_runs, sort_out, the_split_of
     from bigrec.runs import list_runs, open_run
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if names:
         chosen = [open_run(settings.runs, name) for name in names]
     else:
-        chosen = list_runs(settings.runs)
+        chosen, errors = sort_out(list_runs(settings.runs))
+        if errors and not chosen:
+            raise errors[0]
+        for error in errors:
+            console.print_warning(f"Left out: {error.message}")
     if split is not None:
         chosen = [run for run in chosen if run.config["split"]["name"] == split]
     data = load_split(settings, the_split_of(chosen))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from bigrec.cli.options import (
     require_extra,
 )
 from bigrec.settings import resolve_settings
+
+if TYPE_CHECKING:
+    from bigrec.runs import RunDirectory
 
 
 def report(
@@ -36,16 +39,22 @@ def report(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one self-contained HTML page about the data, the split and the models."""
+    """Write one self-contained HTML page about the data, the split and the models.
+
+    A run that cannot be read is left out, with a word on stderr.
+    """
     require_extra("report", "altair")
     require_extra("report", "vl_convert")
-    from bigrec.report.page import write_report
+    from bigrec.evaluate.compare import sort_out
+    from bigrec.report.page import check_figures_folder, write_report
     from bigrec.resources import format_bytes
     from bigrec.runs import list_runs
     from bigrec.store.catalog import open_catalog
 
+    if figures is not None:
+        check_figures_folder(figures)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
-    if any(run.needs_keras for run in list_runs(settings.runs)):
+    if any(map(_loads_keras, sort_out(list_runs(settings.runs))[0])):
         load_tensorflow()
     with console.progress_bars() as progress:
         summary = write_report(
@@ -57,6 +66,8 @@ def report(
             progress=progress,
             figures=figures,
         )
+    for reason in summary.left_out:
+        console.print_warning(f"Left out: {reason}")
     if as_json:
         console.print_json(summary)
         return
@@ -64,6 +75,14 @@ def report(
         f"{summary.output}: {summary.n_figures} figures, {format_bytes(summary.n_bytes)}, "
         f"{summary.seconds:.1f} s"
     )
+
+
+def _loads_keras(run: RunDirectory) -> bool:
+    """Whether the page needs Keras for a run: for its scores, or for the presets of its model."""
+    from bigrec.models.registry import MODELS
+
+    model = MODELS.get(run.config["model"])
+    return run.needs_keras or (model is not None and model.uses_keras)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,23 @@ class Comparison:
     baselines: tuple[Baseline, ...]
 
 
+def sort_out(runs: Sequence[RunDirectory]) -> tuple[list[RunDirectory], list[RunError]]:
+    """The runs that can be read, and why the others cannot, each named in its error.
+
+    One damaged run of a folder is no reason to say nothing of the others.
+    """
+    readable, errors = [], []
+    for run in runs:
+        try:
+            _describe(run)
+            run.biases()
+        except RunError as error:
+            errors.append(error)
+        else:
+            readable.append(run)
+    return readable, errors
+
+
 def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison:
     """Compare runs that were trained on one split.
 
@@ -45,17 +63,11 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
         data: the split.
 
     Raises:
-        RunError: a run was trained on another split or another state of it.
+        RunError: a run was trained on another split or another state of it, or cannot be read.
     """
     for run in runs:
         run.check_split(data)
-    rows = [
-        ComparedRun(
-            run.name, run.config["model"], data.split, run.metrics["test_rmse"],
-            run.metrics["test_mae"], run.metrics["n_test"], run.metrics["seconds"],
-        )
-        for run in runs
-    ]  # fmt: skip
+    rows = [_describe(run) for run in runs]
     return Comparison(
         data.protocol,
         tuple(sorted(rows, key=lambda row: row.test_rmse)),
@@ -66,6 +78,25 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
             )
         ),
     )
+
+
+def _describe(run: RunDirectory) -> ComparedRun:
+    try:
+        config, metrics = run.config, run.metrics
+        errors = float(metrics["test_rmse"]), float(metrics["test_mae"])
+        row = ComparedRun(
+            run.name, str(config["model"]), str(config["split"]["name"]), *errors,
+            int(metrics["n_test"]), float(metrics["seconds"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"run {run.name!r} cannot be read: its config.json or metrics.json lacks "
+            f"what bigrec writes there ({error})",
+            hint="train it again with --overwrite",
+        ) from error
+    if not all(map(math.isfinite, errors)):
+        raise RunError(f"run {run.name!r} has test errors that are no numbers: {errors}")
+    return row
 
 
 def the_split_of(runs: Sequence[RunDirectory]) -> str:

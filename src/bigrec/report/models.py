@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
-from bigrec.evaluate.compare import Comparison, compare_runs
+from bigrec.errors import RunError
+from bigrec.evaluate.compare import compare_runs
 from bigrec.models.blend import BLEND
 from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
@@ -38,36 +39,51 @@ def describe_models(
     catalog: Catalog,
     session: Session,
     split: Split,
-    run_folders: Sequence[Path],
+    runs: Sequence[RunDirectory],
     *,
     budget: Budget,
     progress: Progress,
-) -> list[Section]:
+) -> tuple[list[Section], list[RunError]]:
     """Sections about the runs of one split and what the best run of each model recommends.
 
     Args:
         catalog: the store.
         session: the store under SQL.
         split: the split.
-        run_folders: of its runs, at least one.
+        runs: of this split, at least one.
         budget: for the split's shards, where they are missing.
         progress: told of finished models.
+
+    Returns:
+        The sections, none where no run can be used, and why each run that cannot be is left out.
     """
-    runs = [RunDirectory(folder) for folder in run_folders]
     with_days = any(run.needs_days for run in runs)
     data = open_training_data(
         materialize_split(split, with_days=with_days, budget=budget, progress=progress)
     )
-    comparison = compare_runs(runs, data)
-    best = _best_of_each_model(comparison, runs)
     pairs = sample_pairs(data)
-    scores, recommenders = {}, dict[str, Scorer]()
-    progress.start("scoring", len(best), "models")
-    for run in best:
-        recommender = run.recommender(data)
-        recommenders[run.config["model"]] = recommender
-        scores[run.config["model"]] = score_sample(recommender, pairs)
+    scores, recommenders = dict[str, Any](), dict[str, Scorer]()
+    best, errors = list[RunDirectory](), list[RunError]()
+    progress.start("scoring", len({run.config["model"] for run in runs}), "models")
+    for run in sorted(runs, key=lambda run: float(run.metrics["test_rmse"])):
+        model = run.config["model"]
+        try:
+            _check_history(run)
+            if model in recommenders:
+                continue
+            recommender = run.recommender(data)
+            scores[model] = score_sample(recommender, pairs)
+            run.similarity(data)
+        except RunError as error:
+            errors.append(error)
+            runs = [other for other in runs if other is not run]
+            continue
+        recommenders[model] = recommender
+        best.append(run)
         progress.advance(1)
+    if not best:
+        return [], errors
+    comparison = compare_runs(runs, data)
     metrics = {run.config["model"]: run.metrics for run in best}
     presets = {run.name: str(run.config["preset"]) for run in runs}
     published = find_published(catalog.manifest, split.spec)
@@ -92,7 +108,7 @@ def describe_models(
             train_command(run) for run in sorted(runs, key=lambda run: run.config["model"] == BLEND)
         ],
     )
-    return [models, _recommendations(catalog, session, data, recommenders, best)]
+    return [models, _recommendations(catalog, session, data, recommenders, best)], errors
 
 
 def _recommendations(
@@ -118,10 +134,8 @@ def _recommendations(
     )
 
 
-def _best_of_each_model(comparison: Comparison, runs: Sequence[RunDirectory]) -> list[RunDirectory]:
-    """One run a model, that of the lowest test error, best first."""
-    by_name = {run.name: run for run in runs}
-    best: dict[str, RunDirectory] = {}
-    for row in comparison.runs:
-        best.setdefault(row.model, by_name[row.run])
-    return list(best.values())
+def _check_history(run: RunDirectory) -> None:
+    try:
+        _ = [(epoch["train_mse"], epoch["test_rmse"], epoch["seconds"]) for epoch in run.history]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"the history of run {run.name!r} cannot be read: {error}") from error

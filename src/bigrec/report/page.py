@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import html
-import json
 import re
 import shlex
 import time
@@ -20,7 +19,8 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from bigrec.errors import RunError, SplitError
+from bigrec.errors import SettingsError, SplitError
+from bigrec.evaluate.compare import sort_out
 from bigrec.query.session import open_session
 from bigrec.report import render
 from bigrec.report.figures import Block, Figure, Lists, Section, Table
@@ -28,9 +28,9 @@ from bigrec.report.split_section import describe_split
 from bigrec.report.store_section import describe_store
 from bigrec.report.theme import css_variables
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.runs import RunDirectory, list_runs
 from bigrec.splits.splits import Split, open_split
 from bigrec.store.catalog import Catalog
-from bigrec.store.layout import run_folders
 from bigrec.store.publish import publishing_file
 from bigrec.version import __version__
 
@@ -50,6 +50,8 @@ class ReportSummary:
     """Wall time."""
     n_bytes: int
     """Size of the page."""
+    left_out: tuple[str, ...] = ()
+    """Why each run that cannot be read is not in the page."""
 
 
 def write_report(
@@ -71,13 +73,17 @@ def write_report(
         split: the split to report on; if None, that of the latest run, else the latest split.
         budget: memory, threads and scratch space.
         progress: told of finished sections.
-        figures: a folder that gets each figure as SVG and PNG as well; None for no files.
+        figures: a folder that gets each figure as SVG and PNG as well: a new one, an empty one, or
+            one that holds nothing else; None for no files.
 
     Raises:
+        SettingsError: the folder of figures holds something else.
         SplitError: the store has no such split.
-        RunError: a run cannot be read.
     """
     started = time.perf_counter()
+    if figures is not None:
+        check_figures_folder(figures)
+    runs, errors = sort_out(list_runs(runs_folder)) if runs_folder is not None else ([], [])
     budget = budget or Budget()
     with ThreadPoolExecutor(1) as pool:
         runtime = pool.submit(render.vega_runtime)
@@ -85,21 +91,23 @@ def write_report(
             progress.start("asking the store", 1, "sections")
             sections = [describe_store(session)]
             progress.advance(1)
-            chosen = _choose_split(catalog, runs_folder, split)
+            chosen = _choose_split(catalog, runs, split)
             if chosen is not None:
                 sections.append(describe_split(chosen, budget=budget, progress=progress))
-            if chosen is not None and runs_folder is not None and _runs(runs_folder, chosen):
+            if chosen is not None and _of_split(runs, chosen):
                 # The model half takes seconds to import, and a store alone does not need it.
                 from bigrec.report.models import describe_models
 
-                sections += describe_models(
+                described, unusable = describe_models(
                     catalog,
                     session,
                     chosen,
-                    _runs(runs_folder, chosen),
+                    _of_split(runs, chosen),
                     budget=budget,
                     progress=progress,
                 )
+                sections += described
+                errors += unusable
         page = _write_page(catalog, sections, runtime.result(), runs_folder, chosen)
     with publishing_file(output) as partial:
         partial.write_text(page, encoding="utf-8")
@@ -107,11 +115,14 @@ def write_report(
     if figures is not None:
         _write_files(drawn, figures)
     return ReportSummary(
-        str(output), len(drawn), time.perf_counter() - started, output.stat().st_size
-    )
+        str(output), len(drawn), time.perf_counter() - started, output.stat().st_size,
+        tuple(error.message for error in errors),
+    )  # fmt: skip
 
 
-def _choose_split(catalog: Catalog, runs_folder: Path | None, name: str | None) -> Split | None:
+def _choose_split(
+    catalog: Catalog, runs: Sequence[RunDirectory], name: str | None
+) -> Split | None:
     """The split of that name, else that of the latest run, else the latest, if there is one."""
     if name is not None:
         return open_split(catalog, name)
@@ -122,36 +133,59 @@ def _choose_split(catalog: Catalog, runs_folder: Path | None, name: str | None) 
             splits.append(open_split(catalog, found))
 
     def age(split: Split) -> tuple[int, int]:
-        runs = _runs(runs_folder, split) if runs_folder is not None else []
-        trained = max((_written(folder / "metrics.json") for folder in runs), default=0)
+        trained = max(
+            (_written(run.folder / "metrics.json") for run in _of_split(runs, split)), default=0
+        )
         return trained, _written(split.folder / "split.json")
 
     return max(splits, key=age, default=None)
 
 
-def _runs(runs_folder: Path, split: Split) -> list[Path]:
-    """The folders of the runs that were trained on a split as it is now."""
-    return [folder for folder in run_folders(runs_folder) if _split_digest(folder) == split.digest]
-
-
-def _split_digest(run_folder: Path) -> str:
-    path = run_folder / "config.json"
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["split"]["digest"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
+def _of_split(runs: Sequence[RunDirectory], split: Split) -> list[RunDirectory]:
+    """The runs that were trained on a split as it is now."""
+    return [run for run in runs if run.config["split"].get("digest") == split.digest]
 
 
 def _written(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
+def check_figures_folder(folder: Path) -> None:
+    """Refuse a folder of figures that holds anything else.
+
+    Raises:
+        SettingsError: it does, or it is no folder.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise SettingsError(f"expected --figures as a folder, found the file {folder}")
+    for path in sorted(folder.iterdir()):
+        drawing = path.with_suffix(".svg")
+        if path.suffix not in {".svg", ".png"} or not _is_marked(drawing):
+            raise SettingsError(
+                f"expected --figures as a new or an empty folder, or one of figures of bigrec, "
+                f"found {path.name!r} in {folder}",
+                hint="name another folder",
+            )
+
+
+def _is_marked(drawing: Path) -> bool:
+    if not drawing.is_file():
+        return False
+    mark = render.FIGURE_MARK.encode()
+    with drawing.open("rb") as file:
+        return file.read(len(mark)) == mark
+
+
 def _write_files(figures: Sequence[Figure], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for figure in figures:
+        # A run's folder, whose name stands in some, may have been given another by hand.
+        name = re.sub(r"[^\w.-]", "-", figure.name)
         svg = render.svg_file(figure)
-        (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
-        (folder / f"{figure.name}.png").write_bytes(render.png_file(svg))
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(render.png_file(svg))
 
 
 def _write_page(
@@ -194,7 +228,7 @@ def _contents(sections: Sequence[Section]) -> str:
 
 def _anchor(block: Block) -> str:
     if isinstance(block, Figure):
-        return block.name
+        return html.escape(block.name)
     return "table-" + "-".join(re.findall(r"\w+", block.title.lower()))
 
 
@@ -219,16 +253,17 @@ def _block(block: Block) -> str:
 
 
 def _figure(figure: Figure) -> str:
+    name = _anchor(figure)
     switches = "".join(
-        f'<label class="log"><input type="checkbox" value="{axis}" data-of="{figure.name}">'
+        f'<label class="log"><input type="checkbox" value="{axis}" data-of="{name}">'
         "logarithmic</label>"
         for axis in figure.log_axes
     )
     command = f"<p><code>{html.escape(figure.command)}</code></p>" if figure.command else ""
     return (
-        f'<figure id="{figure.name}">\n'
+        f'<figure id="{name}">\n'
         f'<div class="head"><h3>{html.escape(figure.title)}</h3>{switches}</div>\n'
-        f'<div class="chart" data-figure="{figure.name}" role="img" '
+        f'<div class="chart" data-figure="{name}" role="img" '
         f'aria-label="{html.escape(figure.alt)}"><div class="plot"></div></div>\n'
         f"<noscript>{render.svg_image(figure)}</noscript>\n"
         f"<figcaption><p>{html.escape(figure.caption)}</p>{command}</figcaption>\n</figure>\n"

@@ -14,6 +14,8 @@ try:
 except ImportError as error:
     raise ResourceError.missing_extra("report", "vl-convert-python") from error
 
+FIGURE_MARK: Final = "<!-- a figure of bigrec -->"
+"""How a file that may be drawn anew is known."""
 FILE_WIDTH: Final = 640
 """Width of the plot in a picture that leaves the page, in pixels."""
 _PNG_SCALE: Final = 2
@@ -35,8 +37,8 @@ def svg_image(figure: Figure) -> str:
 
 
 def svg_file(figure: Figure) -> str:
-    """A figure as an SVG file."""
-    return paint(svg_image(figure))
+    """A figure as an SVG file, which begins with FIGURE_MARK."""
+    return f"{FIGURE_MARK}\n{paint(svg_image(figure))}"
 
 
 def png_file(svg: str) -> bytes:
