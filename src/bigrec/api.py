@@ -5,22 +5,27 @@
     run = bigrec.train(split, "matrix-factorization", preset="tuned")
     run.recommend(6, top=10)
 
-The objects here only bring the stages together; each stage can be called on its own as well.
+The objects here only bring the stages together; each stage can be called on its own as well. What
+cannot be used is a BigrecError, as on the command line.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Mapping
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
 
+from bigrec.errors import SettingsError
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.options import IngestOptions
-from bigrec.query.session import QueryResult, open_session
+from bigrec.query.session import QueryResult, Session, open_session
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.splits.materialize import materialize_split
 from bigrec.splits.spec import SplitSpec
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
     from bigrec.datasets.training_data import TrainingData
     from bigrec.recommend.recommend import RecommendedMovie
     from bigrec.runs import RunDirectory
+
+_MAYBE_BUDGET: Final = Budget | None
 
 
 def ingest(
@@ -53,19 +60,25 @@ def ingest(
         source: auto, or the kind of raw data.
         overwrite: whether a store that exists is replaced.
         budget: memory and threads; 1 GiB and all cores if None.
+
+    Raises:
+        BigrecError: see bigrec.ingest.ingest.ingest_ratings; or an argument is of another type.
     """
+    _check_types(source=(source, str), overwrite=(overwrite, bool), budget=(budget, _MAYBE_BUDGET))
     options = IngestOptions(source=source, overwrite=overwrite)
-    ingest_ratings(Path(raw), Path(store), options=options, budget=budget)
+    ingest_ratings(_path("raw", raw), _path("store", store), options=options, budget=budget)
     return open(store, budget=budget)
 
 
 def open(store: str | Path, *, budget: Budget | None = None) -> Store:  # noqa: A001
-    """Open a store.
+    """Open a store. In a `with` block, or by `close`, what its queries opened is closed again.
 
     Raises:
+        SettingsError: an argument is of another type.
         StoreError: there is none, or it cannot be read.
     """
-    return Store(open_catalog(Path(store)), budget or Budget())
+    _check_types(budget=(budget, _MAYBE_BUDGET))
+    return Store(open_catalog(_path("store", store)), budget or Budget())
 
 
 def train(
@@ -109,7 +122,7 @@ def train(
         progress: told of finished train ratings.
 
     Raises:
-        BigrecError: see bigrec.train.train.train_model.
+        BigrecError: see bigrec.train.train.train_model; or an argument is of another type.
         TrainingInterrupted: a KeyboardInterrupt, after what `resume` needs was saved.
     """
     from bigrec.models.options import override
@@ -119,19 +132,26 @@ def train(
     from bigrec.train.device_options import DeviceOptions
     from bigrec.train.train import train_model
 
+    _check_types(
+        split=(split, Split), model=(model, str), preset=(preset, str), run=(run, str | None),
+        device=(device, str), precision=(precision, str), cache=(cache, str),
+        overwrite=(overwrite, bool), resume=(resume, bool), options=(options, Mapping | None),
+    )  # fmt: skip
+    folder = _path("runs", runs)
     definition = find_model(model)
     chosen = override(
-        find_preset(definition, preset), {k: str(v) for k, v in (options or {}).items()}
+        find_preset(definition, preset), {str(k): str(v) for k, v in (options or {}).items()}
     )
+    placing = DeviceOptions(device, n_devices, precision, cache)
+    checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
     name = run or f"{model}-{split.name}-{preset}"
     data = split.materialize(with_days=chosen.day_biases)
     train_model(
-        data, model, chosen, preset=preset, runs=Path(runs), run=name, seed=seed,
-        device=DeviceOptions(device, n_devices, precision, cache), overwrite=overwrite,
-        resume=resume,
-        checkpoints=CheckpointOptions(checkpoint_steps, checkpoint_minutes), progress=progress,
+        data, model, chosen, preset=preset, runs=folder, run=name, seed=seed, device=placing,
+        overwrite=overwrite, resume=resume, checkpoints=checkpoints, budget=split.store.budget,
+        progress=progress,
     )  # fmt: skip
-    return Run(open_run(Path(runs), name), split)
+    return Run(open_run(folder, name), split)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,9 +179,44 @@ class Store:
         return self.catalog.users()
 
     def sql(self, query: str, parameters: Mapping[str, object] | None = None) -> QueryResult:
-        """Run a SQL query over the views of the store; `.pl()` gives a Polars frame."""
+        """Run a SQL query over the views of the store; `.pl()` gives a Polars frame.
+
+        The answer is computed while it is read, which must be before the store is closed.
+
+        Raises:
+            SettingsError: the query is no text, or the parameters are no mapping.
+            QueryError: see bigrec.query.session.Session.run.
+        """
+        _check_types(query=(query, str), parameters=(parameters, Mapping | None))
+        result = self._session.run(query, parameters)
+        weakref.finalize(result, _release, self).atexit = False  # a store outlives its answers
+        return result
+
+    def close(self) -> None:
+        """Close what queries opened; the store can be used again all the same."""
+        session = self.__dict__.pop("_session", None)
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    @cached_property
+    def _session(self) -> Session:
+        """One for all queries, closed with the store, or when nobody holds it any more."""
         session = open_session(self.catalog.layout.root, budget=self.budget)
-        return session.run(query, parameters)
+        weakref.finalize(self, session.close)
+        return session
 
     def split(self, name: str, **spec: Any) -> Split:
         """Create a split, or open it if it exists.
@@ -169,9 +224,14 @@ class Store:
         Args:
             name: of the split.
             **spec: fields of SplitSpec; none to open a saved split.
+
+        Raises:
+            SettingsError: a field is none of SplitSpec, or has a value that cannot be.
+            SplitError: see bigrec.splits.splits.
         """
+        _check_types(name=(name, str))
         if spec:
-            saved = create_split(self.catalog, name, SplitSpec(**spec), budget=self.budget)
+            saved = create_split(self.catalog, name, _split_spec(spec), budget=self.budget)
         else:
             saved = open_split(self.catalog, name)
         return Split(self, saved)
@@ -228,7 +288,12 @@ class Split:
         """One epoch of shuffled (user_index, movie_index, rating) batches for TensorFlow."""
         from bigrec.datasets.pairs import PairFeed, unpack
         from bigrec.features import MOVIE_INDEX, PAIRS, RATING, USER_INDEX
+        from bigrec.models.options import check_seed
 
+        check_seed(seed)
+        for word, value in (("batch_size", batch_size), ("epoch", epoch)):
+            if not isinstance(value, int) or value < 1:
+                raise SettingsError(f"expected {word} of at least 1, found {value!r}")
         names = USER_INDEX, MOVIE_INDEX, RATING
         feed = PairFeed(self.training_data.shards(), batch_size=batch_size, seed=seed)
         return (
@@ -241,7 +306,8 @@ class Split:
         """Open a run that was trained on this split."""
         from bigrec.runs import open_run
 
-        directory = open_run(Path(runs), name)
+        _check_types(name=(name, str))
+        directory = open_run(_path("runs", runs), name)
         directory.check_split(self.training_data)
         return Run(directory, self)
 
@@ -275,9 +341,44 @@ class Run:
         return self.directory.recommender(data)
 
     def recommend(self, user_id: int, *, top: int = 10) -> list[RecommendedMovie]:
-        """The unseen movies with the highest scores for a user."""
+        """The unseen movies with the highest scores for a user.
+
+        Raises:
+            SettingsError: the id or the length is no whole number.
+            RunError: see bigrec.recommend.recommend.recommend_movies.
+        """
+        _check_types(user_id=(user_id, Integral))
         from bigrec.recommend.recommend import recommend_movies
 
         data = self.split.training_data
         catalog = self.split.store.catalog
         return recommend_movies(self.recommender, data, catalog, user_id, top=top)
+
+
+def _check_types(**arguments: tuple[object, Any]) -> None:
+    """Refuse arguments of other types; each is given by its name, with the type it shall have."""
+    for name, (value, kind) in arguments.items():
+        if not isinstance(value, kind):
+            expected = getattr(kind, "__name__", str(kind))
+            raise SettingsError(f"expected {name} as {expected}, found {value!r}")
+
+
+def _release(_: Store) -> None:
+    """Let a store go that an answer has held."""
+
+
+def _path(name: str, value: object) -> Path:
+    _check_types(**{name: (value, str | Path)})
+    return Path(value)  # type: ignore[arg-type] # as was just checked
+
+
+def _split_spec(fields: Mapping[str, Any]) -> SplitSpec:
+    names = [field.name for field in dataclasses.fields(SplitSpec)]
+    for name in fields:
+        if name not in names:
+            raise SettingsError.unknown_name("field of a split", name, names)
+    try:
+        return SplitSpec(**fields)
+    except TypeError as error:  # a comparison of what cannot be compared
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        raise SettingsError(f"a field of the split has another type: {shown}: {error}") from error

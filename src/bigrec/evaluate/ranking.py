@@ -185,7 +185,9 @@ def _advise(data: TrainingData, relevant: float) -> str:
     scale = f"the scale goes from {spec.min_rating:g} to {spec.max_rating:g}"
     if relevant > spec.max_rating:
         return f"{scale}: give --relevant {highest:g} or less"
-    return f"the highest rating of the test side is {highest:g}: give --relevant {highest:g} or less"
+    return (
+        f"the highest rating of the test side is {highest:g}: give --relevant {highest:g} or less"
+    )
 
 
 def list_metrics(listed: Array, relevant: UserRows) -> Array:

@@ -38,7 +38,7 @@ def check_seed(seed: object) -> None:
     """
     if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:  # type: ignore[operator]
         raise SettingsError(
-            f"expected a seed from 0 to {MAX_SEED}, found {str(seed)[:_SHOWN_DIGITS]}"
+            f"expected a seed from 0 to {MAX_SEED}, found {str(seed)[:_SHOWN_DIGITS]!r}"
         )
 
 

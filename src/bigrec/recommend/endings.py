@@ -19,7 +19,9 @@ def check_ending(output: Path, *endings: str) -> str:
     """
     found = output.suffix.lower()
     if found not in endings:
-        expected = endings[0] if len(endings) == 1 else f"{', '.join(endings[:-1])} or {endings[-1]}"
+        expected = (
+            endings[0] if len(endings) == 1 else f"{', '.join(endings[:-1])} or {endings[-1]}"
+        )
         raise SettingsError(
             f"expected a file that ends in {expected}, found {str(output)!r}",
             hint="the ending decides the form",

@@ -120,9 +120,7 @@ def write_report(
     )  # fmt: skip
 
 
-def _choose_split(
-    catalog: Catalog, runs: Sequence[RunDirectory], name: str | None
-) -> Split | None:
+def _choose_split(catalog: Catalog, runs: Sequence[RunDirectory], name: str | None) -> Split | None:
     """The split of that name, else that of the latest run, else the latest, if there is one."""
     if name is not None:
         return open_split(catalog, name)

@@ -101,7 +101,9 @@ class CheckpointOptions:
         if minutes is not None and not (
             isinstance(minutes, int | float) and 0 <= minutes < math.inf
         ):
-            raise SettingsError(f"expected checkpoints every N minutes, at least 0, found {minutes}")
+            raise SettingsError(
+                f"expected checkpoints every N minutes, at least 0, found {minutes}"
+            )
 
 
 class Checkpoints:
