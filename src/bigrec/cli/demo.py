@@ -22,20 +22,26 @@ _SPLIT = "demo"
 class _StepFailedError(BigrecError):
     """A step of the demo ended with another exit code than 0; it has said why."""
 
+    def __init__(self, step: str, exit_code: int) -> None:
+        super().__init__(f"the step 'bigrec {step}' ended with exit code {exit_code}")
+        self.exit_code = exit_code
+
 
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder to make.")] = Path(
         "demo"
     ),
-    ratings: Annotated[int, typer.Option("--ratings", help="Synthetic ratings.")] = 1_000_000,
+    ratings: Annotated[
+        int, typer.Option("--ratings", min=1, help="Synthetic ratings.")
+    ] = 1_000_000,
     seed: SeedOption = 0,
     memory: MemoryOption = None,
 ) -> None:
     """Make data, ingest, check, query, split, train five models, compare, recommend, report."""
     require_extra("train", "tensorflow")
     require_extra("report", "altair")
-    if folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty", hint="name a folder that does not exist yet")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} is no empty folder", hint="name a folder that does not exist yet")
     raw, store, runs = folder / "raw", folder / "store", folder / "runs"
     at_store = ["--store", str(store)]
     at_both = [*at_store, "--runs", str(runs)]
@@ -70,7 +76,7 @@ def _step(*arguments: str) -> None:
     command = [sys.executable, "-m", "bigrec", *arguments]
     code = subprocess.run(command, check=False).returncode  # noqa: S603 - this very program
     if code:
-        raise _StepFailedError(f"the step 'bigrec {arguments[0]}' ended with exit code {code}")
+        raise _StepFailedError(arguments[0], code)
 
 
 def _some_user(store: Path) -> int:
