@@ -20,6 +20,7 @@ from bigrec.cli.options import (
 from bigrec.errors import SettingsError
 from bigrec.recommend.endings import check_ending
 from bigrec.settings import resolve_settings
+from bigrec.store.publish import check_output
 
 
 def predict(
@@ -57,6 +58,7 @@ def predict(
 
     if output is not None:
         check_ending(output, *ENDINGS)
+        check_output(output, inputs=[pairs] if pairs is not None else [])
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     given = None if pairs is None else read_pairs(pairs, with_dates=opened.run.needs_days)

@@ -23,6 +23,7 @@ from bigrec.errors import SettingsError
 from bigrec.recommend.endings import check_ending
 from bigrec.resources import Budget, format_bytes
 from bigrec.settings import resolve_settings
+from bigrec.store.publish import check_output
 
 if TYPE_CHECKING:
     from bigrec.recommend.explain import Reason
@@ -72,6 +73,7 @@ def recommend(
         raise SettingsError("--explain is for one person, not for --all")
     if output is not None:
         check_ending(output, ".parquet")
+        check_output(output)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     note_long_lists(top, opened.data)

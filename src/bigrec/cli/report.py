@@ -46,13 +46,12 @@ def report(
     require_extra("report", "altair")
     require_extra("report", "vl_convert")
     from bigrec.evaluate.compare import sort_out
-    from bigrec.report.page import check_figures_folder, write_report
+    from bigrec.report.page import check_outputs, write_report
     from bigrec.resources import format_bytes
     from bigrec.runs import list_runs
     from bigrec.store.catalog import open_catalog
 
-    if figures is not None:
-        check_figures_folder(figures)
+    check_outputs(output, figures)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if any(map(_loads_keras, sort_out(list_runs(settings.runs))[0])):
         load_tensorflow()

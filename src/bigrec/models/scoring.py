@@ -191,7 +191,7 @@ class Scorer(abc.ABC):
 
 
 def check_finite(scores: Array) -> None:
-    """Refuse scores that are no numbers, or infinite: they order nothing and clip to nonsense.
+    """Refuse scores, or weights, that are no numbers or infinite: they order nothing.
 
     Raises:
         RunError: there is one.
@@ -199,8 +199,8 @@ def check_finite(scores: Array) -> None:
     n_bad = scores.size - int(np.count_nonzero(np.isfinite(scores)))
     if n_bad:
         raise RunError(
-            f"the model gives {n_bad:,} of {scores.size:,} scores that are no finite numbers: its "
-            "training has diverged, or its run is damaged",
+            f"{n_bad:,} of {scores.size:,} values of the model are no finite numbers: its training "
+            "has diverged, or its run is damaged",
             hint="train it again, with a smaller step size if it has one",
         )
 

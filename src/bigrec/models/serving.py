@@ -25,7 +25,7 @@ from bigrec.models.factors import FactorScorer
 from bigrec.models.neighbour_layer import build_model
 from bigrec.models.neighbour_scores import NeighbourScorer
 from bigrec.models.recommender import Recommender
-from bigrec.models.scoring import Scorer
+from bigrec.models.scoring import Scorer, check_finite
 
 Array = np.ndarray[Any, Any]
 Graph = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -248,9 +248,21 @@ def _split(model: keras.Model) -> tuple[Callable[..., tf.Tensor], list[tf.Variab
 
     A model that is an attribute would be saved itself, as well as the graph that calls it.
     """
+    check_weights(model)
     return partial(model, training=False), [weight.value for weight in model.weights]
+
+
+def check_weights(model: keras.Model) -> None:
+    """Refuse a model whose scores could be no numbers.
+
+    Raises:
+        RunError: a weight is no finite number.
+    """
+    for values in model.get_weights():
+        check_finite(values)
 
 
 def _constant(values: Array) -> tf.Variable:
     """Values kept beside the graph: a constant inside it may not exceed 2 GB."""
+    check_finite(values)
     return tf.Variable(values, trainable=False)

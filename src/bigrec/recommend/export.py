@@ -23,7 +23,8 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.neighbour_layer import build_model
 from bigrec.models.neighbour_scores import NeighbourScorer
-from bigrec.models.serving import ServedModel, save_served
+from bigrec.models.recommender import Recommender
+from bigrec.models.serving import ServedModel, check_weights, save_served
 from bigrec.runs import RunDirectory
 from bigrec.store.publish import folder_bytes, publishing
 from bigrec.store.seal import Kind
@@ -57,7 +58,7 @@ def export_run(
 
     Raises:
         SettingsError: no such format, or the folder exists.
-        RunError: the model has no form of this format.
+        RunError: the model has no form of this format, or weights that are no numbers.
     """
     if kind not in FORMATS:
         raise SettingsError.unknown_name("format", kind, FORMATS)
@@ -78,11 +79,13 @@ def export_run(
 
 
 def _write_keras_model(run: RunDirectory, data: TrainingData, path: Path) -> None:
+    scorer = run.recommender(data)
+    if isinstance(scorer, Recommender):
+        check_weights(scorer.model)
     saved = run.folder / path.name
     if saved.exists():
         shutil.copyfile(saved, path)
         return
-    scorer = run.recommender(data)
     if not isinstance(scorer, NeighbourScorer):
         raise RunError(
             f"run {run.name!r} is no single Keras model", hint="export it with --format saved-model"

@@ -19,7 +19,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from bigrec.errors import SettingsError, SplitError
+from bigrec.errors import SettingsError, SplitError, system_errors
 from bigrec.evaluate.compare import sort_out
 from bigrec.query.session import open_session
 from bigrec.report import render
@@ -31,7 +31,8 @@ from bigrec.resources import SILENT, Budget, Progress
 from bigrec.runs import RunDirectory, list_runs
 from bigrec.splits.splits import Split, open_split
 from bigrec.store.catalog import Catalog
-from bigrec.store.publish import publishing_file
+from bigrec.store.publish import check_output, publishing_file
+from bigrec.store.seal import enclosing_folder
 from bigrec.version import __version__
 
 _FILES_SHOWN: Final = 8
@@ -77,12 +78,12 @@ def write_report(
             one that holds nothing else; None for no files.
 
     Raises:
-        SettingsError: the folder of figures holds something else.
+        SettingsError: the page cannot be written there, or the folder of figures holds something
+            else.
         SplitError: the store has no such split.
     """
     started = time.perf_counter()
-    if figures is not None:
-        check_figures_folder(figures)
+    check_outputs(output, figures)
     runs, errors = sort_out(list_runs(runs_folder)) if runs_folder is not None else ([], [])
     budget = budget or Budget()
     with ThreadPoolExecutor(1) as pool:
@@ -109,11 +110,11 @@ def write_report(
                 sections += described
                 errors += unusable
         page = _write_page(catalog, sections, runtime.result(), runs_folder, chosen)
-    with publishing_file(output) as partial:
-        partial.write_text(page, encoding="utf-8")
     drawn = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
     if figures is not None:
         _write_files(drawn, figures)
+    with publishing_file(output) as partial:
+        partial.write_text(page, encoding="utf-8")
     return ReportSummary(
         str(output), len(drawn), time.perf_counter() - started, output.stat().st_size,
         tuple(error.message for error in errors),
@@ -148,13 +149,29 @@ def _written(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def check_figures_folder(folder: Path) -> None:
-    """Refuse a folder of figures that holds anything else.
+def check_outputs(page: Path, figures: Path | None) -> None:
+    """Refuse what a report could not be written to, before any work is done.
+
+    Args:
+        page: the file.
+        figures: a folder, which may hold figures of bigrec and nothing else; None for none.
 
     Raises:
-        SettingsError: it does, or it is no folder.
+        SettingsError: one of them cannot be written.
     """
+    check_output(page)
+    if figures is not None:
+        with system_errors(figures, SettingsError):
+            _check_figures(figures)
+
+
+def _check_figures(folder: Path) -> None:
+    if outer := enclosing_folder(folder):
+        raise SettingsError(
+            f"--figures {folder} lies in the {outer[1]} {outer[0]}", hint="name another folder"
+        )
     if not folder.exists():
+        check_output(folder)  # what holds for a new file holds for a new folder
         return
     if not folder.is_dir():
         raise SettingsError(f"expected --figures as a folder, found the file {folder}")
@@ -177,7 +194,7 @@ def _is_marked(drawing: Path) -> bool:
 
 
 def _write_files(figures: Sequence[Figure], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for figure in figures:
         # A run's folder, whose name stands in some, may have been given another by hand.
         name = re.sub(r"[^\w.-]", "-", figure.name)
@@ -195,7 +212,7 @@ def _write_page(
 ) -> str:
     drawn = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
     manifest = catalog.manifest
-    return Template((_ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
+    filled = Template((_ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
         title=f"{manifest.n_ratings:,} ratings",
         lead=html.escape(
             f"{manifest.n_users:,} users and {manifest.n_movies:,} movies, {manifest.first_date} "
@@ -211,6 +228,8 @@ def _write_page(
         runtime=runtime.replace("</script", "<\\/script"),
         script=(_ASSETS / "page.js").read_text(encoding="utf-8"),
     )
+    # A path may hold bytes that are no text.
+    return filled.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _contents(sections: Sequence[Section]) -> str:
