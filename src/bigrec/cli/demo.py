@@ -41,7 +41,9 @@ def demo(
     require_extra("train", "tensorflow")
     require_extra("report", "altair")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is no empty folder", hint="name a folder that does not exist yet")
+        raise DataError(
+            f"{folder} is no empty folder", hint="name a folder that does not exist yet"
+        )
     raw, store, runs = folder / "raw", folder / "store", folder / "runs"
     at_store = ["--store", str(store)]
     at_both = [*at_store, "--runs", str(runs)]

@@ -67,7 +67,9 @@ class ModelOptions:
             value, kind = getattr(self, spec.name), types[spec.name]
             values = spec.metadata.get("values")
             if values and value not in values:
-                raise SettingsError.unknown_name(f"value of {spec.name}", str(value), values)
+                raise SettingsError.unknown_name(
+                    f"value of {spec.name}", str(value)[:_SHOWN_DIGITS], values
+                )
             if not _is_of(kind, value):
                 raise SettingsError(f"expected {spec.name} as {kind.__name__}, found {value!r}")
             if kind in _LARGEST:
@@ -172,7 +174,8 @@ def override(options: Options, settings: Mapping[str, str]) -> Options:
         try:
             values[name] = _parse(kind, text)
         except ValueError:
-            raise SettingsError(f"expected {name} as {kind.__name__}, found {text!r}") from None
+            shown = text[:_SHOWN_DIGITS]
+            raise SettingsError(f"expected {name} as {kind.__name__}, found {shown!r}") from None
     return dataclasses.replace(options, **values)
 
 

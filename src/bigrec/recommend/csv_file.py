@@ -32,11 +32,12 @@ _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?
 class CsvFile:
     """A csv file that has been read, with the columns that its first line names."""
 
-    def __init__(self, path: Path, expected: str) -> None:
+    def __init__(self, path: Path, what: str, expected: str) -> None:
         """Read a file and its first line.
 
         Args:
             path: the file; characters that patterns are made of stand for themselves.
+            what: its rows are, in a word for messages.
             expected: the columns in words, for messages.
 
         Raises:
@@ -50,7 +51,8 @@ class CsvFile:
         """The columns' names, in the order of the file."""
         if not any(self.columns):
             raise DataError(
-                f"{path}, line 1: found no text, expected the columns {expected}",
+                f"{path} cannot be read as {what}: found no text in line 1, expected the columns "
+                f"{expected}",
                 hint="the first line names the columns, each other line is a row",
             )
         twice = [name for name in self.columns if self.columns.count(name) > 1]

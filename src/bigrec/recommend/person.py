@@ -48,7 +48,7 @@ def read_person(path: Path, movies: Movies, spec: BatchSpec) -> PersonRatings:
         DataError: the file is missing or is no such file, a rating is off the scale, a title fits
             several movies, a movie is rated twice, or no movie is of the split.
     """
-    file = CsvFile(path, f"{MOVIE_ID} or {_TITLE}, and {RATING}")
+    file = CsvFile(path, "ratings", f"{MOVIE_ID} or {_TITLE}, and {RATING}")
     movie_at, rating_at = file.place(MOVIE_ID, _TITLE), file.place(RATING)
     column = file.columns[movie_at]
     low, high = spec.min_rating, spec.max_rating
@@ -56,12 +56,16 @@ def read_person(path: Path, movies: Movies, spec: BatchSpec) -> PersonRatings:
     left_out = []
     for line, cells in file.rows():
         text, rating = cells[movie_at], parse_decimal(cells[rating_at])
-        if rating is None or not low <= rating <= high:
-            raise file.wrong(line, cells[rating_at], f"a {RATING} from {low:g} to {high:g}")
         movie_id = parse_whole(text) if column == MOVIE_ID else None
-        if not text.strip() or (column == MOVIE_ID and movie_id is None):
-            kind = "a whole number as movie_id" if column == MOVIE_ID else "a title"
-            raise file.wrong(line, text, kind)
+        if not text.strip() or rating is None or not low <= rating <= high:
+            shown = cells[rating_at] if rating is None and cells[rating_at].strip() else rating
+            raise DataError(
+                f"{path}, line {line}: found {text!r} rated {shown}, expected a {column}, and a "
+                f"rating as a number from {low:g} to {high:g}",
+                hint="correct or remove that line",
+            )
+        if column == MOVIE_ID and movie_id is None:
+            raise file.wrong(line, text, "a movie_id, a whole number")
         try:
             place = movies.find(text) if movie_id is None else movies.find_id(movie_id)
         except DataError as error:

@@ -68,7 +68,7 @@ def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
         DataError: the file is missing, lacks a column or a value, holds something that is no id or
             date, or has no row.
     """
-    file = CsvFile(path, f"{USER_ID} and {MOVIE_ID}, and perhaps {DATE}")
+    file = CsvFile(path, "pairs", f"{USER_ID} and {MOVIE_ID}, and perhaps {DATE}")
     user_at, movie_at = file.place(USER_ID), file.place(MOVIE_ID)
     date_at = file.place(DATE) if with_dates and DATE in file.columns else None
     users, movies, days = array("q"), array("q"), array("i")
