@@ -135,3 +135,60 @@ def test_qualifying_is_written_as_the_prize_took_it(
         assert float(ours) == pytest.approx(scores["score"][place], abs=2e-4)
         place += 1
     assert place == len(scores)
+
+
+# Runs without bigrec: what each kind of ids gives, or how it is refused.
+CALLER = """
+import json, sys
+import numpy as np, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+user, movie = json.loads(sys.argv[2])
+calls = {
+    "int64": (tf.constant(user, tf.int64), tf.constant(movie, tf.int64)),
+    "int32": (tf.constant(user, tf.int32), tf.constant(movie, tf.int32)),
+    "mixed": (tf.constant(user, tf.int32), tf.constant(movie, tf.int64)),
+    "mixed otherwise": (tf.constant(user, tf.int64), tf.constant(movie, tf.int32)),
+    "lists": (user, movie),
+    "arrays": (np.array(user), np.array(movie)),
+    "small arrays": (np.array(user, np.int32), np.array(movie, np.int32)),
+    "no lists": ([], []),
+    "no tensors": (tf.zeros(0, tf.int64), tf.zeros(0, tf.int32)),
+    "scalars": (user[0], movie[0]),
+    "two axes": ([user], [movie]),
+    "text": (["a"], ["b"]),
+    "floats": ([1.5], [2.5]),
+    "one for two": (user[:1], movie[:2]),
+    "no movie": (user,),
+}
+told = {}
+for name, ids in calls.items():
+    try:
+        told[name] = {key: value.numpy().tolist() for key, value in model(*ids).items()}
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        told[name] = str(error)
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize("run", ["mf", "ar"])
+def test_saved_models_take_ids_of_any_whole_type_and_refuse_what_is_none(
+    run: str, flags: list[str], store_small: Path, tmp_path: Path
+) -> None:
+    users = pl.read_parquet(store_small / "users.parquet")["user_id"].to_list()[:3]
+    movies = pl.read_parquet(store_small / "movies.parquet")["movie_id"].to_list()[:3]
+    assert main(["export", run, "--output", str(tmp_path / "m"), *flags]) == 0
+    environment = {**os.environ, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    answer = subprocess.run(
+        [sys.executable, "-c", CALLER, str(tmp_path / "m"), json.dumps([users, movies])],
+        check=True, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    told = json.loads(answer.stdout)
+    for kind in ("int32", "mixed", "mixed otherwise", "lists", "arrays", "small arrays"):
+        assert told[kind] == told["int64"], kind
+    assert len(told["int64"]["score"]) == 3
+    for kind in ("no lists", "no tensors"):
+        assert told[kind] == {"score": [], "is_fallback": []}
+    for kind in ("scalars", "two axes", "text", "floats"):
+        assert "TensorSpec(shape=(None,), dtype=tf.int64, name='user_id')" in told[kind], kind
+    assert "must be equal, but are 1 and 2" in told["one for two"]
+    assert "movie_id" in told["no movie"]

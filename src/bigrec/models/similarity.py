@@ -9,6 +9,7 @@ import numpy as np
 
 from bigrec.features import UserRows
 from bigrec.models.bias import Biases
+from bigrec.models.scoring import check_finite
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +40,12 @@ class VectorSimilarity:
     """Cosines of the vectors that a model has of its movies."""
 
     def __init__(self, vectors: Array) -> None:
-        """Take the vectors: (n_movies, size) float32."""
+        """Take the vectors: (n_movies, size) float32.
+
+        Raises:
+            RunError: one of their values is no finite number.
+        """
+        check_finite(vectors)
         self._vectors = unit_rows(vectors.astype(np.float64))
 
     def compare(self, movie: int) -> Array:

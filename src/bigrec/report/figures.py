@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,8 +23,28 @@ Row = Mapping[str, Any]
 
 _ROWS: Final = "rows"
 _CURSOR: Final = "cursor"
+_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 HEIGHT: Final = 260
 """Of a chart's plot, in pixels; its width is that of the page."""
+
+
+def without_controls(text: str) -> str:
+    """Text of data with a sign in the place of what XML, and so SVG, cannot hold.
+
+    Titles and paths may hold any bytes; a control character in a drawing ends the program that
+    draws.
+    """
+    return _NOT_IN_XML.sub("\ufffd", text)
+
+
+def _without_controls(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_controls(value)
+    if isinstance(value, Mapping):
+        return {name: _without_controls(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_controls(inner) for inner in value]
+    return value
 
 
 @dataclass(frozen=True)
@@ -50,7 +71,10 @@ class Figure:
         """The Vega-Lite specification of an interactive chart as wide as its container."""
         spec: dict[str, Any] = self.chart.properties(width="container").to_dict()
         datasets = spec.get("datasets", {}) | {_ROWS: list(self.rows)}
-        return spec | {"datasets": datasets, "config": CHART_CONFIG}
+        drawn: dict[str, Any] = _without_controls(
+            spec | {"datasets": datasets, "config": CHART_CONFIG}
+        )
+        return drawn
 
     def still_spec(self, width: int) -> dict[str, Any]:
         """The Vega-Lite specification of a picture.

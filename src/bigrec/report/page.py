@@ -23,7 +23,7 @@ from bigrec.errors import SettingsError, SplitError, system_errors
 from bigrec.evaluate.compare import sort_out
 from bigrec.query.session import open_session
 from bigrec.report import render
-from bigrec.report.figures import Block, Figure, Lists, Section, Table
+from bigrec.report.figures import Block, Figure, Lists, Section, Table, without_controls
 from bigrec.report.split_section import describe_split
 from bigrec.report.store_section import describe_store
 from bigrec.report.theme import css_variables
@@ -212,9 +212,9 @@ def _write_page(
 ) -> str:
     drawn = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
     manifest = catalog.manifest
-    filled = Template((_ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
+    return Template((_ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
         title=f"{manifest.n_ratings:,} ratings",
-        lead=html.escape(
+        lead=_escape(
             f"{manifest.n_users:,} users and {manifest.n_movies:,} movies, {manifest.first_date} "
             f"to {manifest.last_date}. Point at a figure for its numbers; click a legend to single "
             "one line out."
@@ -228,13 +228,16 @@ def _write_page(
         runtime=runtime.replace("</script", "<\\/script"),
         script=(_ASSETS / "page.js").read_text(encoding="utf-8"),
     )
-    # A path may hold bytes that are no text.
-    return filled.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _escape(text: str) -> str:
+    """Text of data as text of the page."""
+    return html.escape(without_controls(text))
 
 
 def _contents(sections: Sequence[Section]) -> str:
     def entry(anchor: str, title: str, inner: str = "") -> str:
-        return f'<li><a href="#{anchor}">{html.escape(title)}</a>{inner}</li>\n'
+        return f'<li><a href="#{anchor}">{_escape(title)}</a>{inner}</li>\n'
 
     entries = ""
     for section in sections:
@@ -245,19 +248,19 @@ def _contents(sections: Sequence[Section]) -> str:
 
 def _anchor(block: Block) -> str:
     if isinstance(block, Figure):
-        return html.escape(block.name)
+        return _escape(block.name)
     return "table-" + "-".join(re.findall(r"\w+", block.title.lower()))
 
 
 def _section(section: Section) -> str:
     numbers = "".join(
-        f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(value)}</dd></div>"
+        f"<div><dt>{_escape(label)}</dt><dd>{_escape(value)}</dd></div>"
         for label, value in section.numbers.items()
     )
     blocks = "".join(map(_block, section.blocks))
     return (
-        f'<section id="{section.name}">\n<h2>{html.escape(section.title)}</h2>\n'
-        f"<p>{html.escape(section.text)}</p>\n"
+        f'<section id="{section.name}">\n<h2>{_escape(section.title)}</h2>\n'
+        f"<p>{_escape(section.text)}</p>\n"
         + (f'<dl class="numbers">{numbers}</dl>\n' if numbers else "")
         + f"{blocks}</section>\n"
     )
@@ -276,14 +279,14 @@ def _figure(figure: Figure) -> str:
         "logarithmic</label>"
         for axis in figure.log_axes
     )
-    command = f"<p><code>{html.escape(figure.command)}</code></p>" if figure.command else ""
+    command = f"<p><code>{_escape(figure.command)}</code></p>" if figure.command else ""
     return (
         f'<figure id="{name}">\n'
-        f'<div class="head"><h3>{html.escape(figure.title)}</h3>{switches}</div>\n'
+        f'<div class="head"><h3>{_escape(figure.title)}</h3>{switches}</div>\n'
         f'<div class="chart" data-figure="{name}" role="img" '
-        f'aria-label="{html.escape(figure.alt)}"><div class="plot"></div></div>\n'
+        f'aria-label="{_escape(figure.alt)}"><div class="plot"></div></div>\n'
         f"<noscript>{render.svg_image(figure)}</noscript>\n"
-        f"<figcaption><p>{html.escape(figure.caption)}</p>{command}</figcaption>\n</figure>\n"
+        f"<figcaption><p>{_escape(figure.caption)}</p>{command}</figcaption>\n</figure>\n"
     )
 
 
@@ -292,7 +295,7 @@ def _table(table: Table) -> str:
 
     def cells(tag: str, texts: Iterable[str]) -> str:
         return "".join(
-            f'<{tag} class="{"number" if number_format else "text"}">{html.escape(text)}</{tag}>'
+            f'<{tag} class="{"number" if number_format else "text"}">{_escape(text)}</{tag}>'
             for text, number_format in zip(texts, formats, strict=True)
         )
 
@@ -306,10 +309,10 @@ def _table(table: Table) -> str:
 
     rows = "".join(row(number, values) for number, values in enumerate(table.rows))
     return (
-        f'<figure id="{_anchor(table)}">\n<h3>{html.escape(table.title)}</h3>\n'
+        f'<figure id="{_anchor(table)}">\n<h3>{_escape(table.title)}</h3>\n'
         f'<div class="scroll"><table><thead><tr>{cells("th", table.columns)}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>\n"
-        f"<figcaption><p>{html.escape(table.caption)}</p></figcaption>\n</figure>\n"
+        f"<figcaption><p>{_escape(table.caption)}</p></figcaption>\n</figure>\n"
     )
 
 
@@ -317,15 +320,15 @@ def _lists(lists: Lists) -> str:
     columns = ""
     for place, (heading, entries) in enumerate(lists.lists.items()):
         items = "".join(
-            f"<li><span>{html.escape(text)}</span> <b>{html.escape(number)}</b></li>"
+            f"<li><span>{_escape(text)}</span> <b>{_escape(number)}</b></li>"
             for text, number in entries
         )
         kind = "own" if lists.first_is_own and not place else "made"
-        columns += f'<div class="{kind}"><h4>{html.escape(heading)}</h4><ol>{items}</ol></div>\n'
+        columns += f'<div class="{kind}"><h4>{_escape(heading)}</h4><ol>{items}</ol></div>\n'
     return (
-        f'<figure id="{_anchor(lists)}">\n<h3>{html.escape(lists.title)}</h3>\n'
+        f'<figure id="{_anchor(lists)}">\n<h3>{_escape(lists.title)}</h3>\n'
         f'<div class="lists">{columns}</div>\n'
-        f"<figcaption><p>{html.escape(lists.caption)}</p></figcaption>\n</figure>\n"
+        f"<figcaption><p>{_escape(lists.caption)}</p></figcaption>\n</figure>\n"
     )
 
 
@@ -353,10 +356,10 @@ def _foot(
         "bigrec": __version__,
     }
     listed = "".join(
-        f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
+        f"<dt>{_escape(name)}</dt><dd><code>{_escape(value)}</code></dd>"
         for name, value in facts.items()
     )
-    commands = html.escape("\n".join(lines))
+    commands = _escape("\n".join(lines))
     return (
         f"<p>These commands make this page again:</p>\n<pre>{commands}</pre>\n"
         "<p>Two stores with the same rows have the same fingerprint, wherever they were made:</p>\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from tests.property.test_ranking import naive_metrics
 from tests.table_scorer import TableScorer
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.errors import RunError
+from bigrec.errors import RunError, SettingsError
 from bigrec.evaluate import ranking
 from bigrec.evaluate.ranking import USER_METRICS, RankingSummary, measure_lists
 from bigrec.features import BatchSpec, UserRows
+from bigrec.models.ranking import top_movies
 
 Array = np.ndarray[Any, Any]
 
@@ -115,3 +117,66 @@ def test_a_sample_of_users_is_measured_on_request(case: Case) -> None:
 def test_a_threshold_that_nobody_reaches_is_refused(case: Case) -> None:
     with pytest.raises(RunError, match="no user of the test side has a rating"):
         measure_lists("run", case.scorer, case.data, relevant=5.5)
+
+
+@pytest.mark.parametrize("top", [N_MOVIES, N_MOVIES + 1, 3_000_000, 10**20])
+def test_lists_end_with_the_movies_and_take_no_more_memory(case: Case, top: int) -> None:
+    summary = measure_lists("run", case.scorer, case.data, top=top)
+    assert summary.top == N_MOVIES
+    assert summary == measure_lists("run", case.scorer, case.data, top=N_MOVIES)
+
+
+@pytest.mark.parametrize("top", [0, -1, 1.5, math.nan, "3", None, True])
+def test_what_is_no_length_is_refused(case: Case, top: Any) -> None:
+    with pytest.raises(SettingsError, match="expected a list of at least 1 movie"):
+        measure_lists("run", case.scorer, case.data, top=top)
+
+
+@pytest.mark.parametrize("relevant", [math.nan, math.inf, -1, "4", None])
+def test_stars_that_are_none_are_refused(case: Case, relevant: Any) -> None:
+    with pytest.raises(SettingsError, match="expected the stars of a relevant rating"):
+        measure_lists("run", case.scorer, case.data, relevant=relevant)
+
+
+@pytest.mark.parametrize("n_users", [0, -1, 1.5, math.nan])
+def test_numbers_of_users_that_are_none_are_refused(case: Case, n_users: Any) -> None:
+    with pytest.raises(SettingsError, match="expected at least 1 user"):
+        measure_lists("run", case.scorer, case.data, n_users=n_users)
+
+
+def test_the_hint_names_stars_that_somebody_gave(case: Case) -> None:
+    case.data.__dict__["test"] = rows_of(np.minimum(case.test, 2))
+    for relevant, scale in (
+        (4.0, "the highest rating of the test side is 2"),
+        (9.0, "from 1 to 5"),
+    ):
+        with pytest.raises(RunError) as caught:
+            measure_lists("run", case.scorer, case.data, relevant=relevant)
+        assert scale in caught.value.hint
+        assert "--relevant 2 or less" in caught.value.hint
+
+
+def test_a_test_side_of_strangers_has_no_lists(case: Case) -> None:
+    alone = np.zeros_like(case.test)
+    alone[3, :5] = 4  # the user without a train rating
+    case.data.__dict__["test"] = rows_of(alone)
+    summary = measure_lists("run", case.scorer, case.data, top=K)
+    assert (summary.n_users, summary.n_cold, summary.rows) == (0, 1, ())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_nowhere_silent(case: Case, value: float) -> None:
+    user, movie = np.argwhere(case.train > 0)[0]
+    case.table[user, movie] = value
+    users = np.array([user])
+    for use in (
+        lambda: case.scorer.score_pairs(users, np.array([movie])),
+        lambda: case.scorer.errors_on(rows_of(np.ones_like(case.train))),
+        lambda: measure_lists("run", case.scorer, case.data),
+        lambda: top_movies(
+            case.scorer.score_users(users), rows_of(np.zeros((1, N_MOVIES))),
+            case.scorer.biases.movie_count, K,
+        ),
+    ):  # fmt: skip
+        with pytest.raises(RunError, match="are no finite numbers"):
+            use()

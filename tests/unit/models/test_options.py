@@ -43,9 +43,10 @@ def test_no_setting_takes_what_is_no_number_of_sense(model: str, name: str) -> N
 
 @pytest.mark.parametrize(("model", "name"), SETTINGS)
 def test_a_setting_of_another_type_is_no_type_error(model: str, name: str) -> None:
-    for value in (None, "1", [1], {}, b"1", 1 + 0j):
+    others: tuple[Any, ...] = (None, "1", [1], {}, b"1", 1 + 0j)
+    for value in others:
         with pytest.raises(SettingsError, match=name):
-            dataclasses.replace(MODELS[model].presets["tuned"], **{name: value})  # type: ignore[arg-type]
+            dataclasses.replace(MODELS[model].presets["tuned"], **{name: value})
 
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 10**20, 1.0, float("nan"), "1", None, True])

@@ -177,7 +177,7 @@ def test_a_name_is_no_pattern(read: Any, tmp_path: Path) -> None:
     for name in ("p1.csv", "pax.csv"):
         (tmp_path / name).write_text("user_id,movie_id,rating\n1,3,1\n1,7,1\n1,9,1\n")
     for name in ("p[1].csv", "p*x.csv", "p?.csv", "p q's.csv", "{p1}.csv", "~.csv", "%20.csv"):
-        refuses(lambda name=name: read(tmp_path / name), name, "is missing")  # type: ignore[misc]
+        refuses(lambda name=name: read(tmp_path / name), name, "is missing")
         (tmp_path / name).write_text("user_id,movie_id,rating\n8,3,4\n")
         found = read(tmp_path / name)
         assert len(found if isinstance(found, pl.DataFrame) else found.rating) == 1

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bigrec.errors import RunError, SplitError
 from bigrec.models.blend import Blend, BlendWeights
+from bigrec.models.scoring import Scorer
 from bigrec.train.blend import fit_blend
 from tests.table_scorer import TableScorer
 from tests.unit.models.test_cosine_knn import make_rows
@@ -73,3 +75,42 @@ def test_whole_users_and_pairs_agree(fitted: tuple[Blend, tuple[Array, Array, Ar
 def test_weights_come_back_from_json(fitted: tuple[Blend, tuple[Array, Array, Array]]) -> None:
     weights = fitted[0].weights
     assert BlendWeights.from_json(json.loads(json.dumps(dataclasses.asdict(weights)))) == weights
+
+
+def few(n_pairs: int, *, equal: bool = False) -> tuple[dict[str, Scorer], Array, Array, Array]:
+    """A scorer, and so many pairs of a known user and movie beside two of strangers."""
+    rows, spec = make_rows(4, n_users=40, n_movies=15, density=0.4)
+    table = np.random.default_rng(0).normal(3, 1, (40, 15)).astype(np.float32)
+    scorer = TableScorer(np.full_like(table, 3.5) if equal else table, rows, spec)
+    user = np.array([*range(n_pairs), -1, -1], np.int32)
+    movie = np.array([*(np.arange(n_pairs) % 15), 0, 1], np.int32)
+    rating = np.full(len(user), 4.0, np.float32) if equal else table[user, movie]
+    return {"one": scorer}, user, movie, rating
+
+
+@pytest.mark.parametrize("n_pairs", [0, 1])
+def test_a_blend_of_too_few_warm_pairs_is_refused_in_words(n_pairs: int) -> None:
+    with pytest.raises(SplitError) as caught:
+        fit_blend(*few(n_pairs))
+    assert f"at least 2, found {n_pairs} of {n_pairs + 2}" in caught.value.message
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(("n_pairs", "equal"), [(2, False), (3, False), (2, True), (30, True)])
+def test_few_pairs_and_equal_scores_give_finite_weights(n_pairs: int, equal: bool) -> None:
+    scorers, user, movie, rating = few(n_pairs, equal=equal)
+    weights = fit_blend(scorers, user, movie, rating)
+    assert weights.n_fitted == n_pairs
+    scorer = scorers["one"]
+    blend = Blend((scorer,), weights, scorer.rows, scorer.spec, scorer.biases)
+    assert np.isfinite(blend.score_users(np.arange(40))).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_component_whose_scores_are_no_numbers_is_refused(value: float) -> None:
+    scorers, user, movie, rating = few(9)
+    scorer = scorers["one"]
+    assert isinstance(scorer, TableScorer)
+    scorer.table[4, 4] = value
+    with pytest.raises(RunError, match="are no finite numbers"):
+        fit_blend(scorers, user, movie, rating)
