@@ -188,14 +188,21 @@ def test_endings_are_taken_in_any_case(name: str, tmp_path: Path) -> None:
     assert (tmp_path / name).read_bytes() == (tmp_path / name.lower()).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["", ".", "x", "x.tsv", "x.csv.gz", ".csv", "x.", "none/x.csv"])
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("", 2), (".", 2), ("none/x.csv", 2), ("x", 3), ("x.tsv", 3), ("x.csv.gz", 3), (".csv", 3)],
+)
 def test_an_output_that_cannot_be_is_told_before_the_work(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     output = str(tmp_path / name) if "/" in name else name
-    for argv in (["predict", "mf", "--probe"], ["recommend", "mf", "--all"]):
-        monkeypatch.setattr("bigrec.runs.open_run", lambda *_: pytest.fail("it has begun"))
-        assert main([*argv, "--output", output]) == 2
+    monkeypatch.setattr("bigrec.runs.open_run", lambda *_: pytest.fail("it has begun"))
+    for argv, ending in (
+        (["predict", "mf", "--probe"], ".csv"),
+        (["recommend", "mf", "--all"], ""),
+    ):
+        named = output if ending else output.replace("none/x.csv", "none/x.parquet")
+        assert main([*argv, "--output", named]) == code
         assert "expected" in (told := capsys.readouterr().err) or "cannot be written" in told
 
 

@@ -38,7 +38,7 @@ def top_movies(scores: Array, seen: UserRows, popularity: Array, k: int) -> Arra
         scores: (n_users, n_movies) float; left as it is.
         seen: rows of the same users in the same order, whose movies are left out.
         popularity: (n_movies,) int, train ratings of each movie.
-        k: length of a list, at least 1; cut to the number of movies.
+        k: length of a list, at least 1 (see `list_length`).
 
     Returns:
         (n_users, k) int32 movie indices, best first; -1 after the last candidate of a user.
@@ -47,7 +47,6 @@ def top_movies(scores: Array, seen: UserRows, popularity: Array, k: int) -> Arra
         RunError: a score is no finite number.
     """
     n_users, n_movies = scores.shape
-    k = list_length(k, n_movies)
     check_finite(scores)
     allowed = np.where(popularity > 0, scores, -np.inf)  # (n_users, n_movies)
     allowed[np.repeat(np.arange(n_users), seen.lengths()), seen.movie_index] = -np.inf

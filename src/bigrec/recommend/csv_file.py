@@ -25,6 +25,7 @@ _MAGIC: Final = {
     b"\xfe\xff": "text in UTF-16",
 }
 """What a file is that begins with these bytes."""
+_SHOWN_LENGTH: Final = 60
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -46,7 +47,7 @@ class CsvFile:
         self.path = path
         self._text = _read_text(path, expected)
         self._rows = self._parse()
-        line, names = next(self._rows, (1, []))
+        _, names = next(self._rows, (1, []))
         self.columns = [name.strip() for name in names]
         """The columns' names, in the order of the file."""
         if not any(self.columns):
@@ -57,7 +58,7 @@ class CsvFile:
             )
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:
-            raise self.wrong(line, ",".join(self.columns), f"the column {twice[0]!r} once")
+            raise self._wrong_header(f"the column {twice[0]!r} once")
         self._expected = expected
 
     def place(self, *names: str) -> int:
@@ -69,7 +70,7 @@ class CsvFile:
         for name in names:
             if name in self.columns:
                 return self.columns.index(name)
-        raise self.wrong(1, ",".join(self.columns), f"the columns {self._expected}")
+        raise self._wrong_header(f"the columns {self._expected}")
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Every row: its line, from 1, and a value for each column; to be read once.
@@ -91,8 +92,15 @@ class CsvFile:
 
     def wrong(self, line: int, found: str, expected: str) -> RawFormatError:
         """The error for what stands in a line."""
-        hint = "correct or remove that line" if line > 1 else "the first line names the columns"
+        hint = "correct or remove that line"
         return RawFormatError(self.path, line, found, expected, hint=hint)
+
+    def _wrong_header(self, expected: str) -> DataError:
+        found = ",".join(self.columns)[:_SHOWN_LENGTH]
+        return DataError(
+            f"{self.path}, line 1: found the header {found!r}, expected {expected}",
+            hint="the first line names the columns, separated by commas",
+        )
 
     def _parse(self) -> Iterator[tuple[int, list[str]]]:
         # Universal line ends, and no others: str.splitlines would cut at form feeds in titles.

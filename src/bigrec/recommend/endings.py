@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bigrec.errors import SettingsError
+from bigrec.errors import DataError, SettingsError
 
 
 def check_ending(output: Path, *endings: str) -> str:
@@ -15,15 +15,18 @@ def check_ending(output: Path, *endings: str) -> str:
         endings: those that it may have, each with its dot.
 
     Raises:
-        SettingsError: it has another, or none.
+        SettingsError: it names no file.
+        DataError: it has another ending, or none.
     """
+    if not output.name:
+        raise SettingsError("expected the name of a file to write, found none")
     found = output.suffix.lower()
     if found not in endings:
         expected = (
             endings[0] if len(endings) == 1 else f"{', '.join(endings[:-1])} or {endings[-1]}"
         )
-        raise SettingsError(
-            f"expected a file that ends in {expected}, found {str(output)!r}",
+        raise DataError(
+            f"{output} ends in {output.suffix!r}, expected {expected}",
             hint="the ending decides the form",
         )
     return found

@@ -1,7 +1,7 @@
 """Runs for use elsewhere: a SavedModel from raw ids to scores, or the bare Keras model.
 
 saved-model   OUTPUT/                  for tf.saved_model.load or TensorFlow Serving; needs
-TensorFlow only
+TensorFlow only. Called with user ids and movie ids (see bigrec.models.serving.save_served)
 keras         OUTPUT/model.keras       takes indices; its layers need bigrec to be loaded
 OUTPUT/user_ids.npy      (n_users,) int32, the id of each user_index
 OUTPUT/movie_ids.npy     (n_movies,) int32, the id of each movie_index

@@ -120,7 +120,8 @@ def predict_pairs(
         output: ends in .csv, .parquet or .txt; see the module.
 
     Raises:
-        SettingsError: the output has another ending.
+        SettingsError: the output names no file.
+        DataError: it has another ending.
         RunError: the model gives scores that are no numbers.
     """
     check_ending(output, *ENDINGS)
@@ -143,7 +144,8 @@ def predict_probe(
         output: as in `predict_pairs`; None writes no file.
 
     Raises:
-        SettingsError: the output has another ending.
+        SettingsError: the output names no file.
+        DataError: it has another ending.
         RunError: the model gives scores that are no numbers.
     """
     if output is not None:

@@ -85,7 +85,8 @@ def write_top_lists(
         progress: told of finished users.
 
     Raises:
-        SettingsError: the output has another ending, or `top` is no length.
+        SettingsError: the output names no file, or `top` is no length.
+        DataError: it has another ending.
         RunError: the model gives scores that are no numbers.
     """
     check_ending(output, ".parquet")

@@ -36,6 +36,7 @@ from bigrec.store.seal import enclosing_folder
 from bigrec.version import __version__
 
 _FILES_SHOWN: Final = 8
+_MARKED_BYTES: Final = 1024
 _RUN_COMMANDS: Final = ("train", "blend", "report")
 _ASSETS: Final = resources.files("bigrec.report") / "assets"
 
@@ -188,9 +189,8 @@ def _check_figures(folder: Path) -> None:
 def _is_marked(drawing: Path) -> bool:
     if not drawing.is_file():
         return False
-    mark = render.FIGURE_MARK.encode()
     with drawing.open("rb") as file:
-        return file.read(len(mark)) == mark
+        return render.FIGURE_MARK.encode() in file.read(_MARKED_BYTES)
 
 
 def _write_files(figures: Sequence[Figure], folder: Path) -> None:

@@ -37,8 +37,9 @@ def svg_image(figure: Figure) -> str:
 
 
 def svg_file(figure: Figure) -> str:
-    """A figure as an SVG file, which begins with FIGURE_MARK."""
-    return f"{FIGURE_MARK}\n{paint(svg_image(figure))}"
+    """A figure as an SVG file, with FIGURE_MARK at its beginning."""
+    head, rest = paint(svg_image(figure)).split(">", 1)
+    return f"{head}>{FIGURE_MARK}{rest}"
 
 
 def png_file(svg: str) -> bytes:

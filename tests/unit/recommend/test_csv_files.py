@@ -70,10 +70,22 @@ BAD_PAIRS: dict[str, tuple[bytes, str]] = {
     "other digits": ("user_id,movie_id\n٣,2\n".encode(), "line 2: found '٣', expected a whole"),
     "a huge number": (b"user_id,movie_id\n1" + 30 * b"0" + b",2\n", "line 2: found '1000"),
     "a very long one": (b"user_id,movie_id\n" + 5000 * b"9" + b",2\n", "line 2: found '9999"),
-    "no header": (b"8,2\n9,3\n", "line 1: found '8,2', expected the columns user_id and movie_id"),
-    "one column": (b"user_id\n8\n", "line 1: found 'user_id', expected the columns user_id and"),
-    "semicolons": (b"user_id;movie_id\n8;2\n", "line 1: found 'user_id;movie_id', expected the"),
-    "a column twice": (b"user_id,movie_id,user_id\n8,2,9\n", "line 1: found 'user_id,movie_id,"),
+    "no header": (
+        b"8,2\n9,3\n",
+        "line 1: found the header '8,2', expected the columns user_id and movie_id",
+    ),
+    "one column": (
+        b"user_id\n8\n",
+        "line 1: found the header 'user_id', expected the columns user_id and",
+    ),
+    "semicolons": (
+        b"user_id;movie_id\n8;2\n",
+        "line 1: found the header 'user_id;movie_id', expected the",
+    ),
+    "a column twice": (
+        b"user_id,movie_id,user_id\n8,2,9\n",
+        "line 1: found the header 'user_id,movie_id,",
+    ),
     "nothing": (
         b"",
         "cannot be read as pairs: found no text in line 1, expected the columns user_id",
