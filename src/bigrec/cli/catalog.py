@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, StoreOption
+from bigrec.cli.options import JsonOption, StoreOption, check_result
 from bigrec.settings import resolve_settings
 
 
@@ -24,6 +24,7 @@ def catalog(
     from bigrec.query.catalog_file import write_catalog
 
     settings = resolve_settings(store=store)
+    check_result(output, settings.store)
     views = write_catalog(settings.store, output, overwrite=overwrite)
     n_bytes = output.stat().st_size
     if as_json:

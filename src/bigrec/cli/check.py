@@ -70,10 +70,10 @@ def _check_store(settings: Settings) -> list[CheckResult]:
     from bigrec.splits.views import split_view_queries
     from bigrec.store.layout import StoreLayout, split_names
     from bigrec.store.manifest import read_manifest
-    from bigrec.store.seal import SEAL, Kind
+    from bigrec.store.seal import Kind, mark_kind
 
     layout = StoreLayout(settings.store)
-    if not (layout.root / SEAL).exists():
+    if mark_kind(layout.root) != Kind.STORE.label:
         read_manifest(layout)  # says what is there instead
     results = [check_files(layout.root, Kind.STORE, "")]
     if not results[0].passed:  # rows of damaged files prove nothing

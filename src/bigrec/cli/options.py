@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bigrec.errors import ResourceError
+from bigrec.errors import ResourceError, SettingsError
 
 StoreOption = Annotated[
     Path | None,
@@ -35,6 +35,29 @@ RunArgument = Annotated[str, typer.Argument(help="Name of the run.")]
 TopOption = Annotated[int, typer.Option("--top", min=1, help="Length of a list.")]
 ReplaceRunOption = Annotated[bool, typer.Option("--overwrite", help="Replace a run of that name.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
+
+
+def check_result(output: Path, store: Path, *inputs: Path | None) -> None:
+    """Refuse a path for a result before any work is done.
+
+    Args:
+        output: the file to write.
+        store: the store that the command is about; none of its raw files is replaced.
+        inputs: what the command reads beside it.
+
+    Raises:
+        SettingsError: the path cannot be written, or what is there has to stay.
+        StoreError: there is no store.
+    """
+    from bigrec.store.layout import StoreLayout
+    from bigrec.store.manifest import read_manifest
+    from bigrec.store.publish import check_output
+
+    check_output(output, inputs=[path for path in inputs if path is not None])
+    if read_manifest(StoreLayout(store)).is_source(output):
+        raise SettingsError(
+            f"{output} is a raw file that {store} was made from", hint="write to another file"
+        )
 
 
 def require_extra(extra: str, module: str) -> None:

@@ -16,11 +16,11 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
+    check_result,
 )
 from bigrec.errors import SettingsError
 from bigrec.recommend.endings import check_ending
 from bigrec.settings import resolve_settings
-from bigrec.store.publish import check_output
 
 
 def predict(
@@ -56,10 +56,10 @@ def predict(
     from bigrec.models.scoring import FALLBACK
     from bigrec.recommend.predict import ENDINGS, predict_pairs, predict_probe, read_pairs
 
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if output is not None:
         check_ending(output, *ENDINGS)
-        check_output(output, inputs=[pairs] if pairs is not None else [])
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+        check_result(output, settings.store, pairs)
     opened = open_trained(settings, run)
     given = None if pairs is None else read_pairs(pairs, with_dates=opened.run.needs_days)
     recommender = opened.load_recommender()

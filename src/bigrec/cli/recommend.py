@@ -18,12 +18,12 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     TopOption,
+    check_result,
 )
 from bigrec.errors import SettingsError
 from bigrec.recommend.endings import check_ending
 from bigrec.resources import Budget, format_bytes
 from bigrec.settings import resolve_settings
-from bigrec.store.publish import check_output
 
 if TYPE_CHECKING:
     from bigrec.recommend.explain import Reason
@@ -71,10 +71,10 @@ def recommend(
         raise SettingsError("--all and --output FILE go together")
     if everybody and explain:
         raise SettingsError("--explain is for one person, not for --all")
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if output is not None:
         check_ending(output, ".parquet")
-        check_output(output)
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+        check_result(output, settings.store)
     opened = open_trained(settings, run)
     note_long_lists(top, opened.data)
     if output is not None:

@@ -14,6 +14,7 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
+    check_result,
     load_tensorflow,
     require_extra,
 )
@@ -53,6 +54,7 @@ def report(
 
     check_outputs(output, figures)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+    check_result(output, settings.store)
     if any(map(_loads_keras, sort_out(list_runs(settings.runs))[0])):
         load_tensorflow()
     with console.progress_bars() as progress:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
+from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption, check_result
 from bigrec.errors import SettingsError
 from bigrec.settings import resolve_settings
 
@@ -68,6 +68,8 @@ def sql(
     question = _read_question(query, file, name)
     parameters = question.bind(_split_parameters(param or []))
     settings = resolve_settings(store=store, memory=memory, threads=threads)
+    if output is not None:
+        check_result(output, settings.store, file)
     if question.needs_split and split is None:
         raise SettingsError(f"{question.name} asks about a split", hint="choose one with --split")
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from bigrec.errors import StoreError
 from bigrec.schema import SCHEMA_VERSION
 from bigrec.store.layout import StoreLayout
-from bigrec.store.seal import Kind, damaged, open_sealed, read_object, require_text_path
+from bigrec.store.seal import (
+    Kind,
+    damaged,
+    enclosing_folder,
+    mark_kind,
+    open_sealed,
+    read_object,
+    require_text_path,
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,18 @@ class Manifest:
         """Mean of all ratings, in stars."""
         return self.rating_sum / self.n_ratings
 
+    def is_source(self, path: Path) -> bool:
+        """Whether a file is one that the store was made from, by its name, size and time."""
+        path = Path(os.path.realpath(path))
+        if not path.is_file():
+            return False
+        status = path.stat()
+        return any(
+            Path(file.name).name == path.name
+            and (file.size, file.mtime_ns) == (status.st_size, status.st_mtime_ns)
+            for file in self.source_files
+        )
+
     @property
     def fingerprint(self) -> str:
         """Identity of the ratings: equal for two stores exactly when they hold the same rows."""
@@ -80,6 +101,24 @@ class Manifest:
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
+def _where_else(root: Path) -> str:
+    """What to do where there is no store: a store nearby is what was meant."""
+    if outer := enclosing_folder(root / "inside"):
+        folder = next(
+            (up for up in outer[0].parents if mark_kind(up) == Kind.STORE.label), outer[0]
+        )
+        return f"did you mean --store {folder}? that is the {mark_kind(folder)} around it"
+    if root.is_dir():
+        below = [path for path in sorted(root.iterdir()) if mark_kind(path) == Kind.STORE.label]
+        if below:
+            return f"did you mean --store {below[0]}?"
+        if any(root.iterdir()):
+            return "that folder holds something else; choose another path with --store"
+    elif os.path.lexists(root):
+        return "that is no folder; choose another path with --store"
+    return f"make one with: bigrec ingest RAW --store {root}"
+
+
 def read_manifest(layout: StoreLayout) -> Manifest:
     """Read the manifest of a store, which is verified as far as that is done at opening.
 
@@ -88,12 +127,13 @@ def read_manifest(layout: StoreLayout) -> Manifest:
     """
     require_text_path(layout.root)
     try:
+        if mark_kind(layout.root) not in (None, Kind.STORE.label):
+            raise FileNotFoundError
         open_sealed(layout.root, Kind.STORE)
         fields = read_object(layout.manifest, Kind.STORE)
     except FileNotFoundError:
         raise StoreError(
-            f"there is no store at {layout.root}",
-            hint=f"make one with: bigrec ingest RAW --store {layout.root}",
+            f"there is no store at {layout.root}", hint=_where_else(layout.root)
         ) from None
     if fields.get("schema_version") != SCHEMA_VERSION:
         raise StoreError(

@@ -204,7 +204,7 @@ def require_replaceable(target: Path, kind: Kind | None) -> None:
     foreign = [target] if mark_kind(target) is None else list(_foreign(target))
     if not any(target.iterdir()) or (kind and mark_kind(target) == kind.label and not foreign):
         return
-    what = f"a {kind.label} made by bigrec" if kind else "an empty folder"
+    what = f"bigrec's own ({kind.label})" if kind else "an empty folder"
     named = ", ".join(str(path) for path in foreign[:3])
     if foreign and foreign != [target]:
         raise SettingsError(
