@@ -85,21 +85,9 @@ CALLS_OF: Final = {
 """Of options that need another company."""
 
 _KNOWN: Final[dict[str, str]] = {
-    **{
-        f"{command} --memory": "a size beyond 64 bits, or of 5,000 digits"
-        for command in (
-            "synth", "ingest", "info", "check", "sql", "shell", "train", "blend", "evaluate",
-            "compare", "recommend", "similar", "predict", "export", "report", "split create",
-        )
-    },
-    **{
-        f"{command} --threads": "a number of threads beyond 64 bits"
-        for command in ("check", "sql", "shell", "report")
-    },
     "sql query": "bytes that are no text",
     "sql --limit": "a limit beyond 64 bits",
-    "catalog --output": "a name of bytes that are no text",
-}  # fmt: skip
+}
 """Parameters that a fault elsewhere is known of, and the fault; to be emptied."""
 
 
