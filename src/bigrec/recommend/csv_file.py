@@ -16,15 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from bigrec.errors import DataError, RawFormatError
+from bigrec.magic import HEAD_BYTES, TEXT, UNKNOWN, kind_of
 
-_MAGIC: Final = {
-    b"PAR1": "a Parquet file",
-    b"\x1f\x8b": "a gzip file",
-    b"PK\x03\x04": "a zip file or a spreadsheet",
-    b"\xff\xfe": "text in UTF-16",
-    b"\xfe\xff": "text in UTF-16",
-}
-"""What a file is that begins with these bytes."""
 _SHOWN_LENGTH: Final = 60
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -131,9 +124,9 @@ def parse_decimal(text: str) -> float | None:
 
 def _read_text(path: Path, expected: str) -> str:
     try:
-        kind = path.stat().st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
-            what = "a folder" if stat.S_ISDIR(kind) else "no file"
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            what = "a folder" if stat.S_ISDIR(mode) else "no file"
             raise DataError(f"{path} is {what}, expected a csv file with the columns {expected}")
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -141,12 +134,12 @@ def _read_text(path: Path, expected: str) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path} cannot be read: {reason}") from error
-    for magic, what in _MAGIC.items():
-        if data.startswith(magic):
-            raise DataError(
-                f"{path} is {what}, expected a csv file with the columns {expected}",
-                hint="save it as csv in UTF-8",
-            )
+    kind = kind_of(data[:HEAD_BYTES])
+    if kind not in {TEXT, UNKNOWN}:  # of what else is no text, the line is named
+        raise DataError(
+            f"{path} is {kind}, expected a csv file with the columns {expected}",
+            hint="save it as csv in UTF-8",
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -102,10 +102,10 @@ BAD_PAIRS: dict[str, tuple[bytes, str]] = {
         b"user_id,movie_id\r\n8,2\r\nM\xfcller,2\r\n",
         "line 3: found 'Mü', expected text in",
     ),
-    "utf-16": ("user_id,movie_id\n8,2\n".encode("utf-16"), "is text in UTF-16"),
+    "utf-16": ("user_id,movie_id\n8,2\n".encode("utf-16"), "is UTF-16 text"),
     "Parquet": (b"PAR1....PAR1", "is a Parquet file"),
     "gzip": (b"\x1f\x8b\x08\x00rest", "is a gzip file"),
-    "zip": (b"PK\x03\x04rest", "is a zip file or a spreadsheet"),
+    "zip": (b"PK\x03\x04rest", "is a zip archive"),
     "a zero byte": (b"user_id,movie_id\n8\x00,2\n", "line 2: found '8\\x00', expected a whole"),
     "a date that is none": (
         b"user_id,movie_id,date\n8,2,2005-02-30\n",
