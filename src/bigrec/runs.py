@@ -40,7 +40,7 @@ from bigrec.models.similarity import (
     RatingSimilarity,
     VectorSimilarity,
 )
-from bigrec.splits.array_file import check_below, open_array
+from bigrec.splits.array_file import check_indices, open_array
 from bigrec.store.layout import run_folders
 from bigrec.store.seal import SEAL, Kind, Seal, damaged, open_sealed, read_object
 
@@ -190,9 +190,10 @@ class RunDirectory:
             lists = self._arrays(neighbours.NeighbourLists)
             rule = neighbours.NeighbourRule.of(self.config["options"])
             by_item = self.config["options"]["basis"] == "item"
-            check_below(
-                lists.neighbour_index.ravel() + 1,  # -1 stands for none
-                1 + (data.spec.n_movies if by_item else data.spec.n_users),
+            check_indices(
+                lists.neighbour_index,
+                -1,
+                data.spec.n_movies if by_item else data.spec.n_users,
                 self.folder / "representation" / f"{NEIGHBOUR_INDEX}.npy",
                 Kind.RUN,
             )

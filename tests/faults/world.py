@@ -39,7 +39,8 @@ JOBS = (
     Job("ingest", ("ingest", "raw2", "--store", "other", "--overwrite"), "other"),
     Job("ingest a new store", ("ingest", "raw2", "--store", "new"), "new"),
     Job("split", ("split", "create", "t", "--seed", "4"), "store/splits/t"),
-    Job("materialize", ("split", "create", "u", "--seed", "5", "--materialize"), "store/splits/u"),
+    Job("materialize", ("split", "create", "u", "--seed", "5", "--materialize"),
+        "store/splits/u/shards"),
     Job("train knn", ("train", "cosine-knn", "--split", "s", "--run", "k2", "--overwrite"),
         "runs/k2"),
     Job("train mf", ("train", "matrix-factorization", "--split", "s", "--run", "mf2", "--epochs",
@@ -117,10 +118,7 @@ class World:
             if not any((up / ".bigrec-checkpoint.npz").exists() for up in (path, *path.parents))
             and "checkpoint" not in path.name
         ]
-        return sorted(
-            str(path)
-            for path in [*hidden, *(p for p in self.scratch.iterdir() if "autograph" not in p.name)]
-        )
+        return sorted(str(path) for path in [*hidden, *self.scratch.iterdir()])
 
     def state(self, target: str) -> str:
         """A digest of what is at a path: its files, less what differs from run to run."""

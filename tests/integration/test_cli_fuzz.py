@@ -84,12 +84,6 @@ CALLS_OF: Final = {
 }
 """Of options that need another company."""
 
-_KNOWN: Final[dict[str, str]] = {
-    "sql query": "bytes that are no text",
-    "sql --limit": "a limit beyond 64 bits",
-}
-"""Parameters that a fault elsewhere is known of, and the fault; to be emptied."""
-
 
 def parameters() -> Iterator[tuple[str, Any]]:
     """Every parameter by its words: `command --option`, `command argument`."""
@@ -173,15 +167,11 @@ def _no_process(*_: Any, **__: Any) -> subprocess.CompletedProcess[str]:
 
 def test_every_command_has_a_call_that_is_tried() -> None:
     assert {key.rpartition(" ")[0] for key in PARAMETERS} == set(CALLS)
-    assert set(CALLS_OF) | set(_KNOWN) <= set(PARAMETERS)
+    assert set(CALLS_OF) <= set(PARAMETERS)
 
 
 @pytest.mark.parametrize("key", PARAMETERS)
-def test_no_value_of_a_parameter_is_too_much(
-    key: str, home: Path, request: pytest.FixtureRequest
-) -> None:
-    if key in _KNOWN:
-        request.applymarker(pytest.mark.xfail(strict=False, reason=_KNOWN[key]))
+def test_no_value_of_a_parameter_is_too_much(key: str, home: Path) -> None:
     faults = []
     for argv in command_lines(key):
         try:

@@ -148,7 +148,7 @@ def test_a_date_that_is_none_is_refused(
     (tmp_path / "pairs.csv").write_text(f"user_id,movie_id,date\n1,1,{date}\n")
     given = ["--pairs", str(tmp_path / "pairs.csv"), "--output", str(tmp_path / "x.csv")]
     assert main(["predict", "autorec-days", *given, *places(home)]) != 0
-    assert "date (YYYY-MM-DD)" in " ".join(capsys.readouterr().err.split())
+    assert "expected YYYY-MM-DD as date" in " ".join(capsys.readouterr().err.split())
     assert main(["predict", "autorec", *given, *places(home)]) == 0  # needs none
 
 

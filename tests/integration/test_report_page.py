@@ -268,7 +268,7 @@ def test_figures_are_written_as_svg_and_png(home: Path, tmp_path: Path, capsys: 
     argv += ["--store", str(home / "store"), "--runs", str(tmp_path / "none"), "--split", "s"]
     assert main([*argv, "--json"]) == 0
     summary: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert set(summary) == {"output", "n_figures", "seconds", "n_bytes"}
+    assert set(summary) == {"output", "n_figures", "seconds", "n_bytes", "left_out"}
     svgs = sorted((tmp_path / "f").glob("*.svg"))
     pngs = sorted((tmp_path / "f").glob("*.png"))
     assert len(svgs) == len(pngs) == summary["n_figures"] == DATA_FIGURES + 2

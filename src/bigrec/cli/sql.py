@@ -38,7 +38,9 @@ def sql(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=0, help="At most so many rows; a table shows 40 by itself."),
+        typer.Option(
+            "--limit", min=0, max=2**62, help="At most so many rows; a table shows 40 by itself."
+        ),
     ] = None,
     split: Annotated[
         str | None,

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.splits.array_file import check_below, open_array
+from bigrec.splits.array_file import check_indices, open_array
 from bigrec.splits.shards import are_current
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
@@ -109,8 +109,8 @@ class TrainingData:
         if self.has_days:
             days = open_array(self._days / f"{side}.npy", np.uint16, n_rows, Kind.DAYS)
         movie_index = self._array(f"{side}/movie_index.npy", np.int32, n_rows)
-        check_below(
-            movie_index, self.spec.n_movies, self.folder / side / "movie_index.npy", Kind.SHARDS
+        check_indices(
+            movie_index, 0, self.spec.n_movies, self.folder / side / "movie_index.npy", Kind.SHARDS
         )
         return UserRows(
             indptr,

@@ -167,6 +167,10 @@ class Session:
             QueryError: the statement is refused, the engine does not understand it, or it takes
                 longer than the session's timeout.
         """
+        try:
+            query.encode()
+        except UnicodeEncodeError as error:
+            raise QueryError("the query has bytes that are no UTF-8") from error
         statements, rest = split_statements(query)
         if len(statements) == 1 and not rest:
             query = statements[0]  # without what follows its semicolon

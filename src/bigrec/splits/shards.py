@@ -13,7 +13,7 @@ from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
 from bigrec.store.locks import writer_lock
 from bigrec.store.publish import Draft, drafting
-from bigrec.store.seal import SEAL, Kind, open_sealed, read_object
+from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
 FORMAT_VERSION: Final = 4
 """Of the files that `materialize` writes."""
@@ -45,11 +45,13 @@ def are_current(folder: Path, kind: Kind, digest: str) -> bool:
     """Whether a folder holds the shards, or days, of this split, in the format of now.
 
     Raises:
-        StoreError: it is damaged.
+        StoreError: it is damaged, or holds something else.
     """
     try:
         open_sealed(folder, kind)
     except FileNotFoundError:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise damaged(kind, folder / SEAL, "it is missing") from None
         return False
     fields = read_object(folder / "manifest.json", kind)
     return bool(
