@@ -61,7 +61,8 @@ def resolve_settings(
     flags = {"store": store, "runs": runs, "memory": memory, "threads": threads}
 
     def value(key: str) -> object | None:
-        for found in (flags.get(key), environment.get(f"BIGREC_{key.upper()}"), config.get(key)):
+        variable = environment.get(f"BIGREC_{key.upper()}") or None  # an empty one is none
+        for found in (flags.get(key), variable, config.get(key)):
             if found is not None:
                 return found
         return DEFAULTS.get(key)

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from tests.sealing import seal_again
 
+from bigrec.cli.app import main
 from bigrec.query.checks import MAX_BAD_ROWS, CheckResult, check_store
 from bigrec.query.library import CHECKS, list_queries
 from bigrec.query.session import open_session
@@ -201,3 +202,25 @@ def test_many_bad_rows_are_cut_off_and_that_is_said(store_small: Path, tmp_path:
     result = run_checks(store)["values_in_range"]
     assert len(result.bad_rows) == MAX_BAD_ROWS
     assert result.more_rows
+
+
+@pytest.mark.parametrize("order", ["ratings", "ratings_by_user"])
+def test_a_deep_check_finds_rows_that_were_not_ingested(
+    store_small: Path, tmp_path: Path, order: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(store_small, store)
+    assert main(["check", "--deep", "--store", str(store)]) == 0
+    assert "rows_are_those_ingested" in capsys.readouterr().out
+    part = StoreLayout(store).parts(store / order)[0]
+    # Two ratings change places: no count, sum or order tells.
+    rows = pl.read_parquet(part)
+    ratings = rows["rating"].to_list()
+    other = next(n for n, rating in enumerate(ratings) if rating != ratings[0])
+    ratings[0], ratings[other] = ratings[other], ratings[0]
+    rows.with_columns(pl.Series("rating", ratings, pl.Float32)).write_parquet(part)
+    seal_again(store)
+    assert main(["check", "--deep", "--json", "--store", str(store)]) == 3
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    failed = {check["name"]: check["rows"] for check in checks if not check["passed"]}
+    assert [row["folder"] for row in failed["rows_are_those_ingested"]] == [order]

@@ -25,6 +25,10 @@ def check(
     only_runs: Annotated[
         bool, typer.Option("--runs", help="Check the files of all runs instead of the store.")
     ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Count the digest of all rows again, as the ingest did."),
+    ] = False,
     store: StoreOption = None,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
@@ -44,7 +48,7 @@ def check(
         _report(_check_runs(settings), RunError, "train a damaged run again", as_json=as_json)
         return
     hint = "a split can be removed and made again; a store, ingested with --overwrite"
-    _report(_check_store(settings), StoreError, hint, as_json=as_json)
+    _report(_check_store(settings, deep=deep), StoreError, hint, as_json=as_json)
 
 
 def _check_runs(settings: Settings) -> list[CheckResult]:
@@ -64,8 +68,8 @@ def _check_runs(settings: Settings) -> list[CheckResult]:
     return results
 
 
-def _check_store(settings: Settings) -> list[CheckResult]:
-    from bigrec.query.checks import check_files, check_store, unreadable_split
+def _check_store(settings: Settings, *, deep: bool) -> list[CheckResult]:
+    from bigrec.query.checks import check_files, check_rows, check_store, unreadable_split
     from bigrec.query.session import open_session
     from bigrec.splits.views import split_view_queries
     from bigrec.store.layout import StoreLayout, split_names
@@ -81,6 +85,16 @@ def _check_store(settings: Settings) -> list[CheckResult]:
     with console.progress_bars() as progress:
         with open_session(settings.store, budget=settings.budget) as session:
             results += check_store(session, progress=progress)
+        if deep:
+            from bigrec.ingest.deep_check import find_other_rows
+
+            results.append(
+                check_rows(
+                    lambda: find_other_rows(
+                        layout, read_manifest(layout), budget=settings.budget, progress=progress
+                    )
+                )
+            )
         for split in split_names(layout):
             folder = layout.split(split)
             results.append(check_files(folder, Kind.SPLIT, split))

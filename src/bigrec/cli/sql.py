@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,8 +109,8 @@ def _read_question(query: str | None, file: Path | None, name: str | None) -> Na
     if file is None:
         return parse_query(query or "")
     try:
-        if not file.is_file() and not file.is_fifo():
-            raise FileNotFoundError(errno.ENOENT, "it is no file")
+        if file.exists() and not file.is_file() and not file.is_fifo():
+            raise SettingsError(f"{file} is no file", hint="name a file with a query")
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error

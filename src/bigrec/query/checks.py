@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +94,24 @@ def check_files(folder: Path, kind: Kind, name: str) -> CheckResult:
         title="Every file is as it was written",
         columns=("file", "wrong"),
         bad_rows=tuple(found),
+        more_rows=False,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def check_rows(find_other_rows: Callable[[], list[tuple[str, str, str]]]) -> CheckResult:
+    """The check of the rows' digest, given what counts it again.
+
+    Args:
+        find_other_rows: gives the sort orders with other rows: folder, digest, expected digest.
+    """
+    start = time.perf_counter()
+    bad_rows = tuple(find_other_rows())
+    return CheckResult(
+        name="rows_are_those_ingested",
+        title="The digest of all rows is that of the raw files",
+        columns=("folder", "digest", "expected"),
+        bad_rows=bad_rows,
         more_rows=False,
         seconds=time.perf_counter() - start,
     )

@@ -59,7 +59,7 @@ def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         found = "none" if not statements else str(len(statements))
         raise QueryError(
             f"expected exactly one statement, found {found}",
-            hint="separate statements into commands of their own",
+            hint="separate statements into commands of their own" if statements else "",
         )
     try:
         kind = statements[0].type
