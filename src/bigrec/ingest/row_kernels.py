@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bigrec.compiled import compiled
+from bigrec.splitmix import GOLDEN, mix64
 
 _RADIX_BITS = 11
 _SMALL_GROUP = 32
@@ -75,14 +76,6 @@ def spread_movies(movies, starts, n_movies, movie_id):  # type: ignore[no-untype
 
 
 @compiled
-def _mix(value):  # type: ignore[no-untyped-def]
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit words."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@compiled
 def summarise_rows(  # type: ignore[no-untyped-def]
     primary, secondary, payload, movie_is_primary, ids, counts, sums, first_days, last_days
 ):  # fmt: skip
@@ -102,7 +95,6 @@ def summarise_rows(  # type: ignore[no-untyped-def]
     digest = np.uint64(0)
     current = -1
     one_before, two_before = np.int32(0), np.int32(0)
-    salt = np.uint64(0x9E3779B97F4A7C15)
     mixed = np.uint64(0)
     count = np.int32(0)
     total = np.int64(0)
@@ -120,7 +112,7 @@ def summarise_rows(  # type: ignore[no-untyped-def]
             count, total = np.int32(0), np.int64(0)
             first_day = last_day = day
             if movie_is_primary:
-                mixed = _mix(np.uint64(one) + salt)
+                mixed = mix64(np.uint64(one) + GOLDEN)
         elif two == two_before and duplicate < 0:
             duplicate = row
         one_before, two_before = one, two
@@ -128,9 +120,9 @@ def summarise_rows(  # type: ignore[no-untyped-def]
         total += half_stars
         first_day, last_day = min(first_day, day), max(last_day, day)
         if not movie_is_primary:
-            mixed = _mix(np.uint64(two) + salt)
+            mixed = mix64(np.uint64(two) + GOLDEN)
         user = two if movie_is_primary else one
-        digest += _mix(((np.uint64(user) << np.uint64(32)) | np.uint64(payload[row])) ^ mixed)
+        digest += mix64(((np.uint64(user) << np.uint64(32)) | np.uint64(payload[row])) ^ mixed)
     if current >= 0:
         counts[current], sums[current] = count, total
         first_days[current], last_days[current] = first_day, last_day

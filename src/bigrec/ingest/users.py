@@ -9,13 +9,13 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.ingest.rows import GroupStats
+from bigrec.splitmix import GOLDEN
 
 Array = np.ndarray[Any, Any]
 
 _FIRST_CAPACITY = 1 << 20  # so many slots that one region's rows do not overflow into others
 _REGION_BITS = 10
 _WAITING_ROWS = 1 << 12
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: it puts neighbours far apart
 _U16, _U32 = np.uint64(16), np.uint64(32)
 _MASK16, _MASK32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 
@@ -106,7 +106,7 @@ def _slot_shift(slots):  # type: ignore[no-untyped-def]
 def _slot_of(user, slots, shift):  # type: ignore[no-untyped-def]
     """The slot of a user (uint64), or the free one where it belongs."""
     mask = np.uint64(len(slots) - 1)
-    slot = (user * _GOLDEN) >> shift
+    slot = (user * GOLDEN) >> shift
     while slots[slot, 0] >> _U32 != user and slots[slot, 0] != 0:
         slot = (slot + np.uint64(1)) & mask
     return slot
@@ -150,7 +150,7 @@ def _add_rows(user_id, payload, row, waiting, n_waiting, slots, n_users):  # typ
     n_rows, most = len(user_id), waiting.shape[1]
     while row < n_rows:
         user = np.uint64(user_id[row])
-        region = (user * _GOLDEN) >> region_shift
+        region = (user * GOLDEN) >> region_shift
         place = n_waiting[region]
         waiting[region, np.uint64(place)] = (user << _U32) | np.uint64(payload[row])
         n_waiting[region] = place + 1

@@ -5,26 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from bigrec.compiled import compiled
+from bigrec.splitmix import GOLDEN, mix64
 from bigrec.splits.kernels import TEST, TRAIN, VALIDATION, half_stars_of, movie_of, stars_of
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_TWO = np.uint64(0x94D049BB133111EB)
 _HALF = np.uint64(32)
-
-
-@compiled
-def _mix(state):  # type: ignore[no-untyped-def]
-    # The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
-    state = (state ^ (state >> np.uint64(30))) * _MIX_ONE
-    state = (state ^ (state >> np.uint64(27))) * _MIX_TWO
-    return state ^ (state >> np.uint64(31))
 
 
 @compiled
 def _below(bound, state):  # type: ignore[no-untyped-def]
     """A number from 0 up to bound, exclusive, out of 64 random bits."""
-    return np.int64((_mix(state) >> _HALF) * np.uint64(bound) >> _HALF)
+    return np.int64((mix64(state) >> _HALF) * np.uint64(bound) >> _HALF)
 
 
 @compiled
@@ -55,7 +45,7 @@ def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-unt
     side_ends[:] = 0, n_train, n_train + n_validation, len(side)
     shard_ends[:] = 0
     train, validation, test = np.uint64(0), np.uint64(n_train), np.uint64(n_train + n_validation)
-    start = _mix(np.uint64(seed) + _GOLDEN)
+    start = mix64(np.uint64(seed) + GOLDEN)
     half_stars = 0
     for row in range(len(side)):
         is_train, is_validation = side[row] == TRAIN, side[row] == VALIDATION
@@ -66,7 +56,7 @@ def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-unt
         validation += np.uint64(is_validation)
         test += np.uint64(side[row] == TEST)
         half_stars += half_stars_of(pair[row]) * int(is_train)
-        bucket = _below(n_shards, start ^ (np.uint64(pair[row]) * _GOLDEN))
+        bucket = _below(n_shards, start ^ (np.uint64(pair[row]) * GOLDEN))
         bucket = bucket if is_train else n_shards
         buckets[row] = bucket
         shard_ends[np.uint64(bucket + 1)] += 1
@@ -86,9 +76,9 @@ def shuffle_pairs(pairs, seed, epoch, number):  # type: ignore[no-untyped-def]
 
     The order is a function of n, the seed, the epoch and the number of the shard.
     """
-    state = _mix(_mix(_mix(np.uint64(seed) + _GOLDEN) + np.uint64(epoch)) + np.uint64(number))
+    state = mix64(mix64(mix64(np.uint64(seed) + GOLDEN) + np.uint64(epoch)) + np.uint64(number))
     for last in range(len(pairs) - 1, 0, -1):
-        state += _GOLDEN
+        state += GOLDEN
         other = _below(last + 1, state)
         kept = pairs[last]
         pairs[last] = pairs[other]
