@@ -9,7 +9,7 @@ DEMO_RATINGS ?= 1000000
 TEST_PROCESSES ?= 2
 CAMPAIGN_MINUTES ?= 60
 
-.PHONY: demo test check format lint types layers wheel-smoke campaign bench clean
+.PHONY: demo test quick check format lint types layers wheel-smoke campaign bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,11 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+# The loop of a contributor: all but the tests that start TensorFlow, processes or commands.
+quick: $(VENV)/installed
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) -m "not (slow or memory or browser or gpu)"
 
 # All that CI runs; `make -j check` does it side by side.
 check: format lint types layers wheel-smoke test

@@ -29,8 +29,26 @@ def store_small(raw_small: Path) -> Path:
     return store
 
 
+MARKS = {
+    "memory": "memory",
+    "faults": "slow",
+    "integration": "slow",
+    "unit/datasets": "slow",
+    "unit/models": "slow",
+    "unit/report": "slow",
+    "unit/train": "slow",
+}
+"""The mark of all tests below a folder; see `make quick`."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where TensorFlow sees none."""
+    """Mark tests by their folders, and skip what needs a GPU where TensorFlow sees none."""
+    here = Path(__file__).parent
+    for item in items:
+        below = item.path.relative_to(here).as_posix()
+        for folder, mark in MARKS.items():
+            if below.startswith(f"{folder}/"):
+                item.add_marker(mark)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return

@@ -23,8 +23,6 @@ from tests.faults.campaign import (
 )
 from tests.faults.world import JOBS, World
 
-pytestmark = pytest.mark.slow
-
 PLAN: dict[Fault, int] = {
     kill: 12, kill_at_call: 6, damage: 20, fill_disk: 4, two_at_once: 3, set_clock_back: 1,
     smallest_budget: 2,

@@ -21,6 +21,7 @@ from tests.sealing import rewrite_json
 from bigrec.cli.app import main
 from bigrec.models.dnn import PRESETS as DNN_PRESETS
 from bigrec.models.registry import MODELS
+from bigrec.train.devices import list_gpus
 
 
 def test_synth_and_ingest_say_what_they_did(tmp_path: Path, capsys: Capture) -> None:
@@ -72,6 +73,13 @@ def test_train_reports_epochs_and_errors(home: Path, capsys: Capture) -> None:
     shutil.rmtree(home / "runs" / "json")
 
 
+@pytest.mark.skipif(bool(list_gpus()), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told(home: Path, capsys: Capture) -> None:
+    argv = ["train", "dnn", "--split", "s", "--device", "gpu", "--run", "g", *places(home)]
+    assert main(argv) == 5
+    assert "no GPU" in capsys.readouterr().err
+
+
 def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capture) -> None:
     at = places(home)
     for argv, code, words in (
@@ -80,7 +88,6 @@ def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capt
         (["train", "dnn", "--split", "x", *at], 3, "no split 'x'"),
         (["train", "dnn", "--split", "s", "--set", "epocs=3", *at], 2, "epochs"),
         (["train", "dnn", "--split", "s", "--set", "epochs", *at], 2, "KEY=VALUE"),
-        (["train", "dnn", "--split", "s", "--device", "gpu", "--run", "g", *at], 5, "no GPU"),
         (
             [
                 "train",
