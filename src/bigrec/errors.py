@@ -119,7 +119,7 @@ class RunError(BigrecError):
 def full_disk(path: Path) -> ResourceError:
     """The error for a disk without room."""
     return ResourceError(
-        f"the disk of {path.absolute()} is full",
+        f"the disk of {_absolute(path)} is full",
         hint="free some space or choose another folder; nothing was changed",
     )
 
@@ -145,7 +145,9 @@ def of_the_system(
         path: where; the path that the system named if None.
         kind: of the error, where it is no lack of a resource.
     """
-    where = Path(path or error.filename or ".").absolute()
+    if error.errno == errno.ENOENT and not _has_working_folder():
+        return kind("the folder that you are in is gone", hint="change into another")
+    where = _absolute(Path(path or error.filename or "."))
     if is_full_disk(error):
         return full_disk(where)
     if error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN):
@@ -177,6 +179,21 @@ def system_errors(path: Path, kind: type[BigrecError]) -> Iterator[None]:
         yield
     except OSError as error:
         raise of_the_system(error, path, kind) from error
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
+
+
+def _absolute(path: Path) -> Path:
+    """A path as it is shown; as it is where the working folder is gone."""
+    try:
+        return path.absolute()
+    except OSError:
+        return path
 
 
 def _choices(found: str, valid: Iterable[str]) -> str:

@@ -64,6 +64,24 @@ def test_a_closed_stdout_is_an_error_and_a_closed_stderr_is_none(ask: str, place
     assert len(done.stdout) > 100
 
 
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2> >(true)"])
+def test_words_that_stderr_does_not_take_change_no_exit_code(stderr: str, place: Path) -> None:
+    for ask, code in (
+        ("info --store nope", 3), ("nope", 2), ("sql 'SELEC 1'", 4), ("sql 'SELECT 1'", 0),
+        ("split list", 0), ("info --threads 0", 2),
+    ):  # fmt: skip
+        assert shell(f"$B {ask} {stderr}", place).returncode == code, ask
+
+
+def test_a_working_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    for ask in ("info", "split list", "synth x --ratings 1000", "check", "ingest raw"):
+        (tmp_path / "gone").mkdir()
+        done = shell(f"rmdir $PWD; $B {ask}", tmp_path / "gone")
+        assert done.returncode in (2, 3), done.stderr
+        assert b"Traceback" not in done.stderr
+        assert done.stderr.startswith(b"error: ")
+
+
 def test_with_all_streams_closed_files_are_whole(place: Path, tmp_path: Path) -> None:
     output = tmp_path / "r.csv"
     ask = f'$B sql "FROM ratings" --output {shlex.quote(str(output))} 0<&- 1>&- 2>&-'

@@ -17,9 +17,9 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from bigrec.errors import BigrecError, ResourceError
 from bigrec.resources import Progress, Silent
@@ -132,7 +132,8 @@ def print_usage_error(error: Exception) -> int:
     """Print what typer says of a wrong command line; return its exit code."""
     show, code = getattr(error, "show", None), getattr(error, "exit_code", 2)
     if show is not None:
-        show()
+        with suppress(OSError, SystemExit):  # of a stderr that takes nothing
+            show()
     return int(code)
 
 
@@ -193,6 +194,24 @@ def _telling_of_stdout() -> Iterator[None]:
         ) from error
 
 
+class _Stderr:
+    """stderr, of which nobody's work depends: words that it does not take are lost."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what waits."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
 class _Words(Silent):
     """Progress where there is no terminal: only what is said in words."""
 
@@ -228,7 +247,7 @@ def progress_bars(*, keep: bool = True) -> Iterator[Progress]:
 def _console_on_stderr(**options: Any) -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, **options)
+    return Console(file=cast(IO[str], _Stderr()), **options)
 
 
 def _format_cell(value: object, number_format: str = "") -> str:

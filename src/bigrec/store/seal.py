@@ -32,6 +32,7 @@ SEAL: Final = "bigrec.json"
 FORMAT_VERSION: Final = 1
 VERIFIED_BYTES: Final = 16 << 20
 """So much is read again when a folder is opened: a hundredth of a second."""
+_LONGEST_NAME: Final = 255  # bytes
 TEMPORARY: Final = ".bigrec-"
 """In the name of every lock and of everything unfinished."""
 
@@ -218,17 +219,22 @@ def require_replaceable(target: Path, kind: Kind | None) -> None:
 
 
 def require_text_path(path: Path) -> None:
-    """Refuse a path that is no text, which the engines of data cannot open.
+    """Refuse a path that is no text, which the engines of data cannot open, or of endless names.
 
     Raises:
-        SettingsError: it has bytes that are no UTF-8.
+        SettingsError: it has bytes that are no UTF-8, or a name that no file system takes.
     """
     try:
-        str(path.absolute()).encode()
+        longest = max((len(name.encode()) for name in path.parts), default=0)
     except UnicodeEncodeError as error:
         raise SettingsError(
             f"{path} has bytes in its name that are no UTF-8", hint="rename it, or choose another"
         ) from error
+    if longest > _LONGEST_NAME:
+        raise SettingsError(
+            f"{str(path)[:60]}… has a name of {longest} bytes, file systems take {_LONGEST_NAME}",
+            hint="choose a shorter name",
+        )
 
 
 def enclosing_folder(path: Path) -> tuple[Path, str] | None:

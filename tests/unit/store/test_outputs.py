@@ -88,8 +88,12 @@ def test_names_of_any_length_that_the_system_takes(tmp_path: Path) -> None:
     for name in ("x" * 255, "é" * 127):
         write(tmp_path / name)
         assert (tmp_path / name).read_text() == "new"
-    with pytest.raises(SettingsError, match="name"):
+    with pytest.raises(SettingsError, match="256 bytes"):
         write(tmp_path / ("x" * 256))
+    began = []
+    with pytest.raises(SettingsError, match="256 bytes"), publishing(tmp_path / ("x" * 256), None):
+        began.append("the work")
+    assert not began
 
 
 @pytest.mark.parametrize(
