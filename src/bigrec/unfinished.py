@@ -44,9 +44,10 @@ def _check_run_name(name: str) -> None:
     Raises:
         SettingsError: the name has other characters.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}", name):
         raise SettingsError(
-            f"{name!r} cannot name a run", hint="use letters, digits, '-', '_', '.'"
+            f"{name[:60]!r} cannot name a run",
+            hint="use at most 200 letters, digits, '-', '_', '.'",
         )
 
 
