@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +75,10 @@ class Campaign:
             assert code == 0, f"{reader}: {err}"
             self.known.answers[reader] = without_times(out)
 
+    def draw_job(self, dice: random.Random, jobs: Sequence[Job] = JOBS) -> Job:
+        """A job at random, one of four times the length half as often."""
+        return dice.choices(jobs, [self.known.seconds[job.name] ** -0.5 for job in jobs])[0]
+
     def count(self, *names: str) -> None:
         """Note something that was done or seen."""
         with self._lock:
@@ -124,6 +128,7 @@ class Campaign:
     def run(self, plan: Iterator[Fault], n_workers: int = 2) -> None:
         """Do what is planned, in worlds of their own."""
         lock = threading.Lock()
+        started = time.monotonic()
 
         def work(number: int) -> None:
             world = World(self._folder / f"world-{number}")
@@ -133,6 +138,8 @@ class Campaign:
                         turn, fault = next(turns)
                     except StopIteration:
                         return
+                if turn and turn % 200 == 0:
+                    print(self.line((time.monotonic() - started) / 60), file=sys.stderr, flush=True)
                 world.copy_from(self.origin)
                 try:
                     fault(self, world, random.Random(f"{self.seed}-{turn}"))
@@ -152,7 +159,7 @@ _MADE_ONCE = ("synth",)  # refuses a folder that is there
 
 def kill(campaign: Campaign, world: World, dice: random.Random) -> None:
     """SIGKILL at a random moment, half of them near the end, where files appear."""
-    job = dice.choice(JOBS)
+    job = campaign.draw_job(dice)
     before = world.state(job.target)
     share = dice.uniform(0, 1.1) if dice.random() < 0.5 else dice.uniform(0.8, 1.1)
     with world.start(job.arguments) as child:
@@ -169,7 +176,7 @@ def kill(campaign: Campaign, world: World, dice: random.Random) -> None:
 
 def kill_at_call(campaign: Campaign, world: World, dice: random.Random) -> None:
     """SIGKILL at one of the operations on files by which results appear."""
-    job = dice.choice(JOBS)
+    job = campaign.draw_job(dice)
     before = world.state(job.target)
     when = dice.randint(1, 60)
     inject = f"inject={_DEADLY_CALLS}:signal=SIGKILL:when={when}"
@@ -223,7 +230,7 @@ def damage(campaign: Campaign, world: World, dice: random.Random) -> None:
 
 def fill_disk(campaign: Campaign, world: World, dice: random.Random) -> None:
     """A disk on which there is less room than the job needs."""
-    job = dice.choice(JOBS)
+    job = campaign.draw_job(dice)
     used = sum(path.stat().st_size for path in world.folder.rglob("*") if path.is_file())
     n_files = sum(1 for _ in world.folder.rglob("*"))
     room = (used + 4096 * n_files) // 1024 + dice.randint(0, 1500)
@@ -248,7 +255,7 @@ def fill_disk(campaign: Campaign, world: World, dice: random.Random) -> None:
 
 def two_at_once(campaign: Campaign, world: World, dice: random.Random) -> None:
     """Two of one job at once: one wins, the other wins as well or is told."""
-    job = dice.choice(JOBS)
+    job = campaign.draw_job(dice)
     children = [world.start(job.arguments)]
     time.sleep(dice.choice((0, 0, dice.uniform(0, campaign.known.seconds[job.name]))))
     children.append(world.start(job.arguments))
@@ -268,7 +275,7 @@ def two_at_once(campaign: Campaign, world: World, dice: random.Random) -> None:
 
 def set_clock_back(campaign: Campaign, world: World, dice: random.Random) -> None:
     """All files are from tomorrow."""
-    job = dice.choice(JOBS)
+    job = campaign.draw_job(dice)
     tomorrow = time.time() + 86_400
     for path in world.folder.rglob("*"):
         os.utime(path, (tomorrow, tomorrow))
@@ -281,7 +288,7 @@ def set_clock_back(campaign: Campaign, world: World, dice: random.Random) -> Non
 def smallest_budget(campaign: Campaign, world: World, dice: random.Random) -> None:
     """The smallest memory that is taken, and one thread: the same result, or a clear refusal."""
     taking = [job for job in JOBS if job.name not in ("catalog", "report")]
-    job = dice.choice(taking)
+    job = campaign.draw_job(dice, taking)
     before = world.state(job.target)
     memory = () if job.name == "synth" else ("--memory", "256MiB")
     code, _, err = world.run((*job.arguments, *memory, "--threads", "1"))
