@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ from bigrec.splits.sides import (
 )  # fmt: skip
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog, scan_file
-from bigrec.store.publish import publishing
+from bigrec.store.locks import writer_lock
+from bigrec.store.publish import drafting, made_parents
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 from bigrec.store.small_tables import arrow_column, write_table
 
@@ -213,9 +215,20 @@ def create_folds(
 def _create_all(
     catalog: Catalog, specs: dict[str, SplitSpec], budget: Budget, progress: Progress
 ) -> list[Split]:
-    """Create splits by name: each appears once all of them are written."""
+    """Create splits by name: each appears once all of them are written.
+
+    Another process that creates one of them is waited for; what it has made is not made again.
+    """
     existing = {name: _find_existing(catalog, name, spec) for name, spec in specs.items()}
     with ExitStack() as unpublished:
+        folder = Path(os.path.realpath(catalog.layout.splits))
+        if not all(existing.values()):
+            unpublished.enter_context(made_parents(folder))
+        for name in sorted(name for name, split in existing.items() if split is None):
+            unpublished.enter_context(
+                writer_lock(folder / name, wait=progress.note, error=SplitError)
+            )
+            existing[name] = _find_existing(catalog, name, specs[name])
         return [
             existing[name]
             or unpublished.enter_context(_creating(catalog, name, spec, budget, progress))
@@ -248,7 +261,7 @@ def _find_existing(catalog: Catalog, name: str, spec: SplitSpec) -> Split | None
 def _creating(
     catalog: Catalog, name: str, spec: SplitSpec, budget: Budget, progress: Progress
 ) -> Iterator[Split]:
-    """Count and write one split, which appears if the block ends well."""
+    """Count and write one split, whose lock is held; it appears if the block ends well."""
     started = time.perf_counter()
     found = _resolve(catalog, spec, budget, progress)
     by_user, by_movie = found.counts.by_user, found.counts.by_movie
@@ -284,7 +297,8 @@ def _creating(
         "counts": dataclasses.asdict(summary),
     }
     starts = start_columns(found.selection.rule.starts) if spec.method == "leave-last" else {}
-    with publishing(catalog.layout.split(name), Kind.SPLIT) as draft:
+    folder = Path(os.path.realpath(catalog.layout.splits)) / name
+    with drafting(folder, Kind.SPLIT) as draft:
         partial = draft.folder
         _write_ids(partial / "users.parquet", USER_ID, found.selection.users.ids, by_user, **starts)
         _write_ids(partial / "movies.parquet", MOVIE_ID, found.selection.movies.ids, by_movie)

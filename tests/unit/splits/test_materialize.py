@@ -21,7 +21,7 @@ from bigrec.splits.materialize import materialize_split
 from bigrec.splits.shards import FORMAT_VERSION
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split, create_split, open_split
-from bigrec.store.catalog import open_catalog
+from bigrec.store.catalog import Catalog, open_catalog
 from bigrec.store.seal import SEAL, Kind, read_seal
 
 
@@ -166,3 +166,24 @@ def test_a_split_of_other_ratings_is_refused(split: Split) -> None:
     rewrite_json(manifest, rows_digest="0" * 16)
     with pytest.raises(SplitError, match="other ratings"):
         open_split(open_catalog(split.catalog.layout.root), "s")
+
+
+def test_a_split_that_appears_meanwhile_is_not_made_again(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process creates and materializes it between the first look and the lock."""
+    spec = dataclasses.replace(split.spec, seed=11)
+    find_existing = splits._find_existing
+    looks: list[str] = []
+
+    def look(catalog: Catalog, name: str, wanted: SplitSpec) -> Split | None:
+        found = find_existing(catalog, name, wanted)
+        if not looks:
+            looks.append(name)
+            materialize_split(create_split(catalog, name, wanted))
+        return found
+
+    monkeypatch.setattr(splits, "_find_existing", look)
+    again = create_split(split.catalog, "late", spec)
+    assert (again.shards / "manifest.json").exists()
+    assert again.digest == open_split(split.catalog, "late").digest
