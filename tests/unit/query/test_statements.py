@@ -26,6 +26,13 @@ from bigrec.query.statements import split_statements
         (r"SELECT E'\';';", [r"SELECT E'\';'"], ""),
         ("SELECT 1 -- ;\n;", ["SELECT 1 -- ;"], ""),
         ("SELECT 1 /* ;\n */ AS x;", ["SELECT 1 /* ;\n */ AS x"], ""),
+        ("SELECT 1 /* ; /* ; */ ; */;", ["SELECT 1 /* ; /* ; */ ; */"], ""),
+        ("SELECT 1; /* ; /* ; */", ["SELECT 1"], " /* ; /* ; */"),
+        ("SELECT 1 --\r;", ["SELECT 1 --"], ""),
+        ("SELECT 1\r\n;\r\nSELECT 2;\r\n", ["SELECT 1", "SELECT 2"], ""),
+        ("SELECT a$b$;$;", ["SELECT a$b$", "$"], ""),
+        ("SELECT 'é;' ; SELECT '\udce9;é';", ["SELECT 'é;'", "SELECT '\udce9;é'"], ""),
+        ("SELECT 1 \0;", ["SELECT 1 \0"], ""),
         ("SELECT 'open;", [], "SELECT 'open;"),
         ('SELECT "open;', [], 'SELECT "open;'),
         ("SELECT 1; SELECT /* open;", ["SELECT 1"], " SELECT /* open;"),
@@ -38,7 +45,25 @@ def test_texts(text: str, statements: list[str], rest: str) -> None:
 
 
 PIECES = st.sampled_from(
-    ["SELECT 1", ";", " ", "\n", "';'", "''''", '";"', "-- ;\n", "/* ; */", "$$;$$", ", 2", " AS a"]
+    [
+        "SELECT 1",
+        ";",
+        " ",
+        "\n",
+        "';'",
+        "''''",
+        '";"',
+        "-- ;\n",
+        "/* ; */",
+        "$$;$$",
+        ", 2",
+        " AS a",
+        "\r",
+        "/* /* ; */ ; */",
+        "E'\\';'",
+        "a$b$",
+        "é",
+    ]
 )
 
 
