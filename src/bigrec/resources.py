@@ -86,8 +86,18 @@ class Budget:
 
     @property
     def spill_dir(self) -> Path:
-        """The folder for temporary files of the engines."""
-        return self.temp_dir or Path(tempfile.gettempdir())
+        """The folder for temporary files of the engines.
+
+        Raises:
+            ResourceError: none was named, and the system has none.
+        """
+        try:
+            return self.temp_dir or Path(tempfile.gettempdir())
+        except FileNotFoundError as error:
+            raise ResourceError(
+                "the system has no folder for temporary files",
+                hint="name one: BIGREC_TEMP_DIR, or temp_dir in bigrec.toml",
+            ) from error
 
 
 class Progress(Protocol):

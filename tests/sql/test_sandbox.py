@@ -6,6 +6,7 @@ canary; no file may appear anywhere, and the session must answer afterwards.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bigrec.errors import BigrecError
+from bigrec.query.guard import _ACTING_FUNCTIONS
 from bigrec.query.session import Session, open_session
 from bigrec.resources import Budget
 
@@ -67,6 +69,12 @@ WRITING = {
     "copy a query": "COPY (SELECT 1) TO '{folder}/out.csv'",
     "copy from database": "COPY FROM DATABASE memory TO other",
     "explain analyze copy": "EXPLAIN ANALYZE COPY users TO '{store}/out.parquet'",
+    "copy behind a comment that ends at a carriage return": "EXPLAIN --\rANALYZE WITH x AS "
+    "(COPY (SELECT 1 AS x) TO '{store}/out.csv') FROM\n(FROM x) SELECT 1",
+    "copy in a comment inside a comment": "EXPLAIN /* /* */ SELECT 1 -- */ ANALYZE "
+    "WITH x AS (COPY (SELECT 1) TO '{store}/out.csv') FROM x",
+    "copy behind the option analyze": "EXPLAIN (ANALYZE, FORMAT json) "
+    "COPY (SELECT 1) TO '{store}/out.csv'",
     "copy in a CTE": "WITH c AS (COPY users TO '{store}/out.csv') FROM c",
     "export": "EXPORT DATABASE '{folder}/exported'",
     "import": "IMPORT DATABASE '{folder}'",
@@ -125,6 +133,11 @@ SETTINGS = {
     "pragma table": "PRAGMA show_tables",
     "pragma functions": "FROM pragma_database_size()",
     "current_setting": "SELECT current_setting('secret_directory')",
+    "settings": "FROM duckdb_settings()",
+    "settings by a view": "FROM pg_catalog.pg_settings",
+    "settings by a quoted view": 'SELECT * FROM "PG_SETTINGS"',
+    "profiling settings": "FROM duckdb_profiling_settings()",
+    "pragma call": "CALL pragma_database_size()",
     "secrets": "FROM duckdb_secrets()",
     "which_secret": "FROM which_secret('s3://x', 's3')",
     "getenv": "SELECT getenv('CANARY_OF_BIGREC')",
@@ -136,6 +149,8 @@ SETTINGS = {
     "update extensions": "UPDATE EXTENSIONS",
     "extensions": "FROM duckdb_extensions()",
     "logs": "FROM duckdb_logs()",
+    "logs by a view": "SELECT * FROM main.duckdb_logs",
+    "parsed logs": "FROM duckdb_logs_parsed('QueryLog')",
     "temporary files": "FROM duckdb_temporary_files()",
     "prepare": "PREPARE p AS SELECT 1",
     "execute": "EXECUTE p",
@@ -153,6 +168,13 @@ SETTINGS = {
     "arrow_scan": "FROM arrow_scan(1, 2, 3)",
     "seq_scan": "FROM seq_scan('ratings')",
     "sleep_ms": "SELECT sleep_ms(100000)",
+    "sleep_ms by its schema": "SELECT system.main.sleep_ms(100000)",
+    "sleep_ms of a value": "SELECT (100000).SLEEP_MS()",
+    "sleep_ms in an order": "SELECT 1 ORDER BY sleep_ms(100000)",
+    "pg_sleep": "SELECT pg_sleep(100)",
+    "a plan of a text": "SELECT json_serialize_plan('SELECT * FROM read_text(''{canary}'')')",
+    "a NUL byte": "SELECT 1 \0",
+    "half a character": "SELECT '\udce9'",
     "nextval": "SELECT nextval('s')",
     "setseed": "SELECT setseed(0.5)",
     "show all settings by show": "SHOW ALL TABLES; SET threads = 1",
@@ -174,6 +196,9 @@ BOMBS = {
     "a long list": "SELECT len(range(100000000000))",
     "a list of all": "SELECT len(list(a.rating)) FROM ratings a, ratings b, range(100)",
     "deep nesting": "SELECT " + "(" * 5000 + "1" + ")" * 5000,
+    "text against text": "SELECT levenshtein(repeat('a', 60000), repeat('b', 60000))",
+    "a sort of a cross join": "SELECT a.rating FROM ratings a, ratings b ORDER BY "
+    "hash(a.user_id + b.user_id) LIMIT 1 OFFSET 300000000",
     "factorial": "SELECT factorial(100000)",
 }
 
@@ -230,6 +255,47 @@ def test_a_bomb_ends_and_the_session_lives(name: str, place: Path, session: Sess
     assert caught.value.exit_code in (3, 4, 5)
     assert files(place) == before
     assert session.run("SELECT count(*) FROM ratings").fetchall() == [(20_000,)]
+
+
+def test_every_function_with_side_effects_has_been_thought_of(session: Session) -> None:
+    harmless = {
+        "current_connection_id", "current_query", "current_query_id", "current_transaction_id",
+        "error", "gen_random_uuid", "random", "stats", "uuid", "uuidv4", "uuidv7", "vector_type",
+    }  # fmt: skip
+    found = session._connection.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE has_side_effects"
+    ).fetchall()
+    assert {name for (name,) in found} - harmless <= _ACTING_FUNCTIONS
+
+
+def test_no_macro_or_view_of_the_engine_leads_to_what_is_refused(session: Session) -> None:
+    # query_table reads a table or view by its name, as the histograms do with it.
+    refused = {
+        *_ACTING_FUNCTIONS - {"query_table"},
+        "duckdb_logs",
+        "duckdb_settings",
+        "duckdb_secrets",
+    }
+    calls = re.compile(rf"\b(?:{'|'.join(sorted(refused))})\(")
+    defined = session._connection.execute(
+        "SELECT function_name, macro_definition, function_type FROM duckdb_functions() "
+        "WHERE macro_definition IS NOT NULL UNION "
+        "SELECT view_name, sql, 'view' FROM duckdb_views() WHERE internal"
+    ).fetchall()
+    dangerous = {(name, kind) for name, text, kind in defined if calls.search(text)}
+    assert {name for name, _ in dangerous} == {
+        "pg_sleep", "duckdb_logs", "duckdb_logs_parsed", "pg_settings", "duckdb_profiling_settings",
+    }  # fmt: skip
+    for name, kind in dangerous:
+        query = f"SELECT {name}(1)" if kind == "macro" else f"FROM {name}"
+        query += "('a')" if kind == "table_macro" else ""
+        with pytest.raises(BigrecError, match="not allowed"):
+            session.run(query)
+
+
+def test_no_setting_tells_where_secrets_are(session: Session) -> None:
+    found = session.run("SELECT bin FROM histogram_values(pg_settings, setting, bin_count := 500)")
+    assert not [value for (value,) in found.fetchall() if str(Path.home()) in value]
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e10])

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import duckdb
 
-from bigrec.errors import QueryError, SettingsError, StoreError
+from bigrec.errors import QueryError, ResourceError, SettingsError, StoreError
 from bigrec.query.engine_errors import translate_error
 from bigrec.query.guard import require_reading
 from bigrec.query.library import as_number
@@ -32,6 +33,7 @@ from bigrec.resources import Budget
 from bigrec.scratch import scratch_folder
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest, read_manifest
+from bigrec.store.seal import SEAL
 from bigrec.store.sql_text import escape_pattern, quote_name, quote_text
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ _ACCOUNTED_SHARE: Final = 0.8  # of what the engine takes, when it sorts more th
 _MIN_ENGINE_BYTES: Final = 96 << 20
 
 _LONGEST_TIMEOUT: Final = 1_000_000_000
+_GRACE_SECONDS: Final = 2.0  # to stop; a function over one huge text does not listen
 _ENGINE_BUGS: Final = (RuntimeError, OverflowError, UnicodeError)
 """What the engine's Python side raises beside its own errors."""
 
@@ -148,25 +151,38 @@ class Session:
         connection: duckdb.DuckDBPyConnection,
         stack: ExitStack,
         timeout: float | None,
+        mark: _Mark,
     ) -> None:
         self.layout = layout
         self.manifest = manifest
         self._connection = connection
         self._stack = stack
         self._timeout = timeout
+        self._mark = mark
 
-    def run(self, query: str, parameters: Mapping[str, object] | None = None) -> QueryResult:
+    def run(
+        self,
+        query: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> QueryResult:
         """Bind one reading statement; rows are computed when the result is read.
 
         Args:
             query: SQL with parameters as `$name`.
             parameters: a value for each of them. Text that is `Untyped` is a number where the
                 query needs one, and text where it is compared with text.
+            timeout: seconds that the engine may work for it, reading included; those of the
+                session if None.
 
         Raises:
             QueryError: the statement is refused, the engine does not understand it, or it takes
-                longer than the session's timeout.
+                longer than its timeout.
+            StoreError: the store was replaced or removed since the session was opened.
+            SettingsError: the timeout is no time.
         """
+        _require_time(timeout)
         try:
             query.encode()
         except UnicodeEncodeError as error:
@@ -175,24 +191,26 @@ class Session:
         if len(statements) == 1 and not rest:
             query = statements[0]  # without what follows its semicolon
         # A connection of its own keeps one result readable while the next query runs.
-        engine = _Engine(self._connection.cursor(), self._timeout)
-        engine.call(lambda: require_reading(engine.connection, query))
+        seconds = self._timeout if timeout is None else timeout
+        engine = _Engine(self._connection.cursor(), seconds, self._mark)
+        checked = engine.call(lambda: require_reading(engine.connection, query))
         values = dict(parameters or {})
 
         def bind() -> duckdb.DuckDBPyRelation:
             try:
-                return engine.connection.sql(query, params=values)
+                return engine.connection.sql(checked, params=values)
             except duckdb.BinderException:
                 numbers = {name: as_number(value) for name, value in values.items()}
                 if numbers == values:
                     raise
-                return engine.connection.sql(query, params=numbers)
+                return engine.connection.sql(checked, params=numbers)
 
         return QueryResult(engine, engine.call(bind))
 
     def close(self) -> None:
         """Close the engine and remove what it spilled."""
-        self._connection.close()
+        with suppress(duckdb.Error):  # busy with what did not stop at the end of its time
+            self._connection.close()
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -227,29 +245,26 @@ def open_session(
     Raises:
         StoreError: there is no store, or it is damaged.
         SettingsError: the timeout is no time.
-        ResourceError: there is no folder to spill into.
+        ResourceError: the budget names a folder that cannot take what is spilled.
     """
-    if timeout is not None and not 0 < timeout < _LONGEST_TIMEOUT:
-        raise SettingsError(
-            f"expected a timeout of more than 0 and less than {_LONGEST_TIMEOUT:,} seconds, "
-            f"found {timeout}"
-        )
+    _require_time(timeout)
     layout = StoreLayout(Path(store_root))
+    mark = _Mark(layout.root)
     manifest = read_manifest(layout)
     queries = {**view_queries(layout, manifest), **(views or {})}
     stack = ExitStack()
-    # The engine may read its own spill folder, so it gets one that holds nothing else.
-    spill_dir = stack.enter_context(scratch_folder(Path(os.path.realpath(budget.spill_dir))))
+    spill_dir = _spill_folder(budget, stack)
     connection = duckdb.connect(
         ":memory:",
         config={
             "memory_limit": f"{_engine_bytes(budget)}B",
             "threads": budget.threads,
-            "temp_directory": str(spill_dir),
+            "temp_directory": spill_dir,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
             "allow_persistent_secrets": False,
+            "secret_directory": os.devnull,
             "python_enable_replacements": False,
         },
     )
@@ -276,7 +291,56 @@ def open_session(
             hint="ingest the raw files again with --overwrite",
         ) from error
     connection.execute("SET lock_configuration = true")
-    return Session(layout, manifest, connection, stack, timeout)
+    return Session(layout, manifest, connection, stack, timeout, mark)
+
+
+def _spill_folder(budget: Budget, stack: ExitStack) -> str:
+    """A folder for the engine alone, which may read all that is in it, until the stack closes.
+
+    One that was named has to serve. Where the system has none, nothing is spilled, so that queries
+    that need not are answered: a machine may be read-only as a whole.
+    """
+    try:
+        return str(stack.enter_context(scratch_folder(Path(os.path.realpath(budget.spill_dir)))))
+    except ResourceError:
+        if budget.temp_dir is not None:
+            raise
+        return ""
+
+
+def _require_time(timeout: float | None) -> None:
+    if timeout is not None and not 0 < timeout < _LONGEST_TIMEOUT:
+        raise SettingsError(
+            f"expected a timeout of more than 0 and less than {_LONGEST_TIMEOUT:,} seconds, "
+            f"found {timeout}"
+        )
+
+
+class _Mark:
+    """The mark of a store as it was, which tells whether another store has taken its place."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._was = self._look()
+
+    def require_same(self) -> None:
+        """Stop where the store is not the one that was opened.
+
+        Raises:
+            StoreError: it was replaced or removed.
+        """
+        if self._look() != self._was:
+            raise StoreError(
+                f"the store at {self._root} was replaced or removed while it was queried",
+                hint="open it again",
+            )
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            status = (self._root / SEAL).stat()
+        except OSError:
+            return ()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _links_out_of(root: Path) -> list[Path]:
@@ -293,52 +357,75 @@ def _engine_bytes(budget: Budget) -> int:
 class _Engine:
     """One connection for one query, and the time that is left for it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, timeout: float | None) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, timeout: float | None, mark: _Mark
+    ) -> None:
         self.connection = connection
         self._timeout = timeout
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._left = timeout
+        self._mark = mark
 
     def call(self, work: Callable[[], Result]) -> Result:
-        """Run work of the engine so that Ctrl-C and the deadline stop it.
+        """Run work of the engine so that Ctrl-C and the end of its time stop it.
 
         The work is done by a second thread, since Python cannot interrupt the one that is inside
         the engine; the first waits, and tells the engine to stop.
 
         Raises:
-            BigrecError: the engine's error as one of bigrec, or the time is over.
+            BigrecError: the engine's error as one of bigrec, the time is over, or the store is
+                another one by now.
         """
-        left = None if self._deadline is None else self._deadline - time.monotonic()
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(work)
-            try:
-                late = wait([future], timeout=None if left is None else max(left, 0)).not_done
-            except KeyboardInterrupt:
-                self._stop(future)
-                raise
-            if late:
-                self._stop(future)
-                raise QueryError(
-                    f"the query took longer than {self._timeout:g} seconds",
-                    hint="give it more with --timeout, or ask for less",
-                )
-            try:
-                return future.result()
-            except duckdb.Error as error:
-                raise translate_error(error, _view_columns(self.connection)) from error
-            except _ENGINE_BUGS as error:
-                raise QueryError(f"the engine failed: {error}") from error
+        begin = time.monotonic()
+        future = _in_thread(work)
+        try:
+            late = wait([future], timeout=self._left).not_done
+        except KeyboardInterrupt:
+            self._stop(future)
+            raise
+        if self._left is not None:
+            self._left = max(self._left - (time.monotonic() - begin), 0.0)
+        if late:
+            self._stop(future)
+            raise QueryError(
+                f"the query took longer than {self._timeout:g} seconds",
+                hint="give it more with --timeout, or ask for less",
+            )
+        self._mark.require_same()
+        try:
+            return future.result()
+        except duckdb.Error as error:
+            raise translate_error(error, _view_columns(self.connection)) from error
+        except _ENGINE_BUGS as error:
+            raise QueryError(f"the engine failed: {error}") from error
 
     def _stop(self, future: Future[Any]) -> None:
+        """Interrupt the engine until it ends, or leave it to itself where it does not listen."""
+        end = time.monotonic() + _GRACE_SECONDS
         # The engine forgets an interrupt that comes before its query has begun.
-        while wait([future], timeout=0.02).not_done:
+        while wait([future], timeout=0.02).not_done and time.monotonic() < end:
             self.connection.interrupt()
 
 
+def _in_thread(work: Callable[[], Result]) -> Future[Result]:
+    """Begin work in a thread that the end of the process does not wait for."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
 def _view_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    rows = connection.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-    ).fetchall()
     columns: dict[str, list[str]] = {}
-    for table, column in rows:
-        columns.setdefault(table, []).append(column)
+    with suppress(duckdb.Error):  # a connection that failed for good has no more to say
+        rows = connection.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+        ).fetchall()
+        for table, column in rows:
+            columns.setdefault(table, []).append(column)
     return columns

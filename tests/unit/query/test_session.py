@@ -237,7 +237,7 @@ class TestSafety:
         budget = Budget(memory_bytes=300 << 20, threads=1, temp_dir=tmp_path / "scratch")
         with open_session(store, budget=budget) as session:
             settings = dict(
-                session.run(
+                session._connection.execute(
                     "SELECT name, value FROM duckdb_settings() "
                     "WHERE name IN ('memory_limit', 'threads', 'temp_directory')"
                 ).fetchall()
