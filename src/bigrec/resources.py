@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from bigrec.errors import ResourceError, SettingsError
 
 _UNITS = {"": 1, "B": 1}
-for _power, _prefix in enumerate("KMGT", start=1):
+for _power, _prefix in enumerate("KMGTPE", start=1):
     _UNITS |= {f"{_prefix}B": 1000**_power, f"{_prefix}IB": 1024**_power, _prefix: 1024**_power}
 
 DEFAULT_MEMORY_BYTES = 1 << 30
@@ -27,6 +28,7 @@ MIN_MEMORY_BYTES = 256 << 20
 MAX_MEMORY_BYTES = 1 << 60
 MAX_THREADS = 1024
 """More than helps on any machine, and few enough for every system to start."""
+_HELPFUL_THREADS_PER_CORE = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,14 +40,14 @@ def parse_bytes(text: str) -> int:
     Raises:
         SettingsError: the text is no size.
     """
-    match = re.fullmatch(r"\s*([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,300}(?:\.[0-9]{1,300})?)\s*([A-Za-z]*)\s*", text)
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None:
         raise SettingsError(f"expected a size, found {text!r}", hint="for example 1GiB or 512MiB")
-    n_bytes = int(float(match[1]) * unit)
+    n_bytes = float(match[1]) * unit
     if n_bytes > MAX_MEMORY_BYTES:
-        raise SettingsError(f"expected at most 1 EiB, found {text!r}")
-    return n_bytes
+        raise SettingsError(f"expected a size of at most 1 EiB, found {text!r}")
+    return int(n_bytes)
 
 
 def format_bytes(n_bytes: float) -> str:
@@ -64,25 +66,37 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def helpful_threads(threads: int) -> int:
+    """So many of these threads as help on this machine; more only wait for one another."""
+    return min(threads, _HELPFUL_THREADS_PER_CORE * available_cores())
+
+
 @dataclass(frozen=True)
 class Budget:
     """The memory, threads and scratch space that one stage may use."""
 
     memory_bytes: int = DEFAULT_MEMORY_BYTES
-    """Peak resident memory of the data half, in bytes; at least 256 MiB."""
-    threads: int = field(default_factory=lambda: available_cores())
-    """Worker threads; at least 1."""
+    """Peak resident memory of the data half, in bytes; at least 256 MiB, at most 1 EiB."""
+    threads: int = field(default_factory=lambda: min(available_cores(), MAX_THREADS))
+    """Worker threads; at least 1, at most 1024."""
     temp_dir: Path | None = None
     """Where an engine may spill. None means the system's temporary folder."""
 
     def __post_init__(self) -> None:
+        for name, unit, found, most in (
+            ("memory_bytes", "bytes of memory", self.memory_bytes, MAX_MEMORY_BYTES),
+            ("threads", "threads", self.threads, MAX_THREADS),
+        ):
+            if not isinstance(found, Integral) or isinstance(found, bool):
+                raise SettingsError(f"expected a whole number of {unit}, found {found!r}")
+            if not 1 <= found <= most:
+                raise SettingsError(f"expected 1 to {most} {unit}, found {found}")
+            object.__setattr__(self, name, int(found))  # NumPy's as Python's
         if self.memory_bytes < MIN_MEMORY_BYTES:
             raise ResourceError(
                 f"a memory budget of {format_bytes(self.memory_bytes)} is too small to work in",
                 hint=f"give at least --memory {MIN_MEMORY_BYTES >> 20}MiB",
             )
-        if not 1 <= self.threads <= MAX_THREADS:
-            raise SettingsError(f"expected 1 to {MAX_THREADS} threads, found {self.threads}")
 
     @property
     def spill_dir(self) -> Path:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bigrec.errors import ResourceError, SettingsError
@@ -13,13 +16,23 @@ from bigrec.resources import Budget, format_bytes, map_in_order, parse_bytes, pe
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1GiB", 1 << 30), ("512 MiB", 512 << 20), ("1.5kB", 1500), ("2g", 2 << 30), ("77", 77)],
+    [
+        ("1GiB", 1 << 30),
+        ("512 MiB", 512 << 20),
+        ("1.5kB", 1500),
+        ("2g", 2 << 30),
+        ("77", 77),
+        ("1EiB", 1 << 60),
+    ],
 )
 def test_sizes_are_read(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "1XB", "-3MiB", "1 2"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "much", "1XB", "-3MiB", "1 2", "nan", "1e400", "²B", "٣B", "1_0", "2EiB", "9" * 300],
+)
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="expected a size"):
         parse_bytes(text)
@@ -32,8 +45,32 @@ def test_sizes_are_written() -> None:
 def test_budgets_too_small_to_work_in_are_refused() -> None:
     with pytest.raises(ResourceError, match="too small"):
         Budget(memory_bytes=1 << 20)
-    with pytest.raises(SettingsError):
-        Budget(threads=0)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 10**30, 2.0, float("nan"), "2", True, None])
+def test_threads_are_a_whole_number_within_bounds(threads: Any) -> None:
+    with pytest.raises(SettingsError, match="threads"):
+        Budget(threads=threads)
+
+
+@pytest.mark.parametrize("memory", [0, -1, 1 << 61, 1e9, float("inf"), "1GiB", True, None])
+def test_memory_is_a_whole_number_within_bounds(memory: Any) -> None:
+    with pytest.raises(SettingsError, match="memory"):
+        Budget(memory_bytes=memory)
+
+
+def test_numbers_of_numpy_are_whole_numbers() -> None:
+    assert type(Budget(threads=np.int64(2), memory_bytes=np.int64(1 << 30)).threads) is int
+
+
+def test_cores_are_counted_where_the_system_has_no_affinity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    assert Budget().threads == 5
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert Budget().threads == 1
 
 
 @pytest.mark.parametrize("n_ahead", [0, 5])

@@ -24,7 +24,7 @@ _PACKAGES = (
 
 def doctor(store: StoreOption = None, runs: RunsOption = None, as_json: JsonOption = False) -> None:
     """Show versions, CPU, memory, disk, GPUs, and the state of store and runs."""
-    from bigrec.resources import format_bytes
+    from bigrec.resources import available_cores, format_bytes
     from bigrec.store.layout import run_folders
 
     settings = resolve_settings(store=store, runs=runs)
@@ -35,7 +35,7 @@ def doctor(store: StoreOption = None, runs: RunsOption = None, as_json: JsonOpti
         "bigrec": __version__,
         "python": platform.python_version(),
         "packages": versions,
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": available_cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "disk_free_bytes": shutil.disk_usage(existing).free,
         "gpus": gpus,

@@ -12,21 +12,39 @@ import typer
 
 from bigrec.errors import ResourceError, SettingsError
 
+
+def _read_path(text: str) -> Path:
+    """A path as it was typed: an empty one, as of a variable without a value, is no folder."""
+    if not text.strip():
+        raise typer.BadParameter("expected a path, found nothing")
+    return Path(text)
+
+
 StoreOption = Annotated[
     Path | None,
-    typer.Option("--store", help="The store's folder. Default: store, or BIGREC_STORE."),
+    typer.Option(
+        "--store",
+        parser=_read_path,
+        metavar="DIRECTORY",
+        help="The store's folder. Default: store, or BIGREC_STORE.",
+    ),
 ]
 RunsOption = Annotated[
     Path | None,
-    typer.Option("--runs", help="The folder of runs. Default: runs, or BIGREC_RUNS."),
+    typer.Option(
+        "--runs",
+        parser=_read_path,
+        metavar="DIRECTORY",
+        help="The folder of runs. Default: runs, or BIGREC_RUNS.",
+    ),
 ]
 MemoryOption = Annotated[
     str | None,
     typer.Option("--memory", help="Memory to stay within. Default: 1GiB, or BIGREC_MEMORY."),
 ]
 ThreadsOption = Annotated[
-    int | None,
-    typer.Option("--threads", min=1, help="Worker threads. Default: all cores."),
+    str | None,
+    typer.Option("--threads", metavar="NUMBER", help="Worker threads. Default: all cores."),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
