@@ -253,3 +253,50 @@ def test_a_shell_answers_one_statement_after_the_other(store_small: Path) -> Non
 def test_a_shell_of_an_unknown_client(store_small: Path, capsys: Capture) -> None:
     assert main(["shell", "--store", str(store_small), "--client", "psql"]) == 2
     assert "harlequin" in capsys.readouterr().err
+
+
+SCRIPTS = {
+    "several on a line": (b"SELECT 41 AS x; SELECT 42 AS x;\n", 0, ["41", "42"]),
+    "the last without an end": (b"SELECT 41 AS x;\nSELECT 42 AS x", 0, ["41", "42"]),
+    "lone semicolons": (b";\n;;\n -- ;\n/* ; */ ;\nSELECT 41 AS x;;", 0, ["41"]),
+    "nothing": (b"", 0, []),
+    "comments alone": (b"-- SELECT 1;\n/* SELECT 2; */", 0, []),
+    "semicolons in text and names": (b"SELECT ';' AS \";\", 41 AS x;", 0, ["41"]),
+    "semicolons in dollars": (b"SELECT $$;$$ AS t, 41 AS x; SELECT $a$;$a$, 42;", 0, ["41", "42"]),
+    "semicolons in escaped text": (b"SELECT E'\\';' AS t, 41 AS x;", 0, ["41"]),
+    "comments in comments": (b"SELECT /* ; /* ; */ ; */ 41 AS x; SELECT 42", 0, ["41", "42"]),
+    "text over lines": (b"SELECT 'a;\nb' AS t, 41 AS x;\nSELECT 42", 0, ["41", "42"]),
+    "CRLF": (b"SELECT 41 AS x;\r\n-- ;\r\nSELECT\r\n42 AS x;\r\n", 0, ["41", "42"]),
+    "CR": (b"SELECT 41 AS x; -- one\rSELECT 42 AS x;", 0, ["41", "42"]),
+    "a byte order mark": (b"\xef\xbb\xbfSELECT 41 AS x;\n", 0, ["41"]),
+    "a NUL byte": (b"SELECT 40 \0;\nSELECT 41;", 4, ["41"]),
+    "no UTF-8": (b"SELECT '\xe9;', 40;\nSELECT 41;", 4, ["41"]),
+    "an open text": (b"SELECT 41; SELECT 'open; SELECT 40;", 4, ["41"]),
+    "an open comment": (b"SELECT 41; SELECT 40 /* ;", 4, ["41"]),
+    "a failure at the start": (b"SELEC 1; SELECT 41; SELECT 42;", 4, ["41", "42"]),
+    "a failure at the end": (b"SELECT 41; DROP VIEW users", 4, ["41"]),
+    "too long": (b"SELECT sum(hash(range)) FROM range(9000000000000);SELECT 41", 4, ["41"]),
+    "left": (b"SELECT 41;\n.quit\nSELECT 42;", 0, ["41"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_run_to_its_end(name: str, store_small: Path) -> None:
+    script, code, numbers = SCRIPTS[name]
+    done = subprocess.run(
+        bigrec_command("shell", "--client", "plain", "--store", str(store_small), "--timeout", "2"),
+        input=script,
+        capture_output=True,
+        check=False,
+    )
+    words = dict.fromkeys(done.stdout.decode().split())  # a column is named as its value
+    assert [word for word in words if word in ("40", "41", "42")] == numbers
+    assert done.returncode == code, done.stderr
+    assert (b"statement " in done.stderr) == bool(code)
+    assert b"Traceback" not in done.stderr
+
+
+def test_text_of_a_script_stays_as_it_is(store_small: Path) -> None:
+    script = "\ufeffSELECT length('a\r\n\ufeffb') AS n;"
+    done = run_bigrec("shell", "--client", "plain", "--store", str(store_small), stdin=script)
+    assert "5" in done.stdout.decode().split()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bigrec.query.session import Session
 
 _CLIENTS = ("auto", "harlequin", "duckdb", "plain")
+_LEAVING = (".quit", ".exit")
 
 
 def shell(
@@ -83,10 +84,13 @@ def _run_plain(settings: Settings, timeout: float | None) -> None:
         console.print_note("Statements end with a semicolon. Leave with Ctrl-D or .quit")
     failure: BigrecError | None = None
     with open_session(settings.store, budget=settings.budget, timeout=timeout) as session:
-        for statement in _read_statements(interactive=interactive):
+        statements = _typed_statements() if interactive else _statements_of_script()
+        for number, statement in enumerate(statements, start=1):
             try:
                 _answer(session, statement)
             except BigrecError as error:
+                if not interactive:
+                    error.message = f"statement {number}: {error.message}"
                 console.print_error(error)
                 failure = error
             except KeyboardInterrupt:
@@ -101,41 +105,50 @@ def _is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _read_statements(*, interactive: bool) -> Iterator[str]:
+def _typed_statements() -> Iterator[str]:
     """Yield statements as they are typed; the last may lack its semicolon."""
     from bigrec.query.statements import split_statements
 
     rest = ""
     while True:
         try:
-            prompt = ("bigrec> " if not rest else "   ...> ") if interactive else ""
-            line = input(prompt) if interactive else _next_line()
+            line = input("   ...> " if rest else "bigrec> ")
         except EOFError:
             break
         except KeyboardInterrupt:
-            if not interactive:
-                raise
             rest = ""
             console.print_note("")
             continue
-        if not rest and line.strip() in (".quit", ".exit"):
+        except UnicodeDecodeError:
+            console.print_note("that line is no UTF-8 and was left out")
+            continue
+        if not rest and line.strip() in _LEAVING:
             return
         statements, rest = split_statements(f"{rest}{line}\n")
         yield from statements
-    if rest.strip():
+    if rest:
         yield rest
 
 
-def _next_line() -> str:
-    """A line of a script.
+def _statements_of_script() -> Iterator[str]:
+    """Yield the statements that are piped in, each as soon as it is complete."""
+    from bigrec.query.statements import split_statements
 
-    Raises:
-        EOFError: there is none.
-    """
-    line = sys.stdin.buffer.readline() if sys.stdin is not None else b""
-    if not line:
-        raise EOFError
-    return line.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
+    rest = ""
+    for number, data in enumerate(() if sys.stdin is None else sys.stdin.buffer):
+        line = data.decode("utf-8", "surrogateescape")  # a session refuses what is no UTF-8
+        if number == 0:
+            line = line.removeprefix("\ufeff")
+        if not rest.strip() and line.strip() in _LEAVING:
+            return
+        rest += line
+        if ";" in line:
+            statements, rest = split_statements(rest)
+            yield from statements
+    statements, rest = split_statements(rest)
+    yield from statements
+    if rest:
+        yield rest
 
 
 def _answer(session: Session, statement: str) -> None:
