@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -66,6 +67,11 @@ def test_a_place_that_is_bigrecs_or_none_is_no_output(
     ("store", "words"),
     [
         (".", "did you mean --store store?"),
+        ("far", "did you mean --store far/away/store?"),
+        ("dangling", "that is a link to nothing, which is not there"),
+        ("loop", "links lead in a circle"),
+        ("n" * 300, "choose a shorter name"),
+        ("raw", "bigrec ingest raw --store STORE"),
         ("store/ratings", "did you mean --store store? that is the store around it"),
         ("store/splits/s", "did you mean --store store? that is the store around it"),
         ("store/manifest.json", "did you mean --store store?"),
@@ -78,8 +84,25 @@ def test_a_place_that_is_bigrecs_or_none_is_no_output(
 )
 def test_a_store_nearby_is_offered(store: str, words: str, place: Path, capsys: Capture) -> None:
     (place / "empty").mkdir()
+    shutil.copytree(place / "store", place / "far" / "away" / "store")
+    (place / "dangling").symlink_to("nothing")
+    (place / "loop").symlink_to("loop")
     for command in (["info"], ["sql", "FROM movies"], ["check"], ["split", "list"]):
         assert main([*command, "--store", store]) == 3
         found = capsys.readouterr().err.replace(f"{place}/", "")
         if not store.startswith("runs/"):
             assert words in found
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is out of reach of root")
+@pytest.mark.parametrize("closed", ["store", "store/bigrec.json"])
+def test_a_store_out_of_reach_is_not_called_damaged(
+    closed: str, place: Path, capsys: Capture
+) -> None:
+    mode = (place / closed).stat().st_mode
+    (place / closed).chmod(0)
+    try:
+        assert main(["info", "--store", "store"]) == 3
+    finally:
+        (place / closed).chmod(mode)
+    assert "take the right to it" in capsys.readouterr().err

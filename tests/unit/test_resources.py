@@ -60,7 +60,8 @@ def test_memory_is_a_whole_number_within_bounds(memory: Any) -> None:
 
 
 def test_numbers_of_numpy_are_whole_numbers() -> None:
-    assert type(Budget(threads=np.int64(2), memory_bytes=np.int64(1 << 30)).threads) is int
+    two: Any = np.int64(2)
+    assert type(Budget(threads=two).threads) is int
 
 
 def test_cores_are_counted_where_the_system_has_no_affinity(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
-from bigrec.errors import StoreError
+from bigrec.errors import StoreError, of_the_system
 from bigrec.schema import SCHEMA_VERSION
 from bigrec.store.layout import StoreLayout
 from bigrec.store.seal import (
+    SEAL,
     Kind,
     damaged,
     enclosing_folder,
@@ -21,6 +25,9 @@ from bigrec.store.seal import (
     read_object,
     require_text_path,
 )
+
+_MOST_LOOKED_AT: Final = 1000
+_MOST_OFFERED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -108,15 +115,47 @@ def _where_else(root: Path) -> str:
             (up for up in outer[0].parents if mark_kind(up) == Kind.STORE.label), outer[0]
         )
         return f"did you mean --store {folder}? that is the {mark_kind(folder)} around it"
+    if root.is_symlink() and not root.exists():
+        return f"that is a link to {root.readlink()}, which is not there; mend or remove it"
     if root.is_dir():
-        below = [path for path in sorted(root.iterdir()) if mark_kind(path) == Kind.STORE.label]
-        if below:
-            return f"did you mean --store {below[0]}?"
+        if below := _stores_below(root):
+            return f"did you mean --store {', or '.join(map(str, below))}?"
         if any(root.iterdir()):
-            return "that folder holds something else; choose another path with --store"
+            return (
+                "that folder holds something else; choose another path with --store, or if these "
+                f"are raw files: bigrec ingest {root} --store STORE"
+            )
     elif os.path.lexists(root):
         return "that is no folder; choose another path with --store"
     return f"make one with: bigrec ingest RAW --store {root}"
+
+
+def _stores_below(root: Path) -> list[Path]:
+    """The first stores one folder below, or else two."""
+    for pattern in ("*", "*/*"):
+        marks = islice(root.glob(f"{pattern}/{SEAL}"), _MOST_LOOKED_AT)
+        folders = sorted(mark.parent for mark in marks)
+        if found := [path for path in folders if mark_kind(path) == Kind.STORE.label]:
+            return found[:_MOST_OFFERED]
+    return []
+
+
+def _require_readable(root: Path) -> None:
+    """Tell a store that cannot be looked into from one that is damaged or is not there.
+
+    Raises:
+        StoreError: the system refuses.
+    """
+    mark = root / SEAL
+    try:
+        mark.stat()
+        if not os.access(mark, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        os.scandir(root).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise of_the_system(error, root, StoreError) from error
 
 
 def read_manifest(layout: StoreLayout) -> Manifest:
@@ -126,6 +165,7 @@ def read_manifest(layout: StoreLayout) -> Manifest:
         StoreError: there is no store, it is damaged, or it has another schema version.
     """
     require_text_path(layout.root)
+    _require_readable(layout.root)
     try:
         if mark_kind(layout.root) not in (None, Kind.STORE.label):
             raise FileNotFoundError
