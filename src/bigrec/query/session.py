@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
 
 from bigrec.errors import QueryError, ResourceError, SettingsError, StoreError
-from bigrec.query.engine_errors import translate_error
+from bigrec.query.engine import Engine, Mark
 from bigrec.query.guard import require_reading
 from bigrec.query.library import as_number
 from bigrec.query.statements import split_statements
@@ -33,7 +30,6 @@ from bigrec.resources import Budget
 from bigrec.scratch import scratch_folder
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest, read_manifest
-from bigrec.store.seal import SEAL
 from bigrec.store.sql_text import escape_pattern, quote_name, quote_text
 
 if TYPE_CHECKING:
@@ -47,11 +43,6 @@ _ACCOUNTED_SHARE: Final = 0.8  # of what the engine takes, when it sorts more th
 _MIN_ENGINE_BYTES: Final = 96 << 20
 
 _LONGEST_TIMEOUT: Final = 1_000_000_000
-_GRACE_SECONDS: Final = 2.0  # to stop; a function over one huge text does not listen
-_ENGINE_BUGS: Final = (RuntimeError, OverflowError, UnicodeError)
-"""What the engine's Python side raises beside its own errors."""
-
-Result = TypeVar("Result")
 
 
 class QueryResult:
@@ -59,7 +50,7 @@ class QueryResult:
 
     def __init__(
         self,
-        engine: _Engine,
+        engine: Engine,
         relation: duckdb.DuckDBPyRelation,
         *,
         columns: Sequence[str] | None = None,
@@ -151,7 +142,7 @@ class Session:
         connection: duckdb.DuckDBPyConnection,
         stack: ExitStack,
         timeout: float | None,
-        mark: _Mark,
+        mark: Mark,
     ) -> None:
         self.layout = layout
         self.manifest = manifest
@@ -192,7 +183,7 @@ class Session:
             query = statements[0]  # without what follows its semicolon
         # A connection of its own keeps one result readable while the next query runs.
         seconds = self._timeout if timeout is None else timeout
-        engine = _Engine(self._connection.cursor(), seconds, self._mark)
+        engine = Engine(self._connection.cursor(), seconds, self._mark)
         checked = engine.call(lambda: require_reading(engine.connection, query))
         values = dict(parameters or {})
 
@@ -249,7 +240,7 @@ def open_session(
     """
     _require_time(timeout)
     layout = StoreLayout(Path(store_root))
-    mark = _Mark(layout.root)
+    mark = Mark(layout.root)
     manifest = read_manifest(layout)
     queries = {**view_queries(layout, manifest), **(views or {})}
     stack = ExitStack()
@@ -316,33 +307,6 @@ def _require_time(timeout: float | None) -> None:
         )
 
 
-class _Mark:
-    """The mark of a store as it was, which tells whether another store has taken its place."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._was = self._look()
-
-    def require_same(self) -> None:
-        """Stop where the store is not the one that was opened.
-
-        Raises:
-            StoreError: it was replaced or removed.
-        """
-        if self._look() != self._was:
-            raise StoreError(
-                f"the store at {self._root} was replaced or removed while it was queried",
-                hint="open it again",
-            )
-
-    def _look(self) -> tuple[int, ...]:
-        try:
-            status = (self._root / SEAL).stat()
-        except OSError:
-            return ()
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def _links_out_of(root: Path) -> list[Path]:
     """The symbolic links in a folder, given resolved, that lead out of it."""
     links = sorted(path for path in root.rglob("*") if path.is_symlink())
@@ -352,80 +316,3 @@ def _links_out_of(root: Path) -> list[Path]:
 def _engine_bytes(budget: Budget) -> int:
     left = budget.memory_bytes - _UNACCOUNTED_BYTES
     return max(int(left * _ACCOUNTED_SHARE), _MIN_ENGINE_BYTES)
-
-
-class _Engine:
-    """One connection for one query, and the time that is left for it."""
-
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, timeout: float | None, mark: _Mark
-    ) -> None:
-        self.connection = connection
-        self._timeout = timeout
-        self._left = timeout
-        self._mark = mark
-
-    def call(self, work: Callable[[], Result]) -> Result:
-        """Run work of the engine so that Ctrl-C and the end of its time stop it.
-
-        The work is done by a second thread, since Python cannot interrupt the one that is inside
-        the engine; the first waits, and tells the engine to stop.
-
-        Raises:
-            BigrecError: the engine's error as one of bigrec, the time is over, or the store is
-                another one by now.
-        """
-        begin = time.monotonic()
-        future = _in_thread(work)
-        try:
-            late = wait([future], timeout=self._left).not_done
-        except KeyboardInterrupt:
-            self._stop(future)
-            raise
-        if self._left is not None:
-            self._left = max(self._left - (time.monotonic() - begin), 0.0)
-        if late:
-            self._stop(future)
-            raise QueryError(
-                f"the query took longer than {self._timeout:g} seconds",
-                hint="give it more with --timeout, or ask for less",
-            )
-        self._mark.require_same()
-        try:
-            return future.result()
-        except duckdb.Error as error:
-            raise translate_error(error, _view_columns(self.connection)) from error
-        except _ENGINE_BUGS as error:
-            raise QueryError(f"the engine failed: {error}") from error
-
-    def _stop(self, future: Future[Any]) -> None:
-        """Interrupt the engine until it ends, or leave it to itself where it does not listen."""
-        end = time.monotonic() + _GRACE_SECONDS
-        # The engine forgets an interrupt that comes before its query has begun.
-        while wait([future], timeout=0.02).not_done and time.monotonic() < end:
-            self.connection.interrupt()
-
-
-def _in_thread(work: Callable[[], Result]) -> Future[Result]:
-    """Begin work in a thread that the end of the process does not wait for."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
-
-
-def _view_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    columns: dict[str, list[str]] = {}
-    with suppress(duckdb.Error):  # a connection that failed for good has no more to say
-        rows = connection.execute(
-            "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-        ).fetchall()
-        for table, column in rows:
-            columns.setdefault(table, []).append(column)
-    return columns

@@ -351,6 +351,14 @@ class TestStoreThatGoes:
             with pytest.raises(StoreError, match="replaced or removed"):
                 session.run("SELECT 1")
 
+    def test_another_working_folder_is_not_another_store(
+        self, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(store.parent)
+        with open_session(Path(store.name), budget=Budget(threads=2)) as session:
+            monkeypatch.chdir(tmp_path)
+            assert session.run("FROM movies").count() > 0
+
 
 class TestTime:
     ENDLESS = (
