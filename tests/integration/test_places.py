@@ -88,7 +88,7 @@ def test_a_store_nearby_is_offered(store: str, words: str, place: Path, capsys: 
     (place / "dangling").symlink_to("nothing")
     (place / "loop").symlink_to("loop")
     for command in (["info"], ["sql", "FROM movies"], ["check"], ["split", "list"]):
-        assert main([*command, "--store", store]) == 3
+        assert main([*command, "--store", store]) == (2 if len(store) > 255 else 3)
         found = capsys.readouterr().err.replace(f"{place}/", "")
         if not store.startswith("runs/"):
             assert words in found
