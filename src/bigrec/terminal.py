@@ -21,5 +21,6 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def _is_control(character: str) -> bool:
-    """Whether a character moves the cursor or the direction of writing, or is half of one."""
-    return unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS
+    """Whether a character moves the cursor, ends a line, turns the writing, or is half of one."""
+    category = unicodedata.category(character)
+    return category in ("Cc", "Cs", "Zl", "Zp") or character in _DIRECTIONS

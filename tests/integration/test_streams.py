@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bigrec.cli import console
+
 BIGREC = str(Path(sys.executable).with_name("bigrec"))
 
 
@@ -35,6 +37,8 @@ ASK = {
     "fields": "info",
     "rich table": "sql --list",
     "help": "sql --help",
+    "help of all": "--help",
+    "checks": "check",
     "parquet": 'sql "FROM ratings" --format parquet',
     "shell": "shell --client plain <<< 'FROM movies;'",
 }
@@ -44,7 +48,7 @@ ASK = {
 def test_a_full_disk_behind_stdout_is_an_error(ask: str, place: Path) -> None:
     done = shell(f"$B {ask} > /dev/full", place)
     assert done.returncode == 5, done.stderr
-    assert b"error: " in done.stderr
+    assert b"error: stdout takes no more" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
@@ -54,7 +58,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(ask: str, place: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("ask", [ASK["csv"], ASK["json"], ASK["rich table"]])
+@pytest.mark.parametrize("ask", [ASK[name] for name in ("csv", "json", "rich table", "help")])
 def test_a_closed_stdout_is_an_error_and_a_closed_stderr_is_none(ask: str, place: Path) -> None:
     done = shell(f"$B {ask} >&-", place)
     assert done.returncode == 5
@@ -125,8 +129,58 @@ def test_control_characters_of_data_do_not_reach_a_terminal(place: Path) -> None
     assert b"\x1b" not in done.stderr
 
 
+def test_lines_and_directions_of_unicode_do_not_break_a_row(place: Path) -> None:
+    for number in (0x2028, 0x2029, 0x85, 0x0B, 0x0C, 0x1C, 0x202E):
+        done = shell(f"$B sql \"SELECT 'a' || chr({number}) || 'b' AS x\"", place)
+        assert len(done.stdout.decode().splitlines()) == 4, number
+
+
+def test_a_title_is_one_line_however_long(capsys: pytest.CaptureFixture[str]) -> None:
+    title = "Like [war witch] [/b] :smile: \\ \u2028 " + "very " * 60 + "long"
+    console.print_table(("a", "b"), [(1, "x"), (2, "y [bold]z")], title=title)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[0] == title.replace("\u2028", "\\u2028")
+    assert lines[3].split() == ["2", "y", "[bold]z"]
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "-5", "x", ""])
+def test_words_do_not_depend_on_the_width_of_a_terminal(columns: str, place: Path) -> None:
+    done = shell("$B info --store none", place, COLUMNS=columns)
+    assert b"error: there is no store at none" in done.stderr
+
+
+def test_a_query_and_its_parameters_are_text_in_any_language(place: Path) -> None:
+    done = shell("$B sql 'SELECT $p AS \"ü\"' --param p=é --format csv", place,
+                 LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")  # fmt: skip
+    assert done.stdout.decode() == "ü\né\n", done.stderr
+
+
+def test_what_begins_like_an_option_is_told_how_to_be_given(place: Path) -> None:
+    for ask in ('sql "-1"', 'sql "- 1"', "recommend mf -5"):
+        done = shell(f"$B {ask}", place)
+        assert done.returncode == 2
+        assert b"goes behind --" in done.stderr
+    assert shell("$B sql -- -1", place).returncode == 4
+
+
+@pytest.mark.parametrize("query", ["-- only words", "/* */", ";", " ; -- x", "", " "])
+def test_a_query_of_comments_alone_is_no_query(query: str, place: Path) -> None:
+    done = shell(f"$B sql {shlex.quote(query)}", place)
+    assert done.returncode == 4
+    assert b"found none" in done.stderr
+
+
+def test_text_of_a_script_is_never_changed(place: Path) -> None:
+    done = shell("printf \"SELECT '\\xe9';\\nSELECT 42;\\n\" | $B shell --client plain", place)
+    assert done.returncode == 4
+    assert b"no UTF-8" in done.stderr
+    assert b"42" in done.stdout
+
+
 def test_a_query_may_begin_with_a_comment(place: Path) -> None:
     done = shell("$B sql $'-- how many\\nSELECT 41 + 1 AS n' --format csv", place)
     assert done.stdout == b"n\n42\n", done.stderr
-    done = shell("$B sql $'--how many\\nSELECT 41 + 1 AS n' --format csv", place)
-    assert done.stdout == b"n\n42\n", done.stderr
+    for comment in ("--how many", "--", "--=", "--how-many", "---- x ----", "--é"):
+        done = shell(f"$B sql $'{comment}\\nSELECT 41 + 1 AS n' --format csv", place)
+        assert done.stdout == b"n\n42\n", (comment, done.stderr)

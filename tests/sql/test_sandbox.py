@@ -248,6 +248,16 @@ def test_an_escape_fails(name: str, place: Path, session: Session) -> None:
     del canary_frame
 
 
+def test_no_macro_of_the_engine_hides_a_function_that_acts(session: Session) -> None:
+    acting = "|".join(sorted(_ACTING_FUNCTIONS))
+    macros = session.run(
+        "SELECT function_name, macro_definition FROM duckdb_functions() "
+        "WHERE function_type = 'macro' AND regexp_matches(macro_definition, $p) ORDER BY 1",
+        {"p": rf"\b({acting})\("},
+    ).fetchall()
+    assert [name for name, _ in macros if name not in _ACTING_FUNCTIONS] == []
+
+
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_ends_and_the_session_lives(name: str, place: Path, session: Session) -> None:
     before = files(place)

@@ -38,6 +38,11 @@ def test_other_texts_are_refused(text: str) -> None:
         parse_bytes(text)
 
 
+def test_sizes_that_no_machine_has_are_refused() -> None:
+    with pytest.raises(SettingsError, match="at most"):
+        parse_bytes("99999999999999999999TiB")
+
+
 def test_sizes_are_written() -> None:
     assert [format_bytes(n) for n in (5, 1536, 3 << 30)] == ["5 B", "1.5 KiB", "3.0 GiB"]
 

@@ -48,7 +48,7 @@ _COMMANDS = (
 )
 _INTERRUPTED = 130
 _OBJECTS_BEFORE_COLLECTION = 250_000
-_COMMENT = re.compile(r"--[^=\s]*\s")  # the beginning of a query, no option
+_COMMENT = re.compile(r"--(?![a-z-]+=)[^\n]*\s")  # the beginning of a query, no option
 
 
 def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
@@ -100,11 +100,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except console.ReaderGoneError:
         sys.stdout = None
         return 0
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # of typer's own pages of help
-            sys.stdout = None
-            return 0
-        raise
     except OSError as error:
         return _print_system_error(of_the_system(error))
     except BaseException as error:
@@ -144,7 +139,7 @@ def run() -> None:
     console.open_streams()
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # a reader that went away
+        with contextlib.suppress(Exception):  # it has been told, or a reader went away
             if stream is not None:
                 stream.flush()
     os._exit(code)

@@ -15,11 +15,12 @@ import datetime as dt
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
 
 from bigrec.errors import BigrecError, ResourceError
 from bigrec.resources import Progress, Silent
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _HIGHLIGHT: Final = "bold green"
 _WIDTH_OF_PIPES: Final = 1 << 16  # characters of a line, more than any table has
+_NARROWEST: Final = 20  # columns; COLUMNS may name fewer, or none
 
 
 class ReaderGoneError(Exception):
@@ -45,8 +47,7 @@ def print_json(value: object) -> None:
 
 def print_line(text: str) -> None:
     """Print a line of data on stdout."""
-    with _telling_of_stdout():
-        print(text)
+    print(text)
 
 
 def print_note(text: str) -> None:
@@ -86,16 +87,11 @@ def print_table(
         formats: how the numbers of a column are written, by its heading, where not as usual.
         highlight_cells: row and column of each cell that a terminal shows in colour.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_PIPES
-    table = Table(
-        title=Text(visible(title), "bold") if title else None, title_justify="left", box=None
-    )
+    console = _drawing_for(sys.stdout)
+    table = Table(box=None)
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
         table.add_column(
@@ -112,9 +108,10 @@ def print_table(
                 for index, cell in enumerate(row)
             )
         )
-    with console.capture() as captured:  # rich ends the program when a pipe is closed
-        console.print(table)
-    print_line("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    if title:
+        console.print(Text(visible(title), "bold"), soft_wrap=True)
+    console.print(table)
+    print_line("\n".join(line.rstrip() for line in _drawn(console).removesuffix("\n").split("\n")))
 
 
 def print_error(error: BigrecError) -> None:
@@ -134,15 +131,16 @@ def print_usage_error(error: Exception) -> int:
     if show is not None:
         with suppress(OSError, SystemExit):  # of a stderr that takes nothing
             show()
+    if re.match(r"-[^-a-zA-Z]", getattr(error, "option_name", "")):
+        print_note("hint:  what begins with - and is no option goes behind --, as in: mf -- -5")
     return int(code)
 
 
 def write_bytes(data: bytes) -> None:
     """Write bytes to stdout as they are."""
-    with _telling_of_stdout():
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def is_terminal() -> bool:
@@ -156,8 +154,7 @@ def flush() -> None:
     Raises:
         ResourceError: stdout takes no more.
     """
-    with _telling_of_stdout():
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def open_streams() -> None:
@@ -171,27 +168,35 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, flags)  # takes the lowest number that is free
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Stdout(1, "w", closefd=False)),
+        encoding=_encoding(sys.stdout),
+        errors="backslashreplace",
+        line_buffering=os.isatty(1),
+    )
     if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            encoding = stream.encoding if stream.isatty() else "utf-8"
-            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(encoding=_encoding(sys.stderr), errors="backslashreplace")
 
 
-@contextmanager
-def _telling_of_stdout() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise ReaderGoneError from error
-    except OSError as error:
-        raise ResourceError(
-            f"stdout takes no more: {error.strerror}",
-            hint="free some space, or write elsewhere; what was written is not complete",
-        ) from error
+def _encoding(stream: TextIO | None) -> str:
+    return stream.encoding if stream is not None and stream.isatty() else "utf-8"
+
+
+class _Stdout(io.FileIO):
+    """stdout, whose errors are those of bigrec whoever writes: it, typer or rich."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
+        except OSError as error:
+            raise ResourceError(
+                f"stdout takes no more: {error.strerror}",
+                hint="free some space, or write elsewhere; what was written is not complete",
+            ) from error
 
 
 class _Stderr:
@@ -247,7 +252,30 @@ def progress_bars(*, keep: bool = True) -> Iterator[Progress]:
 def _console_on_stderr(**options: Any) -> Console:
     from rich.console import Console
 
-    return Console(file=cast(IO[str], _Stderr()), **options)
+    console = Console(file=cast(IO[str], _Stderr()), **options)
+    if console.width < _NARROWEST:
+        console.width = _NARROWEST
+    return console
+
+
+def _drawing_for(stream: TextIO) -> Console:
+    """A console that draws into memory what a stream shows: rich ends the program at a pipe."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True if stream.isatty() else None,  # if not, variables may still say so
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    console.width = max(console.width, _NARROWEST) if console.is_terminal else _WIDTH_OF_PIPES
+    return console
+
+
+def _drawn(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)  # noqa: S101 - of `_drawing_for`
+    return console.file.getvalue()
 
 
 def _format_cell(value: object, number_format: str = "") -> str:

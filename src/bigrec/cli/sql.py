@@ -65,6 +65,10 @@ def sql(
         return
     from bigrec.query.endings import choose_format
 
+    if as_json and output_format not in (None, "json"):
+        raise SettingsError(
+            f"--json and --format {output_format} say different things", hint="leave out one"
+        )
     chosen = choose_format("json" if as_json else output_format, output, limited=limit is not None)
     question = _read_question(query, file, name)
     parameters = question.bind(_split_parameters(param or []))
@@ -107,7 +111,7 @@ def _read_question(query: str | None, file: Path | None, name: str | None) -> Na
     if name is not None:
         return find_query(name)
     if file is None:
-        return parse_query(query or "")
+        return parse_query(_as_utf8(query or ""))
     try:
         if file.exists() and not file.is_file() and not file.is_fifo():
             raise SettingsError(f"{file} is no file", hint="name a file with a query")
@@ -126,8 +130,16 @@ def _split_parameters(texts: list[str]) -> dict[str, str]:
             raise SettingsError(f"expected NAME=VALUE, found {text!r}")
         if name in values:
             raise SettingsError(f"the parameter {name} was given twice")
-        values[name] = value
+        values[name] = _as_utf8(value)
     return values
+
+
+def _as_utf8(text: str) -> str:
+    """Text of the command line as UTF-8, whatever encoding the system's language has."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        return text  # it is refused by whoever needs it
 
 
 @contextmanager

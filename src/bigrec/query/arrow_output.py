@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bigrec.errors import QueryError
 from bigrec.query.output import require_distinct_names
 from bigrec.query.session import QueryResult
 
@@ -25,9 +26,19 @@ def write_arrow(
         limit: at most this many rows; None for all.
 
     Raises:
-        QueryError: two columns have one name.
+        QueryError: two columns have one name, or one is of a type that the format has not.
     """
     require_distinct_names(result.columns)
+    try:
+        _write(result, arrow_format, stream, limit)
+    except pa.ArrowException as error:
+        raise QueryError(
+            f"{arrow_format} cannot hold the result: {error}",
+            hint="turn the column into text: CAST(name AS VARCHAR)",
+        ) from error
+
+
+def _write(result: QueryResult, arrow_format: str, stream: BinaryIO, limit: int | None) -> None:
     limited = (result if limit is None else result.limit(limit)).as_arrow()
     schema, batches = limited.batches()
     if arrow_format == "arrow":

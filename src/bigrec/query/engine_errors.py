@@ -21,9 +21,10 @@ _NO_COLUMN: Final = re.compile(
 # What its Parquet reader says of damage, in errors of many classes.
 _OF_A_FILE: Final = re.compile(
     r"\.parquet['\"]|No magic bytes|TProtocol|ZSTD Decompression|Snappy|Corrupt|Invalid thrift"
-    r"|don't know what type|page offset|Out of buffer",
+    r"|don't know what type|TType|page offset|Out of buffer",
     re.IGNORECASE,
 )
+_NO_ROOM_TO_SPILL: Final = re.compile(r"bigrec-scratch-|max_temp_directory_size")
 # The engine's own guesses name internal tables or list only part of the columns.
 _GUESS: Final = re.compile(
     r"^(?:Did you mean|Candidate bindings|Candidate tables).*\n*", re.MULTILINE
@@ -37,7 +38,12 @@ def translate_error(error: duckdb.Error, columns: Mapping[str, Iterable[str]]) -
         error: what the engine raised.
         columns: the columns of every view, for the nearest name.
     """
-    text = str(error).strip()
+    text = str(error).strip().expandtabs(4)
+    if is_full_disk(error) or _NO_ROOM_TO_SPILL.search(text):
+        return ResourceError(
+            f"the query found no room to spill: {text.splitlines()[0]}",
+            hint="name a folder with room: BIGREC_TEMP_DIR, or temp_dir in bigrec.toml",
+        )
     if isinstance(error, duckdb.OutOfMemoryException):
         return ResourceError(
             f"the query does not fit its memory budget: {text}",
@@ -48,11 +54,6 @@ def translate_error(error: duckdb.Error, columns: Mapping[str, Iterable[str]]) -
     if isinstance(error, duckdb.IOException | duckdb.SerializationException) or (
         _OF_A_FILE.search(text)
     ):
-        if is_full_disk(error) or "bigrec-scratch-" in text:
-            return ResourceError(
-                f"the query found no room to spill: {text}",
-                hint="name a folder with room: BIGREC_TEMP_DIR, or temp_dir in bigrec.toml",
-            )
         return StoreError(text, hint="bigrec check tells whether the store is whole")
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):
         return QueryError(

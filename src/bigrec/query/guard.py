@@ -62,7 +62,9 @@ def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         found = "none" if not statements else str(len(statements))
         raise QueryError(
             f"expected exactly one statement, found {found}",
-            hint="separate statements into commands of their own" if statements else "",
+            hint="separate statements into commands of their own"
+            if statements
+            else "blanks, comments and semicolons alone ask nothing",
         )
     try:
         kind = statements[0].type

@@ -28,6 +28,8 @@ _EXPLAINED: Final = ["explain_key", "explain_value"]
 # Halves of characters, which text of the engine never has.
 _EMPTY: Final = "\udc00"
 _NOTHING: Final = "\udc01"
+_QUOTED: Final = "\udc02\n"
+_DIGITS: Final = "\udc03"
 
 Row = tuple[Any, ...]
 
@@ -159,11 +161,15 @@ def _csv_chunks(result: QueryResult, separator: str) -> Iterator[str]:
     def field(value: object) -> object:
         if value is None:
             return null
-        return _plain(value) if value != "" else _EMPTY
+        if value == "":
+            return _EMPTY
+        if isinstance(value, str) and "\r" in value:  # the end of a line to readers, not to csv
+            return _QUOTED + value
+        return _plain(value)
 
     for rows in result.row_batches():
         writer.writerows([field(value) for value in row] for row in rows)
-        yield text.getvalue().replace(_EMPTY, '""').replace(_NOTHING, "")
+        yield text.getvalue().replace(_EMPTY, '""').replace(_NOTHING, "").replace(_QUOTED, "")
         text.seek(0)
         text.truncate()
     yield text.getvalue()
@@ -189,13 +195,15 @@ def _json_rows(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_json_value)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_json_value)
     except ValueError:  # a NaN or an infinity is somewhere inside
-        return json.dumps(_without_nan(value), ensure_ascii=False, default=_json_value)
+        text = json.dumps(_without_nan(value), ensure_ascii=False, default=_json_value)
+    return text.replace(f'"{_DIGITS}', "").replace(f'{_DIGITS}"', "")
 
 
-def _json_value(value: object) -> object:
-    return float(value) if isinstance(value, Decimal) else str(value)
+def _json_value(value: object) -> str:
+    # A number with more digits than a float has is written as it is, without quotes in the end.
+    return f"{_DIGITS}{value}{_DIGITS}" if isinstance(value, Decimal) else str(value)
 
 
 def _without_nan(value: object) -> object:

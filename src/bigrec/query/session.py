@@ -8,11 +8,11 @@ pyarrow or NumPy, so that a query of one user answers at once.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -24,7 +24,7 @@ from bigrec.query.engine import Engine, Mark
 from bigrec.query.guard import require_reading
 from bigrec.query.library import as_number
 from bigrec.query.statements import split_statements
-from bigrec.query.types import as_arrow, as_text
+from bigrec.query.types import as_arrow, as_python, as_text, read_json
 from bigrec.query.views import view_queries
 from bigrec.resources import Budget
 from bigrec.scratch import scratch_folder
@@ -43,6 +43,7 @@ _ACCOUNTED_SHARE: Final = 0.8  # of what the engine takes, when it sorts more th
 _MIN_ENGINE_BYTES: Final = 96 << 20
 
 _LONGEST_TIMEOUT: Final = 1_000_000_000
+_MOST_READINGS: Final = 64  # of untyped parameters as text or as numbers
 
 
 class QueryResult:
@@ -83,12 +84,15 @@ class QueryResult:
 
     def as_arrow(self) -> QueryResult:
         """The same rows with what Arrow or Parquet have no type for as text; see `types`."""
+        return QueryResult(self._engine, self._cast(as_arrow))
+
+    def _cast(self, cast: Callable[[str, str], str]) -> duckdb.DuckDBPyRelation:
         named = zip(self.columns, self.types, strict=True)
-        cast = [
-            f"{as_arrow(f'#{number}', kind)} AS {quote_name(name)}"
+        columns = (
+            f"{cast(f'#{number}', kind)} AS {quote_name(name)}"
             for number, (name, kind) in enumerate(named, start=1)
-        ]
-        return QueryResult(self._engine, self._relation.project(", ".join(cast)))
+        )
+        return self._relation.project(", ".join(columns))
 
     def count(self) -> int:
         """The number of rows."""
@@ -102,8 +106,8 @@ class QueryResult:
             yield self._read_json(rows)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """All rows as Python values."""
-        return self._read_json(self._engine.call(self._relation.fetchall))
+        """All rows as Python values; what Python has no value for is text."""
+        return self._read_json(self._engine.call(self._cast(as_python).fetchall))
 
     def batches(self) -> tuple[pyarrow.Schema, Iterator[pyarrow.RecordBatch]]:
         """The Arrow schema, and the rows as a stream of Arrow batches."""
@@ -116,8 +120,8 @@ class QueryResult:
         return reader.schema, stream()
 
     def pl(self) -> polars.DataFrame:
-        """All rows as a Polars DataFrame."""
-        frame: polars.DataFrame = self._engine.call(self._relation.pl)
+        """All rows as a Polars DataFrame; what Arrow has no type for is text."""
+        frame: polars.DataFrame = self._engine.call(self._cast(as_arrow).pl)
         return frame
 
     def _read_json(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -127,9 +131,18 @@ class QueryResult:
         for row in rows:
             values = list(row)
             for index in self._json_columns:
-                values[index] = None if row[index] is None else json.loads(row[index])
+                values[index] = None if row[index] is None else read_json(row[index])
             changed.append(tuple(values))
         return changed
+
+
+def _readings(parameters: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    """What parameters may mean: untyped ones are text, then as few of them numbers as will do."""
+    read = {name: as_number(value) for name, value in parameters.items()}
+    numbers = {name: number for name, number in read.items() if number is not parameters[name]}
+    for n_numbers in range(len(numbers) + 1):
+        for names in combinations(numbers, n_numbers):
+            yield {**parameters, **{name: numbers[name] for name in names}}
 
 
 class Session:
@@ -185,16 +198,16 @@ class Session:
         seconds = self._timeout if timeout is None else timeout
         engine = Engine(self._connection.cursor(), seconds, self._mark)
         checked = engine.call(lambda: require_reading(engine.connection, query))
-        values = dict(parameters or {})
 
         def bind() -> duckdb.DuckDBPyRelation:
+            first, *others = islice(_readings(parameters or {}), _MOST_READINGS)
             try:
-                return engine.connection.sql(checked, params=values)
+                return engine.connection.sql(checked, params=first)
             except duckdb.BinderException:
-                numbers = {name: as_number(value) for name, value in values.items()}
-                if numbers == values:
-                    raise
-                return engine.connection.sql(checked, params=numbers)
+                for values in others:
+                    with suppress(duckdb.BinderException):
+                        return engine.connection.sql(checked, params=values)
+                raise
 
         return QueryResult(engine, engine.call(bind))
 
@@ -292,7 +305,7 @@ def _spill_folder(budget: Budget, stack: ExitStack) -> str:
     that need not are answered: a machine may be read-only as a whole.
     """
     try:
-        return str(stack.enter_context(scratch_folder(Path(os.path.realpath(budget.spill_dir)))))
+        return str(stack.enter_context(scratch_folder(_spill_parent(budget))))
     except ResourceError:
         if budget.temp_dir is not None:
             raise
@@ -305,6 +318,22 @@ def _require_time(timeout: float | None) -> None:
             f"expected a timeout of more than 0 and less than {_LONGEST_TIMEOUT:,} seconds, "
             f"found {timeout}"
         )
+
+
+def _spill_parent(budget: Budget) -> Path:
+    """The folder to spill into, resolved.
+
+    Raises:
+        ResourceError: the engine would take its name for another.
+    """
+    parent = Path(os.path.realpath(budget.spill_dir))
+    if re.search(r"[\\\ud800-\udfff]", str(parent)):
+        raise ResourceError(
+            f"{parent} cannot take temporary files: its name has a backslash or bytes that are no "
+            "UTF-8",
+            hint="name another folder: BIGREC_TEMP_DIR, or temp_dir in bigrec.toml",
+        )
+    return parent
 
 
 def _links_out_of(root: Path) -> list[Path]:

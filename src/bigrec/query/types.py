@@ -6,8 +6,11 @@ interval either, and Arrow cuts numbers of 39 digits. The engine writes these as
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Final
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
 
 _PLAIN: Final = re.compile(
     r"(BOOLEAN|U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
@@ -16,6 +19,25 @@ _PLAIN: Final = re.compile(
 """Types that Python holds as they are; lists of them too."""
 
 _NESTED: Final = re.compile(r"STRUCT\(|MAP\(|UNION\(|.*\]$", re.DOTALL)
+
+_WORDS: Final = re.compile(
+    r"""
+      "(?:[^"]|"")*" | '(?:[^']|'')*'  # names of fields and of values, which stay as they are
+    | \b(?:TIMESTAMP|TIME)(?:_NS)?\ WITH\ TIME\ ZONE\b
+    | \b\w+\b(?!\ )\(?  # behind a name without quotes comes a blank
+    """,
+    re.VERBOSE,
+)
+"""The words of a type as the engine writes it."""
+
+_NO_PYTHON: Final = {
+    "INTERVAL": "VARCHAR",
+    "TIMESTAMP WITH TIME ZONE": "VARCHAR",
+    "TIMESTAMP_NS WITH TIME ZONE": "VARCHAR",
+    "TIMESTAMP_NS": "VARCHAR",
+    "TIME_NS": "VARCHAR",
+}
+"""Types that Python has not, and what stands for them."""
 
 _NO_ARROW: Final = {
     "INTERVAL": "VARCHAR",
@@ -27,11 +49,12 @@ _NO_ARROW: Final = {
     "HUGEINT": "DECIMAL(38,0)",
 }
 """Types that Arrow or Parquet have not, and what stands for them."""
-_NO_ARROW_NAMES: Final = re.compile(rf'"(?:[^"]|"")*"|\b(?:{"|".join(_NO_ARROW)})\b')
+
+_SHORT_INTEGER: Final = 100  # digits; Python refuses to read some thousands of them
 
 
 def as_text(column: str, kind: str) -> tuple[str, bool]:
-    """SQL that gives a column to Python, and whether it does so as JSON text.
+    """SQL that gives a column as text or as a plain value, and whether it is JSON text.
 
     Args:
         column: the column in SQL.
@@ -44,10 +67,32 @@ def as_text(column: str, kind: str) -> tuple[str, bool]:
     return f"CAST({column} AS VARCHAR)", False
 
 
+def as_python(column: str, kind: str) -> str:
+    """SQL that gives a column to Python as its own values; the arguments are those of `as_text`."""
+    return _with_types(column, kind, _NO_PYTHON)
+
+
 def as_arrow(column: str, kind: str) -> str:
     """SQL that gives a column to Arrow and Parquet; the arguments are those of `as_text`."""
-    if "UNION(" in kind:
+    if "UNION(" in _WORDS.findall(kind) or 'MAP("NULL"' in kind:
         return f"CAST({column} AS VARCHAR)"
-    # Quoted names of fields stay as they are.
-    known = _NO_ARROW_NAMES.sub(lambda found: _NO_ARROW.get(found[0], found[0]), kind)
-    return column if known == kind else f"CAST({column} AS {known})"
+    return _with_types(column, kind, _NO_ARROW)
+
+
+def read_json(text: str) -> Any:
+    """A value from the JSON text of `as_text`; its numbers keep all of their digits."""
+    return json.loads(text, parse_int=_exact_integer, parse_float=_exact_float)
+
+
+def _exact_integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _SHORT_INTEGER else Decimal(digits)
+
+
+def _exact_float(digits: str) -> float | Decimal:
+    value = float(digits)
+    return value if Decimal(repr(value)) == Decimal(digits) else Decimal(digits)
+
+
+def _with_types(column: str, kind: str, known: Mapping[str, str]) -> str:
+    changed = _WORDS.sub(lambda found: known.get(found[0], found[0]), kind)
+    return column if changed == kind else f"CAST({column} AS {changed})"
