@@ -37,7 +37,7 @@ from bigrec.train.blend import blend_runs
 
 SURPRISE: Final = {"SVD": 0.934, "SVD++": 0.919, "kNN baseline": 0.931, "kNN basic": 0.98}
 """RMSE over 5 random folds of MovieLens-100K, from the README of the Surprise library."""
-_MOVIELENS_100K: Final = (100_000, 943)
+_ITEMLENS_100K: Final = (100_000, 943)
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
                 for seed in range(arguments.seeds)
             ]  # fmt: skip
             report("blend of these", errors, (time.perf_counter() - started) / len(errors))
-        if (store.manifest.n_ratings, store.manifest.n_users) == _MOVIELENS_100K:
+        if (store.manifest.n_ratings, store.manifest.n_users) == _ITEMLENS_100K:
             for name, rmse in SURPRISE.items():
                 print(f"| Surprise: {name} (published) | {rmse:.3f} | | |", flush=True)
 
@@ -109,8 +109,8 @@ def ingest(data: Path, scratch: Path) -> bigrec.Store:
         (data / "u.data").write_text(
             "".join(f"{u}\t{m}\t{float(r):.0f}\t{float(t):.0f}\n" for u, m, r, t in rows)
         )
-        movies = sorted({int(row[1]) for row in rows})
-        (data / "u.item").write_text("".join(f"{m}|movie {m}|||\n" for m in movies))
+        items = sorted({int(row[1]) for row in rows})
+        (data / "u.item").write_text("".join(f"{m}|item {m}|||\n" for m in items))
     return bigrec.ingest(data, scratch / "store")
 
 
@@ -126,8 +126,8 @@ def describe(store: bigrec.Store, splits: list[Split], n_seeds: int) -> None:
     manifest = store.manifest
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy"))
     print(
-        f"{manifest.n_ratings:,} ratings, {manifest.n_users:,} users, {manifest.n_movies:,} "
-        f"movies; {len(splits)} folds, {n_seeds} seed(s) each; {splits[0].protocol} and so on; "
+        f"{manifest.n_ratings:,} ratings, {manifest.n_users:,} users, {manifest.n_items:,} "
+        f"items; {len(splits)} folds, {n_seeds} seed(s) each; {splits[0].protocol} and so on; "
         f"{os.cpu_count()} cores, {dt.date.today()}, Python {platform.python_version()}, "
         f"{packages}.\n\n"
         "| model | mean test RMSE | standard deviation | s a training |\n|---|---|---|---|",

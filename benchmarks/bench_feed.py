@@ -1,6 +1,6 @@
 """The feed of pairs alone: the shuffled train side of a split, drained without a model.
 
-Every way is a process of its own that delivers each (user, movie, rating) of an epoch in batches of
+Every way is a process of its own that delivers each (user, item, rating) of an epoch in batches of
 1024, in random order, and adds all three up inside TensorFlow. The peers hold the columns as
 arrays, as the notebook does: what `model.fit` makes of arrays, and tf.data over rows. They get a
 part of the rows, since their memory grows with them. Time and CPU are those of the epoch, without
@@ -55,11 +55,11 @@ def make_feed(shards: Path, n_rows: int | None) -> Any:
 
 
 def drain_keras_arrays(shards: Path, n_rows: int | None) -> Callable[[], int]:
-    """What `model.fit(x=[users, movies], y=ratings, batch_size=1024)` makes of arrays."""
+    """What `model.fit(x=[users, items], y=ratings, batch_size=1024)` makes of arrays."""
     from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
-    users, movies, ratings = read_columns(shards, n_rows)
-    adapter = ArrayDataAdapter(x=[users, movies], y=ratings, batch_size=BATCH_SIZE, shuffle=True)
+    users, items, ratings = read_columns(shards, n_rows)
+    adapter = ArrayDataAdapter(x=[users, items], y=ratings, batch_size=BATCH_SIZE, shuffle=True)
     return lambda: add_up(adapter.get_tf_dataset().map(lambda x, y: (*x, y)))
 
 
@@ -95,11 +95,11 @@ def read_columns(shards: Path, n_rows: int | None) -> tuple[Any, Any, Any]:
 
     indptr = np.load(shards / "train" / "indptr.npy")
     users = np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr))[:n_rows]
-    movies, ratings = (
+    items, ratings = (
         np.load(shards / "train" / f"{name}.npy", mmap_mode="r")[:n_rows]
-        for name in ("movie_index", "rating")
+        for name in ("item_index", "rating")
     )
-    return users.copy(), np.array(movies), np.array(ratings)
+    return users.copy(), np.array(items), np.array(ratings)
 
 
 def add_up(columns: Any) -> int:

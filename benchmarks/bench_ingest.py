@@ -40,15 +40,15 @@ NOTEBOOK = """
                 for line in f:
                     line = line.strip()
                     if line.endswith(":"):
-                        movie_id = line.replace(":", "")
+                        item_id = line.replace(":", "")
                     else:
                         row = [x for x in line.split(",")]
-                        row.insert(0, movie_id)
+                        row.insert(0, item_id)
                         data.write(",".join(row))
                         data.write("\\n")
-    df = pd.read_csv(out, sep=",", names=["movie_id", "user_id", "rating", "date"])
+    df = pd.read_csv(out, sep=",", names=["item_id", "user_id", "rating", "date"])
     df.date = pd.to_datetime(df.date)
-    df.movie_id = df.movie_id - 1
+    df.item_id = df.item_id - 1
     df["rating"] = df["rating"].astype(float)
 """
 
@@ -63,13 +63,13 @@ DUCKDB = """
     duckdb.sql(
         f'''
         copy (
-            select movie_id, id::integer as user_id, rating, date
+            select item_id, id::integer as user_id, rating, date
             from (
                 select
                     id, rating, date,
                     last_value(
                         case when rating is null then rtrim(id, ':')::integer end ignore nulls
-                    ) over (ORDER rows between unbounded preceding and current row) as movie_id
+                    ) over (ORDER rows between unbounded preceding and current row) as item_id
                 from (
                     select COLUMNS
                     from read_csv(
@@ -104,11 +104,11 @@ POLARS = """
             pl.when(pl.col("rating").is_null())
             .then(pl.col("id").str.strip_suffix(":").cast(pl.Int32, strict=False))
             .forward_fill()
-            .alias("movie_id")
+            .alias("item_id")
         )
         .filter(pl.col("rating").is_not_null())
         .select(
-            "movie_id",
+            "item_id",
             pl.col("id").cast(pl.Int32).alias("user_id"),
             "rating",
             pl.col("date").str.to_date("%Y-%m-%d"),

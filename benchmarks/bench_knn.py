@@ -7,8 +7,8 @@ Three comparisons, each on a materialized split of a store, each side a process 
   runs for the first 100 test users and is extrapolated by users; the predictions it made are
   compared with bigrec's.
 - `--large SPLIT`: the same training beside the time that NumPy's float32 matrix product needs for
-  users x users x movies multiply-adds, extrapolated from a piece.
-- `--items SPLIT`: `bigrec train cosine-knn --preset tuned` (movies near movies).
+  users x users x items multiply-adds, extrapolated from a piece.
+- `--items SPLIT`: `bigrec train cosine-knn --preset tuned` (items near items).
 
 Run `python benchmarks/bench_knn.py STORE [--small SPLIT] [--large SPLIT] [--items SPLIT]`.
 """
@@ -36,7 +36,7 @@ def frame(side):
     ends = np.load(f"{shards}/{side}/indptr.npy")
     return pd.DataFrame({
         "user_id": np.repeat(np.load(f"{shards}/users.npy"), np.diff(ends)),
-        "movie_id": np.load(f"{shards}/movies.npy")[np.load(f"{shards}/{side}/movie_index.npy")],
+        "item_id": np.load(f"{shards}/items.npy")[np.load(f"{shards}/{side}/item_index.npy")],
         "rating": np.load(f"{shards}/{side}/rating.npy").astype(float),
     })
 
@@ -49,7 +49,7 @@ def lap(name):
     now = time.perf_counter()
     seconds[name], started = now - started, now
 
-train_sparse = train.pivot_table(index="user_id", columns="movie_id", values="rating")
+train_sparse = train.pivot_table(index="user_id", columns="item_id", values="rating")
 lap("pivot")
 train_imputed = train_sparse.T.fillna(train_sparse.mean(axis=1)).T
 similarity = cosine_similarity(train_imputed.values)
@@ -61,14 +61,14 @@ prediction = []
 for user_id in users[:n_timed]:
     similar_user_index = np.argsort(similarity[user_id_mapping[user_id]])[::-1]
     similar_user_score = np.sort(similarity[user_id_mapping[user_id]])[::-1]
-    for movie_id in test[test["user_id"] == user_id]["movie_id"].values:
-        score = (train_imputed.iloc[similar_user_index[:n_recommendation]][movie_id]
+    for item_id in test[test["user_id"] == user_id]["item_id"].values:
+        score = (train_imputed.iloc[similar_user_index[:n_recommendation]][item_id]
                  * similar_user_score[:n_recommendation]).values.sum()
-        prediction.append([user_id, movie_id, score / similar_user_score[:n_recommendation].sum()])
+        prediction.append([user_id, item_id, score / similar_user_score[:n_recommendation].sum()])
 lap("prediction of some")
 seconds["prediction"] = seconds["prediction of some"] * len(users) / len(users[:n_timed])
 with open(f"{out}/cells.csv", "w") as file:
-    csv.writer(file).writerows([["user_id", "movie_id", "score"], *prediction])
+    csv.writer(file).writerows([["user_id", "item_id", "score"], *prediction])
 with open(f"{out}/cells.json", "w") as file:
     json.dump(seconds, file)
 """
@@ -76,10 +76,10 @@ with open(f"{out}/cells.json", "w") as file:
 PRODUCT = """
 import json, sys, time
 import numpy as np
-n_users, n_movies, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+n_users, n_items, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 rows = min(n_users, 4096)
 rng = np.random.default_rng(0)
-one, other = (rng.random((rows, n_movies), np.float32) for _ in range(2))
+one, other = (rng.random((rows, n_items), np.float32) for _ in range(2))
 product = np.empty((rows, rows), np.float32)
 times = []
 for _ in range(6):
@@ -146,12 +146,12 @@ def compare_large(bench: Bench, split: str, settings: list[str]) -> None:
     """The same engine where the matrix no longer fits."""
     print(f"\n## {split}: a bare product\n")
     manifest = json.loads((bench.shards(split) / "manifest.json").read_text())
-    sizes = [str(manifest["n_users"]), str(manifest["n_movies"]), str(bench.out)]
+    sizes = [str(manifest["n_users"]), str(manifest["n_items"]), str(bench.out)]
     run_process([sys.executable, "-c", PRODUCT, *sizes])
     product = float(json.loads((bench.out / "product.json").read_text()))
     cost = bench.train(split, "notebook", *settings)
     print_costs("", [("bigrec", cost)])
-    print(f"\nNumPy's float32 product of users x users x movies: {product:.0f} s (extrapolated)")
+    print(f"\nNumPy's float32 product of users x users x items: {product:.0f} s (extrapolated)")
     print(f"bigrec in units of it: {cost.wall_seconds / product:.2f}")
 
 
@@ -176,7 +176,7 @@ def main() -> None:
             compare_large(bench, arguments.large, ["--memory", arguments.memory])
         if arguments.items:
             cost = bench.train(arguments.items, "tuned", "--memory", arguments.memory)
-            print(f"\n## {arguments.items}: movies near movies\n")
+            print(f"\n## {arguments.items}: items near items\n")
             print_costs("", [("bigrec", cost)])
 
 

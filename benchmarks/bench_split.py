@@ -1,6 +1,6 @@
 """A filtered, shuffled 80/20 split of a store: bigrec beside a good Polars and DuckDB script.
 
-Every way keeps the movies and users with more ratings than the notebook-large filter asks for. The
+Every way keeps the items and users with more ratings than the notebook-large filter asks for. The
 peers write a shuffled train file and a test file as Parquet, reading the store's own Parquet;
 bigrec creates the split (counts included) and materializes it (dense indices, rows by user,
 shuffled shards, digests, fsync). Each is a process of its own; wall, CPU and peak memory are the
@@ -21,19 +21,19 @@ from typing import Final
 
 from processes import Cost, print_costs, run_process
 
-MIN_MOVIE, MIN_USER = 10_000, 230
+MIN_ITEM, MIN_USER = 10_000, 230
 TEST_FRACTION: Final = 0.2
 _NAME = "bench-split"
 
 POLARS = """
 import sys, polars as pl
 store, out, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
-movies = pl.scan_parquet(f"{store}/movies.parquet").filter(pl.col("n_ratings") > MIN_MOVIE)
+items = pl.scan_parquet(f"{store}/items.parquet").filter(pl.col("n_ratings") > MIN_ITEM)
 users = pl.scan_parquet(f"{store}/users.parquet").filter(pl.col("n_ratings") > MIN_USER)
 rows = (
     pl.scan_parquet(f"{store}/ratings/*.parquet", glob=True)
-    .select("user_id", "movie_id", "rating")
-    .join(movies.select("movie_id"), on="movie_id", how="semi")
+    .select("user_id", "item_id", "rating")
+    .join(items.select("item_id"), on="item_id", how="semi")
     .join(users.select("user_id"), on="user_id", how="semi")
     .collect(engine="streaming")
     .sample(fraction=1.0, shuffle=True, seed=seed)
@@ -50,17 +50,17 @@ db = duckdb.connect()
 db.execute(f"SET temp_directory = '{out}/spill'")
 db.execute(f'''
     CREATE TEMP TABLE kept AS
-    SELECT user_id, movie_id, rating, hash(user_id, movie_id, {seed}) AS place
+    SELECT user_id, item_id, rating, hash(user_id, item_id, {seed}) AS place
     FROM read_parquet('{store}/ratings/*.parquet')
-    SEMI JOIN (FROM read_parquet('{store}/movies.parquet') WHERE n_ratings > MIN_MOVIE)
-        USING (movie_id)
+    SEMI JOIN (FROM read_parquet('{store}/items.parquet') WHERE n_ratings > MIN_ITEM)
+        USING (item_id)
     SEMI JOIN (FROM read_parquet('{store}/users.parquet') WHERE n_ratings > MIN_USER)
         USING (user_id)
 ''')
 bound = f"place < CAST(18446744073709551615 * TEST_FRACTION AS UBIGINT)"
 for name, side in (("test", bound), ("train", f"NOT ({bound})")):
     db.execute(f'''
-        COPY (SELECT user_id, movie_id, rating FROM kept WHERE {side} ORDER BY place)
+        COPY (SELECT user_id, item_id, rating FROM kept WHERE {side} ORDER BY place)
         TO '{out}/{name}.parquet'
     ''')
 """
@@ -68,7 +68,7 @@ for name, side in (("test", bound), ("train", f"NOT ({bound})")):
 
 def script(text: str) -> str:
     """A peer's script with the constants put in."""
-    for name in ("MIN_MOVIE", "MIN_USER", "TEST_FRACTION"):
+    for name in ("MIN_ITEM", "MIN_USER", "TEST_FRACTION"):
         text = text.replace(name, str(globals()[name]))
     return text
 
@@ -82,7 +82,7 @@ def main() -> None:
     store = arguments.store.resolve()
     create = [
         sys.executable, "-m", "bigrec", "split", "create", _NAME, "--store", str(store), "--json",
-        "--min-movie-ratings", str(MIN_MOVIE), "--min-user-ratings", str(MIN_USER),
+        "--min-item-ratings", str(MIN_ITEM + 1), "--min-user-ratings", str(MIN_USER + 1),
         "--test-fraction", str(TEST_FRACTION),
     ]  # fmt: skip
     costs: list[tuple[str, Cost]] = []

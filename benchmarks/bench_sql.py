@@ -3,7 +3,7 @@
     python benchmarks/bench_sql.py --ratings 1000000
     python benchmarks/bench_sql.py --store DIR --repeat 5 --gate
 
-The plain copy is what Polars writes by default from the same rows in the order of movies. Both
+The plain copy is what Polars writes by default from the same rows in the order of items. Both
 sides run the same queries with the same threads and memory limit, each in a process of its own, in
 turn; one run of every query warms the file cache and is not counted. Query seconds exclude
 start-up; the last lines are whole processes as a user starts them. `--gate` fails where a promise
@@ -35,16 +35,16 @@ from processes import run_process
 
 QUERIES = {
     "one user's history": "SELECT * FROM ratings_by_user WHERE user_id = {user}",
-    "one movie's ratings": "SELECT * FROM ratings WHERE movie_id = {movie}",
+    "one item's ratings": "SELECT * FROM ratings WHERE item_id = {item}",
     "rating distribution": "SELECT rating, count(*) FROM ratings GROUP BY rating",
     "ratings per day": "SELECT date, count(*), avg(rating) FROM ratings GROUP BY date",
-    "mean per movie": "SELECT movie_id, count(*), avg(rating) FROM ratings GROUP BY movie_id",
+    "mean per item": "SELECT item_id, count(*), avg(rating) FROM ratings GROUP BY item_id",
     "mean per user": "SELECT user_id, count(*), avg(rating) FROM ratings_by_user GROUP BY user_id",
     "spread of all columns": (
-        "SELECT min(movie_id), max(user_id), stddev_pop(rating), min(date) FROM ratings"
+        "SELECT min(item_id), max(user_id), stddev_pop(rating), min(date) FROM ratings"
     ),
 }
-LOOKUPS = ("one user's history", "one movie's ratings")
+LOOKUPS = ("one user's history", "one item's ratings")
 
 # Both contenders get: a JSON object {query name: SQL}, the data, the number of runs.
 OURS = """
@@ -99,8 +99,8 @@ def main() -> int:
             "bigrec sql, one user, whole process": whole_process(
                 arguments.repeat, "sql", "--store", str(store), queries["one user's history"]
             ),
-            "bigrec sql, one movie, whole process": whole_process(
-                arguments.repeat, "sql", "--store", str(store), queries["one movie's ratings"]
+            "bigrec sql, one item, whole process": whole_process(
+                arguments.repeat, "sql", "--store", str(store), queries["one item's ratings"]
             ),
         }
         check = whole_process(1, "check", "--store", str(store), "--threads", "2")
@@ -130,9 +130,9 @@ def make_store(folder: Path, n_ratings: int) -> Path:
 
 
 def fill_in(store: Path) -> dict[str, str]:
-    """The queries with a typical user and movie: the ones in the middle by number of ratings."""
+    """The queries with a typical user and item: the ones in the middle by number of ratings."""
     ids = {}
-    for column, table in (("user", "users"), ("movie", "movies")):
+    for column, table in (("user", "users"), ("item", "items")):
         ids[column] = duckdb.execute(
             f"SELECT {column}_id FROM read_parquet('{store}/{table}.parquet') "  # noqa: S608
             "WHERE n_ratings >= (SELECT median(n_ratings) FROM "

@@ -4,7 +4,7 @@ Run `python benchmarks/bench_train.py STORE [--large SPLIT] [--small SPLIT] [--r
 part runs where its split is named:
 
 --large: ratings a second of the models of pairs. Every side trains on random rows of the train side
-  with the complete tables of users and movies: the cells on --cell-steps steps, their second epoch
+  with the complete tables of users and items: the cells on --cell-steps steps, their second epoch
   being counted, bigrec on --rows ratings after the first block, which compiles. What bigrec does
   between two epochs is counted in as its share. Surprise fits SVD on --surprise-rows ratings for
   three epochs; making its train set is not counted.
@@ -138,7 +138,7 @@ def describe(arguments: argparse.Namespace) -> None:
     for name in dict.fromkeys(filter(None, names)):
         data = open_data(arguments.store, name)
         print(f"`{name}`: {data.protocol}; {data.train.n_rows:,} train rows, "
-              f"{data.spec.n_users:,} users, {data.spec.n_movies:,} movies.")  # fmt: skip
+              f"{data.spec.n_users:,} users, {data.spec.n_items:,} items.")  # fmt: skip
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy"))
     print(f"{os.cpu_count()} cores, {arguments.device}, {dt.date.today()}, "
           f"Python {platform.python_version()}, {packages}.", flush=True)  # fmt: skip
@@ -164,7 +164,7 @@ def draw_pairs(rows: Any, n: int) -> tuple[Array, Array, Array]:
     rng = np.random.default_rng(0)
     places = rng.permutation(rows.n_rows)[:n]
     user = np.searchsorted(rows.indptr, places, side="right").astype(np.int32) - 1
-    return user, np.asarray(rows.movie_index)[places], np.asarray(rows.rating)[places]
+    return user, np.asarray(rows.item_index)[places], np.asarray(rows.rating)[places]
 
 
 def time_cell(arguments: argparse.Namespace, model: str) -> dict[str, float]:
@@ -173,12 +173,12 @@ def time_cell(arguments: argparse.Namespace, model: str) -> dict[str, float]:
     from tests import notebook_cells
 
     data = open_data(arguments.store, arguments.large)
-    user, movie, rating = draw_pairs(data.train, arguments.cell_steps * BATCH)
+    user, item, rating = draw_pairs(data.train, arguments.cell_steps * BATCH)
     with tf.device(f"/{arguments.device}:0"):
         name, form = CELLS[model]
-        cell = getattr(notebook_cells, name)(data.spec.n_users, data.spec.n_movies, **form)
+        cell = getattr(notebook_cells, name)(data.spec.n_users, data.spec.n_items, **form)
         target = rating - data.spec.mean_rating
-        fit = partial(cell.fit, x=[user, movie], y=target, batch_size=BATCH, verbose=0)
+        fit = partial(cell.fit, x=[user, item], y=target, batch_size=BATCH, verbose=0)
         return {"rate": len(user) / second_epoch_seconds(fit)}
 
 
@@ -240,8 +240,8 @@ def time_cell_rows(arguments: argparse.Namespace) -> dict[str, float]:
     data = open_data(arguments.store, arguments.small)
     rows, batch_size = data.train, 512
     csr = csr_matrix(
-        (np.asarray(rows.rating, np.float64), np.asarray(rows.movie_index), rows.indptr),
-        shape=(data.spec.n_users, data.spec.n_movies),
+        (np.asarray(rows.rating, np.float64), np.asarray(rows.item_index), rows.indptr),
+        shape=(data.spec.n_users, data.spec.n_items),
     )  # fmt: skip
     mask, mu = (csr > 0) * 1.0, data.spec.mean_rating
     steps = csr.shape[0] // batch_size + 1
@@ -256,7 +256,7 @@ def time_cell_rows(arguments: argparse.Namespace) -> dict[str, float]:
                 yield a, a
 
     with tf.device(f"/{arguments.device}:0"):
-        cell = notebook_cells.autorec(data.spec.n_movies)
+        cell = notebook_cells.autorec(data.spec.n_items)
         fit = partial(cell.fit, generator(), steps_per_epoch=steps, verbose=0)
         return {"rate": rows.n_rows / second_epoch_seconds(fit)}
 
@@ -278,17 +278,17 @@ def race_cell(arguments: argparse.Namespace) -> dict[str, float]:
     from tests import notebook_cells
 
     data = open_data(arguments.store, arguments.race)
-    user, movie, rating = draw_pairs(data.train, data.train.n_rows)
+    user, item, rating = draw_pairs(data.train, data.train.n_rows)
     with tf.device(f"/{arguments.device}:0"):
-        cell = notebook_cells.matrix_factorization(data.spec.n_users, data.spec.n_movies)
+        cell = notebook_cells.matrix_factorization(data.spec.n_users, data.spec.n_items)
         started = time.perf_counter()
         cell.fit(
-            x=[user, movie], y=rating - data.spec.mean_rating, epochs=5, batch_size=BATCH,
+            x=[user, item], y=rating - data.spec.mean_rating, epochs=5, batch_size=BATCH,
             verbose=0,
         )  # fmt: skip
         seconds = time.perf_counter() - started
-        user, movie, rating = draw_pairs(data.test, data.test.n_rows)
-        scores = cell.predict([user, movie], batch_size=1 << 14, verbose=0)[:, 0]
+        user, item, rating = draw_pairs(data.test, data.test.n_rows)
+        scores = cell.predict([user, item], batch_size=1 << 14, verbose=0)[:, 0]
     error = data.spec.clip(scores + data.spec.mean_rating) - rating
     return {"seconds": seconds, "epochs": 5, "rmse": float(np.sqrt(np.mean(error**2)))}
 

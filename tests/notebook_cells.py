@@ -29,16 +29,16 @@ from keras.regularizers import l2
 Layer = type[keras.layers.Layer]
 
 
-def autorec(n_movies: int, dropout: Layer = Dropout) -> keras.Model:
+def autorec(n_items: int, dropout: Layer = Dropout) -> keras.Model:
     """Section 6-2: rows of centred ratings, 0 for none, to completed rows."""
     reg = 0.01
-    i = Input(shape=(n_movies,))
+    i = Input(shape=(n_items,))
     x = dropout(0.2)(i)
     x = Dense(700, activation="relu", kernel_regularizer=l2(reg))(x)
     x = BatchNormalization()(x)
     x = Dense(128, activation="relu", kernel_regularizer=l2(reg))(x)
     x = dropout(0.2)(x)
-    x = Dense(n_movies, kernel_regularizer=l2(reg))(x)
+    x = Dense(n_items, kernel_regularizer=l2(reg))(x)
 
     def custom_loss(y_true: Any, y_pred: Any) -> Any:
         mask = K.cast(K.not_equal(y_true, 0), dtype="float32")
@@ -53,26 +53,26 @@ def autorec(n_movies: int, dropout: Layer = Dropout) -> keras.Model:
     return model
 
 
-def matrix_factorization(n_users: int, n_movies: int) -> keras.Model:
+def matrix_factorization(n_users: int, n_items: int) -> keras.Model:
     """Section 6-3: users and movies, (batch, 1) each, to ratings less their mean."""
     size, reg = 10, 0.02
     u, m = Input(shape=(1,)), Input(shape=(1,))
     u_embedding = Embedding(n_users, size, embeddings_regularizer=l2(reg))(u)
-    m_embedding = Embedding(n_movies, size, embeddings_regularizer=l2(reg))(m)
+    m_embedding = Embedding(n_items, size, embeddings_regularizer=l2(reg))(m)
     u_bias = Embedding(n_users, 1)(u)
-    m_bias = Embedding(n_movies, 1)(m)
+    m_bias = Embedding(n_items, 1)(m)
     x = Dot(axes=2)([u_embedding, m_embedding])
     x = Add()([x, u_bias, m_bias])
     x = Flatten()(x)
     return _compiled(Model(inputs=[u, m], outputs=x))
 
 
-def deep_network(n_users: int, n_movies: int, dropout: Layer = Dropout) -> keras.Model:
+def deep_network(n_users: int, n_items: int, dropout: Layer = Dropout) -> keras.Model:
     """Section 6-4: likewise."""
     size = 10
     u, m = Input(shape=(1,)), Input(shape=(1,))
     u_embedding = Flatten()(Embedding(n_users, size)(u))
-    m_embedding = Flatten()(Embedding(n_movies, size)(m))
+    m_embedding = Flatten()(Embedding(n_items, size)(m))
     x = Concatenate()([u_embedding, m_embedding])
     x = Dense(512)(x)
     x = BatchNormalization()(x)
@@ -86,7 +86,7 @@ def deep_network(n_users: int, n_movies: int, dropout: Layer = Dropout) -> keras
 
 
 def residual(
-    n_users: int, n_movies: int, dropout: Layer = Dropout, *, with_slip: bool = True
+    n_users: int, n_items: int, dropout: Layer = Dropout, *, with_slip: bool = True
 ) -> keras.Model:
     """Section 6-5: likewise.
 
@@ -96,9 +96,9 @@ def residual(
     size = 10
     u, m = Input(shape=(1,)), Input(shape=(1,))
     u_embedding = Embedding(n_users, size)(u)
-    m_embedding = Embedding(n_movies, size)(m)
+    m_embedding = Embedding(n_items, size)(m)
     u_bias = Embedding(n_users, 1)(u)
-    m_bias = Embedding(n_movies, 1)(m)
+    m_bias = Embedding(n_items, 1)(m)
     x = Dot(axes=2)([u_embedding, m_embedding])
     x = Add()([x, u_bias, m_bias])
     x = Flatten()(x)

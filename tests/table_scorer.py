@@ -14,14 +14,14 @@ Array = np.ndarray[Any, Any]
 
 
 class TableScorer(Scorer):
-    """Scores from a table: (n_users, n_movies) float32."""
+    """Scores from a table: (n_users, n_items) float32."""
 
     def __init__(self, table: Array, rows: UserRows, spec: BatchSpec) -> None:
         super().__init__(rows, spec, fit_biases(rows, spec))
         self.table = table
 
-    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
-        return np.asarray(self.table[user_index, movie_index])
+    def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
+        return np.asarray(self.table[user_index, item_index])
 
     def score_users(self, users: Array) -> Array:
         return np.asarray(self.table[users])

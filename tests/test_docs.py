@@ -46,10 +46,10 @@ def test_the_tour_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     lines = console_lines("bigrec")
     assert len(lines) > 10
     for line in lines:
-        # The same commands on a fiftieth of the data, for a user and a movie that it has.
+        # The same commands on a fiftieth of the data, for a user and an item that it has.
         small = line.replace("--ratings 1000000", "--ratings 20000")
         small = re.sub(r"(recommend \S+) \d+", lambda found: f"{found[1]} {some('user_id')}", small)
-        small = re.sub(r"(similar \S+) \d+", lambda found: f"{found[1]} {some('movie_id')}", small)
+        small = re.sub(r"(similar \S+) \d+", lambda found: f"{found[1]} {some('item_id')}", small)
         assert main(shlex.split(small)) == 0, line
     assert (tmp_path / "report.html").stat().st_size > 10_000
 

@@ -3,7 +3,7 @@
 WITH probed AS (
     SELECT rating, COUNT(*) AS n_ratings
     FROM ratings
-    JOIN probe ON ratings.movie_id = probe.movie_id AND ratings.user_id = probe.user_id
+    JOIN probe ON ratings.item_id = probe.item_id AND ratings.user_id = probe.user_id
     GROUP BY rating
 ),
 every_rating AS (

@@ -4,7 +4,7 @@ SELECT
     YEAR(date) AS year,
     COUNT(*) AS n_ratings,
     COUNT(DISTINCT user_id) AS n_users,
-    COUNT(DISTINCT movie_id) AS n_movies,
+    COUNT(DISTINCT item_id) AS n_items,
     AVG(CAST(rating AS DOUBLE)) AS mean_rating
 FROM ratings
 GROUP BY YEAR(date)

@@ -7,7 +7,7 @@ WITH found AS (
     UNION ALL
     SELECT 'users', CAST(COUNT(*) AS DOUBLE) FROM users
     UNION ALL
-    SELECT 'movies', CAST(COUNT(*) AS DOUBLE) FROM movies
+    SELECT 'items', CAST(COUNT(*) AS DOUBLE) FROM items
     UNION ALL
     SELECT 'probe', CAST(COUNT(*) AS DOUBLE) FROM probe
     UNION ALL
@@ -26,7 +26,7 @@ expected AS (
     UNION ALL
     SELECT 'users', CAST(n_users AS DOUBLE) FROM manifest
     UNION ALL
-    SELECT 'movies', CAST(n_movies AS DOUBLE) FROM manifest
+    SELECT 'items', CAST(n_items AS DOUBLE) FROM manifest
     UNION ALL
     SELECT 'probe', CAST(COALESCE(n_probe, 0) AS DOUBLE) FROM manifest
     UNION ALL

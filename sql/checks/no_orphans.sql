@@ -1,12 +1,12 @@
--- title: Every rating has its movie and its user
--- description: No rating, in either sort order, names a movie or a user that the tables lack.
+-- title: Every rating has its item and its user
+-- description: No rating, in either sort order, names an item or a user that the tables lack.
 WITH rated AS (
-    SELECT 'movie' AS what, movie_id AS id, COUNT(*) AS n_ratings FROM ratings GROUP BY movie_id
+    SELECT 'item' AS what, item_id AS id, COUNT(*) AS n_ratings FROM ratings GROUP BY item_id
     UNION ALL
     SELECT 'user', user_id, COUNT(*) FROM ratings_by_user GROUP BY user_id
 ),
 known AS (
-    SELECT 'movie' AS what, movie_id AS id FROM movies
+    SELECT 'item' AS what, item_id AS id FROM items
     UNION ALL
     SELECT 'user', user_id FROM users
 )

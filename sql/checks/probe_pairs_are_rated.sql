@@ -1,10 +1,10 @@
 -- title: Every probe pair is rated
 -- description: The official probe is a part of the training ratings.
-SELECT movie_id, user_id
+SELECT item_id, user_id
 FROM probe
 WHERE NOT EXISTS (
     SELECT 1
     FROM ratings
-    WHERE ratings.movie_id = probe.movie_id AND ratings.user_id = probe.user_id
+    WHERE ratings.item_id = probe.item_id AND ratings.user_id = probe.user_id
 )
-ORDER BY movie_id, user_id
+ORDER BY item_id, user_id

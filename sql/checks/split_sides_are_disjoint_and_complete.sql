@@ -1,11 +1,11 @@
 -- title: Train, validation and test are disjoint, complete and as counted
 -- description: Every row that the split's filters keep is on exactly one side, or is one that a warm split
---     drops, and the rows of each user and movie on each side are as many as the split says. One scan.
+--     drops, and the rows of each user and item on each side are as many as the split says. One scan.
 -- needs: split
 WITH counted AS (
     SELECT
         user_id,
-        movie_id,
+        item_id,
         SUM(CAST(in_train AS INTEGER)) AS n_train,
         SUM(CAST(in_validation AS INTEGER)) AS n_validation,
         SUM(CAST(in_test AS INTEGER)) AS n_test,
@@ -18,14 +18,14 @@ WITH counted AS (
             END
         ) AS n_not_on_one_side
     FROM split_rows
-    GROUP BY GROUPING SETS ((user_id), (movie_id))
+    GROUP BY GROUPING SETS ((user_id), (item_id))
 ),
 stated AS (
-    SELECT user_id, CAST(NULL AS INTEGER) AS movie_id, n_train, n_validation, n_test
+    SELECT user_id, CAST(NULL AS INTEGER) AS item_id, n_train, n_validation, n_test
     FROM split_users
     UNION ALL
-    SELECT CAST(NULL AS INTEGER), movie_id, n_train, n_validation, n_test
-    FROM split_movies
+    SELECT CAST(NULL AS INTEGER), item_id, n_train, n_validation, n_test
+    FROM split_items
 )
 SELECT
     stated.*,
@@ -36,10 +36,10 @@ SELECT
 FROM stated
 LEFT JOIN counted
     ON COALESCE(stated.user_id, 0) = COALESCE(counted.user_id, 0)
-    AND COALESCE(stated.movie_id, 0) = COALESCE(counted.movie_id, 0)
+    AND COALESCE(stated.item_id, 0) = COALESCE(counted.item_id, 0)
 WHERE counted.n_not_on_one_side IS NULL
     OR counted.n_not_on_one_side > 0
     OR stated.n_train <> counted.n_train
     OR stated.n_validation <> counted.n_validation
     OR stated.n_test <> counted.n_test
-ORDER BY stated.user_id, stated.movie_id
+ORDER BY stated.user_id, stated.item_id

@@ -4,12 +4,12 @@
 SELECT ratings.*
 FROM ratings
 CROSS JOIN manifest
-WHERE movie_id IS NULL
+WHERE item_id IS NULL
     OR user_id IS NULL
     OR rating IS NULL
     OR date IS NULL
-    OR movie_id < 1
-    OR movie_id > 2147483646
+    OR item_id < 1
+    OR item_id > 2147483646
     OR user_id < 1
     OR user_id > 2147483646
     OR rating < min_rating

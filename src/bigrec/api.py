@@ -1,7 +1,7 @@
 """The toolkit from Python: a Store, its Splits, their Runs.
 
     store = bigrec.ingest("raw", "store")
-    split = store.split("large", min_movie_ratings=10_000, min_user_ratings=230)
+    split = store.split("large", min_item_ratings=10_001, min_user_ratings=231)
     run = bigrec.train(split, "matrix-factorization", preset="tuned")
     run.recommend(6, top=10)
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from bigrec.datasets.training_data import TrainingData
-    from bigrec.recommend.recommend import RecommendedMovie
+    from bigrec.recommend.recommend import RecommendedItem
     from bigrec.runs import RunDirectory
 
 _MAYBE_BUDGET: Final = Budget | None
@@ -167,12 +167,12 @@ class Store:
         return self.catalog.manifest
 
     def ratings(self) -> pl.LazyFrame:
-        """All ratings: movie_id INT32, user_id INT32, rating FLOAT32 (stars), date DATE."""
+        """All ratings: item_id INT32, user_id INT32, rating FLOAT32 (stars), date DATE."""
         return self.catalog.ratings()
 
-    def movies(self) -> pl.LazyFrame:
-        """movie_id, title, year, n_ratings, mean_rating."""
-        return self.catalog.movies()
+    def items(self) -> pl.LazyFrame:
+        """item_id, title, year, n_ratings, mean_rating."""
+        return self.catalog.items()
 
     def users(self) -> pl.LazyFrame:
         """user_id, n_ratings, mean_rating, first_date, last_date."""
@@ -285,16 +285,16 @@ class Split:
     def train_batches(
         self, *, batch_size: int = 1024, seed: int = 0, epoch: int = 1
     ) -> tf.data.Dataset:
-        """One epoch of shuffled (user_index, movie_index, rating) batches for TensorFlow."""
+        """One epoch of shuffled (user_index, item_index, rating) batches for TensorFlow."""
         from bigrec.datasets.pairs import PairFeed, unpack
-        from bigrec.features import MOVIE_INDEX, PAIRS, RATING, USER_INDEX
+        from bigrec.features import ITEM_INDEX, PAIRS, RATING, USER_INDEX
         from bigrec.models.options import check_seed
 
         check_seed(seed)
         for word, value in (("batch_size", batch_size), ("epoch", epoch)):
             if not isinstance(value, int) or value < 1:
                 raise SettingsError(f"expected {word} of at least 1, found {value!r}")
-        names = USER_INDEX, MOVIE_INDEX, RATING
+        names = USER_INDEX, ITEM_INDEX, RATING
         feed = PairFeed(self.training_data.shards(), batch_size=batch_size, seed=seed)
         return (
             feed.dataset(epoch)
@@ -340,19 +340,19 @@ class Run:
         data = self.split.materialize(with_days=self.directory.needs_days)
         return self.directory.recommender(data)
 
-    def recommend(self, user_id: int, *, top: int = 10) -> list[RecommendedMovie]:
-        """The unseen movies with the highest scores for a user.
+    def recommend(self, user_id: int, *, top: int = 10) -> list[RecommendedItem]:
+        """The unseen items with the highest scores for a user.
 
         Raises:
             SettingsError: the id or the length is no whole number.
-            RunError: see bigrec.recommend.recommend.recommend_movies.
+            RunError: see bigrec.recommend.recommend.recommend_items.
         """
         _check_types(user_id=(user_id, Integral))
-        from bigrec.recommend.recommend import recommend_movies
+        from bigrec.recommend.recommend import recommend_items
 
         data = self.split.training_data
         catalog = self.split.store.catalog
-        return recommend_movies(self.recommender, data, catalog, user_id, top=top)
+        return recommend_items(self.recommender, data, catalog, user_id, top=top)
 
 
 def _check_types(**arguments: tuple[object, Any]) -> None:

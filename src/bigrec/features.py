@@ -15,12 +15,12 @@ Array = np.ndarray[Any, Any]
 
 USER_INDEX: Final = "user_index"
 """int32, dense and zero-based, of one split."""
-MOVIE_INDEX: Final = "movie_index"
+ITEM_INDEX: Final = "item_index"
 """int32, dense and zero-based, of one split."""
 RATING: Final = "rating"
 """float32, stars."""
 PAIRS: Final = "pairs"
-"""int64, a user_index, a movie_index and a rating in one; see bigrec.schema."""
+"""int64, a user_index, an item_index and a rating in one; see bigrec.schema."""
 ROW_LENGTHS: Final = "row_lengths"
 """int32, ratings of each user of a batch of rows."""
 
@@ -31,8 +31,8 @@ class BatchSpec:
 
     n_users: int
     """Size of the user vocabulary."""
-    n_movies: int
-    """Size of the movie vocabulary."""
+    n_items: int
+    """Size of the item vocabulary."""
     mean_rating: float
     """Mean of the train side, in stars."""
     min_rating: float
@@ -46,11 +46,11 @@ class BatchSpec:
 
 
 class Pairs(NamedTuple):
-    """Some ratings with their users and movies."""
+    """Some ratings with their users and items."""
 
     user_index: Array
     """(n,) int32."""
-    movie_index: Array
+    item_index: Array
     """(n,) int32."""
     rating: Array
     """(n,) float32, stars."""
@@ -60,11 +60,11 @@ class Pairs(NamedTuple):
 
 @dataclass(frozen=True)
 class UserRows:
-    """One side of a split, grouped by user: a sparse user by movie matrix in CSR form."""
+    """One side of a split, grouped by user: a sparse user by item matrix in CSR form."""
 
     indptr: Array
     """(n_users + 1,) int64: rows of user u are indptr[u]:indptr[u + 1]."""
-    movie_index: Array
+    item_index: Array
     """(n_rows,) int32, ascending for each user."""
     rating: Array
     """(n_rows,) float32, stars."""
@@ -79,7 +79,7 @@ class UserRows:
     @property
     def n_rows(self) -> int:
         """Number of ratings."""
-        return len(self.movie_index)
+        return len(self.item_index)
 
     def lengths(self) -> Array:
         """Ratings of each user: (n_users,) int64."""
@@ -91,20 +91,20 @@ class UserRows:
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         places = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
         day = None if self.day is None else self.day[places]
-        return UserRows(indptr, self.movie_index[places], self.rating[places], day)
+        return UserRows(indptr, self.item_index[places], self.rating[places], day)
 
-    def transposed(self, n_movies: int) -> UserRows:
-        """The same ratings by movie, without days: a row for each movie, its users ascending."""
+    def transposed(self, n_items: int) -> UserRows:
+        """The same ratings by item, without days: a row for each item, its users ascending."""
         from scipy.sparse import csr_array  # late: most readers of rows do without SciPy
 
         # SciPy makes all indices as wide as the widest.
         width = np.int32 if self.n_rows <= np.iinfo(np.int32).max else np.int64
-        by_movie = csr_array(
-            (self.rating, self.movie_index, self.indptr.astype(width)),
-            shape=(self.n_users, n_movies),
+        by_item = csr_array(
+            (self.rating, self.item_index, self.indptr.astype(width)),
+            shape=(self.n_users, n_items),
         ).tocsc()
         return UserRows(
-            by_movie.indptr.astype(np.int64), by_movie.indices.astype(np.int32), by_movie.data
+            by_item.indptr.astype(np.int64), by_item.indices.astype(np.int32), by_item.data
         )
 
     def sample_users(self, n_rows: int, seed: int) -> Array:
@@ -125,7 +125,7 @@ class UserRows:
             user_index = (np.searchsorted(self.indptr, places, side="right") - 1).astype(np.int32)
             yield Pairs(
                 user_index,
-                np.asarray(self.movie_index[start:stop]),
+                np.asarray(self.item_index[start:stop]),
                 np.asarray(self.rating[start:stop]),
                 None if self.day is None else np.asarray(self.day[start:stop]),
             )

@@ -32,11 +32,11 @@ from bigrec.models.blend import BLEND, Blend, BlendWeights
 from bigrec.models.factors import Factors, FactorScorer
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import (
-    MOVIE_VECTORS,
+    ITEM_VECTORS,
     NEIGHBOUR_INDEX,
     NEIGHBOUR_SIMILARITY,
+    ItemSimilarity,
     ListSimilarity,
-    MovieSimilarity,
     RatingSimilarity,
     VectorSimilarity,
 )
@@ -141,8 +141,8 @@ class RunDirectory:
         # A component that is missing is told of when scores are asked for.
         return not all(run.has_factors or run.has_lists for run in runs if run.folder.exists())
 
-    def similarity(self, data: TrainingData) -> MovieSimilarity:
-        """What compares movies as the model does.
+    def similarity(self, data: TrainingData) -> ItemSimilarity:
+        """What compares items as the model does.
 
         Args:
             data: the split that the run was trained on.
@@ -154,7 +154,7 @@ class RunDirectory:
         self.check_split(data)
         if self.needs_days:
             data.check_days()
-        for name in (MOVIE_VECTORS, "movie_factors"):
+        for name in (ITEM_VECTORS, "item_factors"):
             if name in self.representation:
                 return VectorSimilarity(self.representation[name])
         if self.has_lists and self.config["options"]["basis"] == "item":
@@ -193,7 +193,7 @@ class RunDirectory:
             check_indices(
                 lists.neighbour_index,
                 -1,
-                data.spec.n_movies if by_item else data.spec.n_users,
+                data.spec.n_items if by_item else data.spec.n_users,
                 self.folder / "representation" / f"{NEIGHBOUR_INDEX}.npy",
                 Kind.RUN,
             )

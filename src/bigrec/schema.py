@@ -9,18 +9,18 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
-MOVIE_ID: Final = "movie_id"
+ITEM_ID: Final = "item_id"
 USER_ID: Final = "user_id"
 RATING: Final = "rating"
 DATE: Final = "date"
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
-RATING_COLUMNS: Final = {MOVIE_ID: "INTEGER", USER_ID: "INTEGER", RATING: "FLOAT", DATE: "DATE"}
+RATING_COLUMNS: Final = {ITEM_ID: "INTEGER", USER_ID: "INTEGER", RATING: "FLOAT", DATE: "DATE"}
 
-MOVIE_ORDER: Final = (MOVIE_ID, USER_ID)
+ITEM_ORDER: Final = (ITEM_ID, USER_ID)
 """Sort key of ratings/."""
-USER_ORDER: Final = (USER_ID, MOVIE_ID)
+USER_ORDER: Final = (USER_ID, ITEM_ID)
 """Sort key of ratings_by_user/."""
 
 MAX_ID: Final = 2**31 - 2
@@ -34,12 +34,12 @@ MIN_STARS: Final = 0.5
 MAX_STARS: Final = 5.0
 
 USER_SHIFT: Final = 32
-MOVIE_SHIFT: Final = 8
+ITEM_SHIFT: Final = 8
 """A rating of a split travels as one 64-bit integer, a pair:
-user_index << USER_SHIFT | movie_index << MOVIE_SHIFT | half stars."""
+user_index << USER_SHIFT | item_index << ITEM_SHIFT | half stars."""
 
-RATING_MASK: Final = (1 << MOVIE_SHIFT) - 1
+RATING_MASK: Final = (1 << ITEM_SHIFT) - 1
 """The bits of a pair's half stars."""
 
-MAX_MOVIES: Final = 1 << (USER_SHIFT - MOVIE_SHIFT)
-"""Movies of one split, at most: their indices fit a pair."""
+MAX_ITEMS: Final = 1 << (USER_SHIFT - ITEM_SHIFT)
+"""Items of one split, at most: their indices fit a pair."""

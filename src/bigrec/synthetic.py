@@ -1,13 +1,13 @@
 """Raw Netflix Prize files of any size from a seed, with a known latent truth.
 
 The files have the exact form of the Kaggle set (ids with gaps, titles with commas and Latin-1
-letters, missing years, probe, qualifying) and its shape: movie popularity and user activity are
+letters, missing years, probe, qualifying) and its shape: item popularity and user activity are
 log-normal, fitted to the published medians and tails. Every rating is drawn from
 
-    score = mean + user bias + movie bias + user factors · movie factors,
+    score = mean + user bias + item bias + user factors · item factors,
 
 plus normal noise, rounded to whole stars. The truth's own prediction is the expected star given
-that score; its RMSE, `noise_rmse`, is a floor that no model can beat. Movies are drawn
+that score; its RMSE, `noise_rmse`, is a floor that no model can beat. Items are drawn
 independently, each from its own random state, so the result does not depend on threads.
 """
 
@@ -31,20 +31,20 @@ Array = np.ndarray[Any, Any]
 
 _NETFLIX_RATINGS = 100_480_507
 _NETFLIX_USERS = 480_189
-_NETFLIX_MOVIES = 17_770
-_NETFLIX_FILES_END = (4499, 9210, 13367, 17770)  # last movie of each combined_data file
+_NETFLIX_ITEMS = 17_770
+_NETFLIX_FILES_END = (4499, 9210, 13367, 17770)  # last item of each combined_data file
 _MIN_RATINGS, _MAX_RATINGS = 1000, 10**11  # more would need more users than there are ids
 _MAX_SEED = 2**63 - 1
 _USER_BYTES = 170  # memory that the truth takes for each user
 
 _USER_SIGMA = 1.25  # of log counts: mean 209 and median 96 ratings a user
-_MOVIE_SIGMA = 2.15  # mean 5654 and median 561 ratings a movie
-_LARGEST_AUDIENCE = 0.485  # the most rated movie has a rating from this share of all users
+_ITEM_SIGMA = 2.15  # mean 5654 and median 561 ratings an item
+_LARGEST_AUDIENCE = 0.485  # the most rated item has a rating from this share of all users
 _PROBE_SHARE = 1_408_395 / _NETFLIX_RATINGS
 _QUALIFYING_SHARE = 2_817_131 / _NETFLIX_RATINGS
 
 _FACTORS = 8
-_MEAN, _USER_BIAS, _MOVIE_BIAS, _FACTOR_SCALE, _NOISE = 3.65, 0.42, 0.48, 0.6, 0.75
+_MEAN, _USER_BIAS, _ITEM_BIAS, _FACTOR_SCALE, _NOISE = 3.65, 0.42, 0.48, 0.6, 0.75
 _STEPS = 64  # a score is rounded to 1/64 star, so its distribution over stars is a table
 _LOWEST, _HIGHEST = -4.0, 11.0
 _FIRST_DAY = int(np.datetime64("1999-11-11").astype(int))
@@ -73,8 +73,8 @@ class SynthSummary:
     """Ratings in the four combined_data files."""
     n_users: int
     """Users that the truth knows; almost all have a rating."""
-    n_movies: int
-    """Movies, ids 1 to n_movies."""
+    n_items: int
+    """Items, ids 1 to n_items."""
     noise_rmse: float
     """RMSE of the truth's own prediction over all ratings, in stars."""
 
@@ -84,15 +84,15 @@ class _World:
     """The latent truth and the lookup tables that the generator draws from."""
 
     user_ids: Array  # (n_users,) int32, ascending with gaps
-    movie_counts: Array  # (n_movies,) int64, ratings of each movie
+    item_counts: Array  # (n_items,) int64, ratings of each item
     accept: Array  # (n_users,) float32, alias table: keep the drawn user, or
     alias: Array  # (n_users,) int32, take this one
     user_bias: Array  # (n_users,) float32
-    movie_bias: Array  # (n_movies,) float32
+    item_bias: Array  # (n_items,) float32
     user_factors: Array  # (n_users, _FACTORS) float32
-    movie_factors: Array  # (n_movies, _FACTORS) float32
+    item_factors: Array  # (n_items, _FACTORS) float32
     first_day: Array  # (n_users,) int32, joining day
-    release_day: Array  # (n_movies,) int32, no rating before
+    release_day: Array  # (n_items,) int32, no rating before
     cumulative: Array  # (n_steps, 5) float32, P(stars <= k | score)
     expected: Array  # (n_steps,) float32, E[stars | score]
     dates: Array  # (n_days, 10) uint8, text of each day
@@ -113,7 +113,7 @@ def write_synthetic(
         n_ratings: exact number of training ratings, from 1000 to 10^11.
         seed: of every draw, from 0 to 2^63 - 1; the same seed gives the same bytes.
         budget: memory and threads. Memory grows with users, not with ratings: 0.5 GiB at full size.
-        progress: told of finished movies.
+        progress: told of finished items.
 
     Raises:
         SettingsError: `n_ratings` or `seed` is out of bounds.
@@ -128,7 +128,7 @@ def write_synthetic(
     if not 0 <= seed <= _MAX_SEED:
         raise SettingsError(f"expected a seed from 0 to {_MAX_SEED}, found {seed}")
     budget = budget or Budget()
-    needed = _count_movies_and_users(n_ratings)[1] * _USER_BYTES
+    needed = _count_items_and_users(n_ratings)[1] * _USER_BYTES
     if needed > budget.memory_bytes:
         raise ResourceError(
             f"the users of {n_ratings:,} ratings need {format_bytes(needed)} of memory, more than "
@@ -143,23 +143,23 @@ def write_synthetic(
             f"Synthetic ratings in the form of the Netflix Prize set. Seed {seed}.\n"
         )
     return SynthSummary(
-        n_ratings=int(world.movie_counts.sum()),
+        n_ratings=int(world.item_counts.sum()),
         n_users=len(world.user_ids),
-        n_movies=len(world.movie_counts),
+        n_items=len(world.item_counts),
         noise_rmse=math.sqrt(squared_error / n_ratings),
     )
 
 
-def _count_movies_and_users(n_ratings: int) -> tuple[int, int]:
+def _count_items_and_users(n_ratings: int) -> tuple[int, int]:
     scale = n_ratings / _NETFLIX_RATINGS
-    n_movies = max(20, round(_NETFLIX_MOVIES * scale**0.5))
-    n_users = max(30, round(_NETFLIX_USERS * scale**0.85), math.ceil(10 * n_ratings / n_movies))
-    return n_movies, n_users
+    n_items = max(20, round(_NETFLIX_ITEMS * scale**0.5))
+    n_users = max(30, round(_NETFLIX_USERS * scale**0.85), math.ceil(10 * n_ratings / n_items))
+    return n_items, n_users
 
 
 def _make_world(n_ratings: int, seed: int) -> _World:
     rng = np.random.default_rng([seed, 1])
-    n_movies, n_users = _count_movies_and_users(n_ratings)
+    n_items, n_users = _count_items_and_users(n_ratings)
     gap = 2_649_429 // _NETFLIX_USERS
     user_ids = 6 + np.arange(n_users, dtype=np.int64) * gap + rng.integers(0, gap, n_users)
     activity = np.exp(_USER_SIGMA * rng.standard_normal(n_users))
@@ -171,21 +171,21 @@ def _make_world(n_ratings: int, seed: int) -> _World:
     cumulative[:, 4] = 1.0
     return _World(
         user_ids=user_ids.astype(np.int32),
-        movie_counts=rng.permutation(_movie_counts(n_ratings, n_movies, n_users)),
+        item_counts=rng.permutation(_item_counts(n_ratings, n_items, n_users)),
         accept=accept,
         alias=alias,
         user_bias=rng.normal(0, _USER_BIAS, n_users).astype(np.float32),
-        movie_bias=rng.normal(0, _MOVIE_BIAS, n_movies).astype(np.float32),
+        item_bias=rng.normal(0, _ITEM_BIAS, n_items).astype(np.float32),
         user_factors=rng.normal(0, factor_sd, (n_users, _FACTORS)).astype(np.float32),
-        movie_factors=rng.normal(0, factor_sd, (n_movies, _FACTORS)).astype(np.float32),
+        item_factors=rng.normal(0, factor_sd, (n_items, _FACTORS)).astype(np.float32),
         # Most members joined late, as in the real set.
         first_day=(
             _FIRST_DAY + (_LAST_DAY - _FIRST_DAY) * np.sqrt(rng.random(n_users)) * 0.98
         ).astype(np.int32),
         release_day=np.where(
-            rng.random(n_movies) < 0.7,
+            rng.random(n_items) < 0.7,
             _FIRST_DAY,
-            rng.integers(_FIRST_DAY, _LAST_DAY - 60, n_movies),
+            rng.integers(_FIRST_DAY, _LAST_DAY - 60, n_items),
         ).astype(np.int32),
         cumulative=cumulative.astype(np.float32),
         expected=(5 - cumulative[:, :4].sum(axis=1)).astype(np.float32),
@@ -195,10 +195,10 @@ def _make_world(n_ratings: int, seed: int) -> _World:
     )
 
 
-def _movie_counts(n_ratings: int, n_movies: int, n_users: int) -> Array:
+def _item_counts(n_ratings: int, n_items: int, n_users: int) -> Array:
     """Log-normal counts, descending, clipped to the audience, that add up to n_ratings exactly."""
-    quantiles = (np.arange(n_movies) + 0.5) / n_movies
-    shape = np.exp(-_MOVIE_SIGMA * ndtri(quantiles))
+    quantiles = (np.arange(n_items) + 0.5) / n_items
+    shape = np.exp(-_ITEM_SIGMA * ndtri(quantiles))
     largest = int(_LARGEST_AUDIENCE * n_users)
     low, high = 0.0, float(n_ratings)
     for _ in range(100):
@@ -208,7 +208,7 @@ def _movie_counts(n_ratings: int, n_movies: int, n_users: int) -> Array:
     counts: Array = np.clip(np.floor(low * shape), 1, largest).astype(np.int64)
     missing = n_ratings - int(counts.sum())
     step = 1 if missing > 0 else -1
-    while missing:  # spread what rounding left over movies with room, a handful of rounds
+    while missing:  # spread what rounding left over items with room, a handful of rounds
         room = np.flatnonzero((counts + step >= 1) & (counts + step <= largest))[: abs(missing)]
         counts[room] += step
         missing -= step * len(room)
@@ -234,12 +234,12 @@ def _alias_table(probability: Array) -> tuple[Array, Array]:
 def _write_ratings(
     out: Path, world: _World, seed: int, budget: Budget, progress: Progress
 ) -> float:
-    n_movies = len(world.movie_counts)
-    progress.start("writing ratings", int(world.movie_counts.sum()), "ratings")
-    # A block is a run of movies with about a million ratings, written by one thread.
-    block_of = np.cumsum(world.movie_counts) // 1_000_000
-    edges = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), n_movies]
-    ends = [round(end * n_movies / _NETFLIX_MOVIES) for end in _NETFLIX_FILES_END]
+    n_items = len(world.item_counts)
+    progress.start("writing ratings", int(world.item_counts.sum()), "ratings")
+    # A block is a run of items with about a million ratings, written by one thread.
+    block_of = np.cumsum(world.item_counts) // 1_000_000
+    edges = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), n_items]
+    ends = [round(end * n_items / _NETFLIX_ITEMS) for end in _NETFLIX_FILES_END]
     edges = sorted({*edges, *ends})
     squared_error = 0.0
     with (out / "probe.txt").open("wb") as probe, (out / "qualifying.txt").open("wb") as qualifying:
@@ -257,7 +257,7 @@ def _write_ratings(
             probe.write(probe_text.data)
             qualifying.write(qualifying_text.data)
             squared_error += error
-            n_rows = int(world.movie_counts[first:last].sum())
+            n_rows = int(world.item_counts[first:last].sum())
             progress.advance(n_rows, n_rows)
             if last in ends:
                 combined.close()
@@ -268,15 +268,15 @@ def _write_ratings(
 def _block_text(
     world: _World, seed: int, first: int, last: int
 ) -> tuple[Array, Array, Array, float]:
-    n_rows = int(world.movie_counts[first:last].sum())
-    n_movies = last - first
-    ratings = np.empty(n_rows * 26 + n_movies * 12, np.uint8)
-    probe = np.empty(n_rows * 10 + n_movies * 12, np.uint8)
-    qualifying = np.empty(n_rows * 24 + n_movies * 12, np.uint8)
+    n_rows = int(world.item_counts[first:last].sum())
+    n_items = last - first
+    ratings = np.empty(n_rows * 26 + n_items * 12, np.uint8)
+    probe = np.empty(n_rows * 10 + n_items * 12, np.uint8)
+    qualifying = np.empty(n_rows * 24 + n_items * 12, np.uint8)
     ends, error = _write_block(
         first, last, seed,
-        world.user_ids, world.movie_counts, world.accept, world.alias,
-        world.user_bias, world.movie_bias, world.user_factors, world.movie_factors,
+        world.user_ids, world.item_counts, world.accept, world.alias,
+        world.user_bias, world.item_bias, world.user_factors, world.item_factors,
         world.first_day, world.release_day, world.cumulative, world.expected, world.dates,
         ratings, probe, qualifying,
     )  # fmt: skip
@@ -298,36 +298,36 @@ def _put_number(out, position, value):  # type: ignore[no-untyped-def]
 
 @compiled
 def _write_block(  # type: ignore[no-untyped-def]
-    first, last, seed, user_ids, movie_counts, accept, alias, user_bias, movie_bias,
-    user_factors, movie_factors, first_day, release_day, cumulative, expected, dates,
+    first, last, seed, user_ids, item_counts, accept, alias, user_bias, item_bias,
+    user_factors, item_factors, first_day, release_day, cumulative, expected, dates,
     ratings, probe, qualifying,
 ):  # fmt: skip
-    """Write the text of movies first to last (exclusive) into the three byte arrays."""
+    """Write the text of items first to last (exclusive) into the three byte arrays."""
     n_users = len(user_ids)
-    seen = np.zeros(n_users, np.int32)  # the last movie that drew this user
+    seen = np.zeros(n_users, np.int32)  # the last item that drew this user
     ends = np.zeros(3, np.int64)
     squared_error = 0.0
-    for movie in range(first, last):
-        np.random.seed((seed * 1_000_003 + movie * 7919 + 17) & 0x7FFFFFFF)
-        stamp = movie + 1
-        ends[0] = _put_number(ratings, ends[0], movie + 1)
+    for item in range(first, last):
+        np.random.seed((seed * 1_000_003 + item * 7919 + 17) & 0x7FFFFFFF)
+        stamp = item + 1
+        ends[0] = _put_number(ratings, ends[0], item + 1)
         ratings[ends[0]] = 58
         ratings[ends[0] + 1] = 10
         ends[0] += 2
-        n_train = movie_counts[movie]
+        n_train = item_counts[item]
         n_wanted = n_train + int(n_train * _QUALIFYING_SHARE + np.random.random())
         n_wanted = min(n_wanted, n_users)
         probe_open = False
         for row in range(n_wanted):
-            while True:  # a user of this activity who has not rated this movie
+            while True:  # a user of this activity who has not rated this item
                 user = int(np.random.random() * n_users)
                 if np.random.random() >= accept[user]:
                     user = alias[user]
                 if seen[user] != stamp:
                     break
             seen[user] = stamp
-            # A member rates in a few bursts after joining, never before the movie's release.
-            earliest = max(first_day[user], release_day[movie])
+            # A member rates in a few bursts after joining, never before the item's release.
+            earliest = max(first_day[user], release_day[item])
             burst = int(np.random.random() ** 2 * 12)
             spread = (user * 2654435761 + burst * 40503) % 1009 / 1009.0
             if burst == 0:
@@ -335,7 +335,7 @@ def _write_block(  # type: ignore[no-untyped-def]
             day = earliest + int((_LAST_DAY - earliest) * spread)
             if row >= n_train:
                 if row == n_train:
-                    ends[2] = _put_number(qualifying, ends[2], movie + 1)
+                    ends[2] = _put_number(qualifying, ends[2], item + 1)
                     qualifying[ends[2]] = 58
                     qualifying[ends[2] + 1] = 10
                     ends[2] += 2
@@ -346,9 +346,9 @@ def _write_block(  # type: ignore[no-untyped-def]
                 qualifying[ends[2] + 11] = 10
                 ends[2] += 12
                 continue
-            score = _MEAN + user_bias[user] + movie_bias[movie]
+            score = _MEAN + user_bias[user] + item_bias[item]
             for factor in range(_FACTORS):
-                score += user_factors[user, factor] * movie_factors[movie, factor]
+                score += user_factors[user, factor] * item_factors[item, factor]
             step = int((min(max(score, _LOWEST), _HIGHEST - 0.02) - _LOWEST) * _STEPS + 0.5)
             uniform = np.random.random()
             stars = 1
@@ -366,7 +366,7 @@ def _write_block(  # type: ignore[no-untyped-def]
             if np.random.random() < _PROBE_SHARE:
                 if not probe_open:
                     probe_open = True
-                    ends[1] = _put_number(probe, ends[1], movie + 1)
+                    ends[1] = _put_number(probe, ends[1], item + 1)
                     probe[ends[1]] = 58
                     probe[ends[1] + 1] = 10
                     ends[1] += 2
@@ -379,10 +379,10 @@ def _write_block(  # type: ignore[no-untyped-def]
 def _write_titles(out: Path, world: _World, rng: np.random.Generator) -> None:
     lines = []
     release_years = 1970 + world.release_day / 365.25
-    for movie in range(1, len(world.movie_counts) + 1):
+    for item in range(1, len(world.item_counts) + 1):
         adjective, noun = rng.choice(_ADJECTIVES), rng.choice(_NOUNS)
         tail = _TAILS[rng.integers(len(_TAILS))]
-        year = int(release_years[movie - 1] - min(rng.exponential(9), 90))
-        year_text = "NULL" if movie % 2500 == 17 else str(year)
-        lines.append(f"{movie},{year_text},The {adjective} {noun}{tail}\n")
+        year = int(release_years[item - 1] - min(rng.exponential(9), 90))
+        year_text = "NULL" if item % 2500 == 17 else str(year)
+        lines.append(f"{item},{year_text},The {adjective} {noun}{tail}\n")
     (out / "movie_titles.csv").write_bytes("".join(lines).encode("iso-8859-1"))

@@ -66,7 +66,7 @@ READERS = (
     ("evaluate", "knn", "--json"),
     ("evaluate", "mf", "--json"),
     ("recommend", "mf", "USER", "--json"),
-    ("similar", "knn", "MOVIE", "--min-ratings", "1", "--json"),
+    ("similar", "knn", "ITEM", "--min-ratings", "1", "--json"),
     ("predict", "knn", "--probe", "--json"),
     ("compare", "knn", "mf", "--json"),
     ("check",),
@@ -171,16 +171,16 @@ def make_world(folder: Path) -> World:
         "split create fresh --seed 2", "train cosine-knn --split s --run knn",
         "train matrix-factorization --split s --run mf --epochs 2",
         "train cosine-knn --split s --run k2 --seed 1 --set neighbors=3",
-        "sql FROM\tmovies --output q.parquet", "predict knn --probe --output probe.csv",
+        "sql FROM\titems --output q.parquet", "predict knn --probe --output probe.csv",
         "recommend knn --all --top 3 --output top.parquet",
     ):  # fmt: skip
         words = [word.replace("\t", " ") for word in command.split(" ")]
         code, _, err = world.run(words)
         assert code == 0, f"{command}: {err}"
-    ask = "SELECT max_by(user_id, n_ratings), (SELECT max_by(movie_id, n_ratings) FROM movies)"
+    ask = "SELECT max_by(user_id, n_ratings), (SELECT max_by(item_id, n_ratings) FROM items)"
     _, out, _ = world.run(["sql", f"{ask} FROM users", "--format", "csv"])
-    user, movie = out.splitlines()[1].split(",")
-    (folder / "ids.json").write_text(json.dumps({"USER": user, "MOVIE": movie}))
+    user, item = out.splitlines()[1].split(",")
+    (folder / "ids.json").write_text(json.dumps({"USER": user, "ITEM": item}))
     assert mark_kind(folder / "store") == "store"
     assert world.leftovers() == []
     return world

@@ -21,7 +21,7 @@ def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     shutil.copytree(store_small, folder / "store")
     at = places(folder)
-    create = ["split", "create", "s", "--min-movie-ratings", "20", "--min-user-ratings", "5"]
+    create = ["split", "create", "s", "--min-item-ratings", "20", "--min-user-ratings", "5"]
     assert main([*create, *at[:2]]) == 0
     for model in MODELS:
         epochs = [] if model == "cosine-knn" else ["--epochs", "2"]

@@ -34,7 +34,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     made = write_synthetic(folder / "raw", n_ratings=150_000)
     ingest_ratings(folder / "raw", folder / "store")
     split = create_split(
-        open_catalog(folder / "store"), "s", SplitSpec(min_movie_ratings=20, min_user_ratings=10)
+        open_catalog(folder / "store"), "s", SplitSpec(min_item_ratings=20, min_user_ratings=10)
     )
     data = open_training_data(materialize_split(split))
     baselines = measure_baselines(data.test, data.spec, fit_biases(data.train, data.spec))

@@ -32,7 +32,7 @@ def place(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("blend")
     shutil.copytree(store_small, folder / "store")
     made = Place(folder / "store", folder / "runs")
-    filters = ["--min-movie-ratings", "10", "--min-user-ratings", "10", "--store", str(made.store)]
+    filters = ["--min-item-ratings", "10", "--min-user-ratings", "10", "--store", str(made.store)]
     assert main(["split", "create", "v", "--validation-fraction", "0.2", *filters]) == 0
     assert main(["split", "create", "plain", *filters]) == 0
     for model, run, split in (
@@ -80,14 +80,14 @@ def test_a_blend_predicts_recommends_and_is_evaluated(
     evaluated = load(out)
     assert evaluated["errors"]["rmse"] == pytest.approx(metrics["test_rmse"])
     assert [row["name"] for row in evaluated["lists"]["rows"]] == ["blend", "popularity", "random"]
-    assert sum(decile["n"] for decile in metrics["movie_deciles"]) == metrics["n_test"]
+    assert sum(decile["n"] for decile in metrics["item_deciles"]) == metrics["n_test"]
     user = int(pl.read_parquet(place.store / "users.parquet").sort("n_ratings")["user_id"][-1])
     code, out, _ = bigrec("recommend", "blend", str(user), "--json")
     assert code == 0
     items = load(out)["items"]
     assert len(items) == 10
     (tmp_path / "pairs.csv").write_text(
-        "user_id,movie_id\n" + "".join(f"{user},{item['movie_id']}\n" for item in items)
+        "user_id,item_id\n" + "".join(f"{user},{item['item_id']}\n" for item in items)
     )
     output = tmp_path / "scores.csv"
     code, _, _ = bigrec(

@@ -63,18 +63,18 @@ def test_the_count_sees_a_file(tmp_path: Path) -> None:
 
 
 def test_projection_and_predicate_of_a_split_reach_the_scan(split: Split) -> None:
-    one_movie = pl.col("movie_id") == 7
+    one_item = pl.col("item_id") == 7
     everything = bytes_read(split.train.collect)
-    assert bytes_read(split.train.select("movie_id", "user_id").collect) < 0.75 * everything
-    assert bytes_read(split.train.filter(one_movie).collect) < 0.25 * everything
-    plan = split.train.filter(one_movie).select("rating").explain()
+    assert bytes_read(split.train.select("item_id", "user_id").collect) < 0.75 * everything
+    assert bytes_read(split.train.filter(one_item).collect) < 0.25 * everything
+    plan = split.train.filter(one_item).select("rating").explain()
     scan = plan[plan.index("Parquet SCAN") :].splitlines()
     assert scan[1].strip() == "PROJECT 3/4 COLUMNS"  # the date is left out
-    assert 'SELECTION: col("movie_id") == 7' in scan[2]
+    assert 'SELECTION: col("item_id") == 7' in scan[2]
 
 
 @pytest.mark.parametrize(
-    ("view", "column"), [("ratings", "movie_id"), ("ratings_by_user", "user_id")]
+    ("view", "column"), [("ratings", "item_id"), ("ratings_by_user", "user_id")]
 )
 def test_a_look_up_in_sql_reads_the_row_groups_that_it_needs(
     split: Split, view: str, column: str

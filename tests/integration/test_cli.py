@@ -27,11 +27,11 @@ from bigrec.train.devices import list_gpus
 def test_synth_and_ingest_say_what_they_did(tmp_path: Path, capsys: Capture) -> None:
     raw, store = tmp_path / "raw", tmp_path / "store"
     made = json_of(capsys, "synth", str(raw), "--ratings", "5000", "--seed", "1")
-    assert set(made) == {"n_ratings", "n_users", "n_movies", "noise_rmse"}
+    assert set(made) == {"n_ratings", "n_users", "n_items", "noise_rmse"}
     done = json_of(capsys, "ingest", str(raw), "--store", str(store))
     assert done["n_ratings"] == made["n_ratings"] == 5000
     assert {
-        "n_users", "n_movies", "n_probe", "n_qualifying", "seconds", "rows_per_second",
+        "n_users", "n_items", "n_probe", "n_qualifying", "seconds", "rows_per_second",
         "peak_rss_bytes", "store_bytes",
     } <= set(done)  # fmt: skip
     again = json_of(capsys, "ingest", str(raw), "--store", str(store))
@@ -44,8 +44,8 @@ def test_synth_and_ingest_say_what_they_did(tmp_path: Path, capsys: Capture) -> 
 def test_split_create_list_show(home: Path, capsys: Capture) -> None:
     store = places(home)[:2]
     shown = json_of(capsys, "split", "show", "s", *store)
-    assert {"name", "n_train", "n_test", "n_users", "n_movies", "seconds"} <= set(shown)
-    assert "more than 20 ratings" in shown["protocol"]
+    assert {"name", "n_train", "n_test", "n_users", "n_items", "seconds"} <= set(shown)
+    assert "at least 20 ratings" in shown["protocol"]
     listed = json_of(capsys, "split", "list", *store)
     assert [split["name"] for split in listed["splits"]] == ["s"]
     assert main(["split", "show", "other", *store]) == 3
@@ -158,7 +158,7 @@ def test_compare_puts_all_runs_and_baselines_in_one_table(home: Path, capsys: Ca
     errors = [row["test_rmse"] for row in table["runs"]]
     assert errors == sorted(errors)
     assert [baseline["name"] for baseline in table["baselines"]] == [
-        "global-mean", "movie-mean", "bias"
+        "global-mean", "item-mean", "bias"
     ]  # fmt: skip
     capsys.readouterr()
     assert main(["compare", "dnn", "residual", *places(home)]) == 0
@@ -203,11 +203,11 @@ def test_baselines_agree_with_pandas(home: Path, capsys: Capture) -> None:
 
     split = open_split(open_catalog(home / "store"), "s")
     train, test = split.train.collect().to_pandas(), split.test.collect().to_pandas()
-    means = train.groupby("movie_id").rating.mean()
-    scores = test.movie_id.map(means).fillna(train.rating.mean())
+    means = train.groupby("item_id").rating.mean()
+    scores = test.item_id.map(means).fillna(train.rating.mean())
     expected = {
         "global-mean": math.sqrt(((test.rating - train.rating.mean()) ** 2).mean()),
-        "movie-mean": math.sqrt(((test.rating - scores) ** 2).mean()),
+        "item-mean": math.sqrt(((test.rating - scores) ** 2).mean()),
     }
     baselines = {b["name"]: b for b in json_of(capsys, "compare", *places(home))["baselines"]}
     for name, rmse in expected.items():
@@ -222,20 +222,20 @@ def test_recommendations_are_unseen_and_in_order(model: str, home: Path, capsys:
     assert answer["user_id"] == user
     items = answer["items"]
     assert len(items) == 5
-    assert set(items[0]) == {"movie_id", "title", "year", "score"}
+    assert set(items[0]) == {"item_id", "title", "year", "score"}
     scores = [item["score"] for item in items]
     assert scores == sorted(scores, reverse=True)
-    seen = set(ratings.filter(pl.col("user_id") == user).collect()["movie_id"])
-    assert not seen & {item["movie_id"] for item in items}
+    seen = set(ratings.filter(pl.col("user_id") == user).collect()["item_id"])
+    assert not seen & {item["item_id"] for item in items}
 
 
 def test_predictions_keep_the_order_and_count_the_cold(
     home: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     ratings = pl.scan_parquet(home / "store" / "ratings" / "*.parquet").head(50).collect()
-    pairs = ratings.select("user_id", "movie_id").sample(fraction=1, shuffle=True, seed=1)
+    pairs = ratings.select("user_id", "item_id").sample(fraction=1, shuffle=True, seed=1)
     pairs = pl.concat(
-        [pairs, pl.DataFrame({"user_id": [999999999], "movie_id": [1]}).cast(pl.Int32)]
+        [pairs, pl.DataFrame({"user_id": [999999999], "item_id": [1]}).cast(pl.Int32)]
     )
     pairs.write_csv(tmp_path / "pairs.csv")
     out = tmp_path / "scores.parquet"
@@ -276,17 +276,17 @@ def test_the_python_api_does_the_same(raw_small: Path, tmp_path: Path) -> None:
 
     store = bigrec.ingest(raw_small, tmp_path / "store")
     assert store.sql("SELECT count(*) AS n FROM ratings").fetchall() == [(20_000,)]
-    split = store.split("s", min_movie_ratings=20, min_user_ratings=5)
+    split = store.split("s", min_item_ratings=20, min_user_ratings=5)
     assert split.train.select(pl.len()).collect().item() == split.saved.summary.n_train
     batch = next(iter(split.train_batches(batch_size=32)))
     assert batch["rating"].shape == (32,)
     assert split.validation.collect().is_empty()
-    three = store.split("three", min_movie_ratings=20, validation_fraction=0.1)
+    three = store.split("three", min_item_ratings=20, validation_fraction=0.1)
     sides = [side.collect() for side in (three.train, three.validation, three.test)]
     assert [len(side) for side in sides] == [
         three.saved.summary.n_train, three.saved.summary.n_validation, three.saved.summary.n_test,
     ]  # fmt: skip
-    assert pl.concat(sides).select("user_id", "movie_id").is_unique().all()
+    assert pl.concat(sides).select("user_id", "item_id").is_unique().all()
     run = bigrec.train(split, "matrix-factorization", runs=tmp_path / "runs", options={"epochs": 1})
     assert 0.5 < run.test_rmse < 1.5
     user = int(split.train.select("user_id").first().collect().item())

@@ -63,7 +63,7 @@ CALLS: Final = {
     "evaluate": Call(("mf",)),
     "compare": Call(("mf",)),
     "recommend": Call(("mf", "USER")),
-    "similar": Call(("mf", "MOVIE")),
+    "similar": Call(("mf", "ITEM")),
     "predict": Call(("mf",), ("--probe",)),
     "export": Call(("mf",), ("--output", "made", "--format", "keras")),
     "report": Call((), ("--output", "made.html")),
@@ -234,7 +234,7 @@ def _call(home: Path, argv: list[str]) -> tuple[int, str]:
 
 _QUERIES: Final = {
     "USER": "SELECT user_id FROM users ORDER BY n_ratings DESC LIMIT 1",
-    "MOVIE": "SELECT movie_id FROM movies ORDER BY n_ratings DESC LIMIT 1",
+    "ITEM": "SELECT item_id FROM items ORDER BY n_ratings DESC LIMIT 1",
 }
 _IDS: Final[dict[str, str]] = {}
 

@@ -62,11 +62,11 @@ def test_parameters_and_files(store_small: Path, tmp_path: Path, capsys: Capture
 
 
 def test_a_query_of_the_library(store_small: Path, capsys: Capture) -> None:
-    argv = ["sql", "--store", str(store_small), "--name", "most_rated_movies", "--param", "top=3"]
+    argv = ["sql", "--store", str(store_small), "--name", "most_rated_items", "--param", "top=3"]
     assert main([*argv, "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 3
-    assert list(rows[0]) == ["movie_id", "title", "year", "n_ratings", "mean_rating"]
+    assert list(rows[0]) == ["item_id", "title", "year", "n_ratings", "mean_rating"]
 
 
 def test_the_library_is_listed(capsys: Capture) -> None:
@@ -106,13 +106,13 @@ def test_mistakes_are_explained(
 
 
 def test_output_files_take_their_format_from_their_name(store_small: Path, tmp_path: Path) -> None:
-    ask = ["sql", "--store", str(store_small), "SELECT * FROM movies ORDER BY movie_id"]
+    ask = ["sql", "--store", str(store_small), "SELECT * FROM items ORDER BY item_id"]
     for suffix in ("csv", "ndjson", "parquet"):
-        assert main([*ask, "--output", str(tmp_path / f"movies.{suffix}")]) == 0
-    n_movies = len(pl.read_parquet(store_small / "movies.parquet"))
-    assert len(pl.read_csv(tmp_path / "movies.csv")) == n_movies
-    assert len(pl.read_ndjson(tmp_path / "movies.ndjson")) == n_movies
-    assert len(pl.read_parquet(tmp_path / "movies.parquet")) == n_movies
+        assert main([*ask, "--output", str(tmp_path / f"items.{suffix}")]) == 0
+    n_items = len(pl.read_parquet(store_small / "items.parquet"))
+    assert len(pl.read_csv(tmp_path / "movies.csv")) == n_items
+    assert len(pl.read_ndjson(tmp_path / "items.ndjson")) == n_items
+    assert len(pl.read_parquet(tmp_path / "items.parquet")) == n_items
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".ndjson", ".parquet"]
 
 
@@ -120,7 +120,7 @@ def test_a_query_that_fails_leaves_the_output_as_it_was(store_small: Path, tmp_p
     output = tmp_path / "x.csv"
     output.write_text("before")
     ask = ["sql", "--store", str(store_small), "--output", str(output)]
-    assert main([*ask, "SELECT CAST(title AS INTEGER) FROM movies"]) == 4
+    assert main([*ask, "SELECT CAST(title AS INTEGER) FROM items"]) == 4
     assert output.read_text() == "before"
     assert list(tmp_path.iterdir()) == [output]
 
@@ -204,7 +204,7 @@ def test_check_passes_and_fails(store_small: Path, tmp_path: Path, capsys: Captu
     report = json.loads(capsys.readouterr().out)
     failed = {check["name"]: check for check in report["checks"] if not check["passed"]}
     assert "counts_agree_with_manifest" in failed
-    assert failed["movies_agree_with_ratings"]["rows"][0]["movie_id"] == rows["movie_id"][0]
+    assert failed["items_agree_with_ratings"]["rows"][0]["item_id"] == rows["item_id"][0]
     assert main(["check", "--store", str(store)]) == 3
     printed = capsys.readouterr()
     assert "FAILED" in printed.out
@@ -217,12 +217,12 @@ def test_check_finds_a_damaged_shard(store_small: Path, tmp_path: Path, capsys: 
     where = ["--store", str(store)]
     assert main(["split", "create", "s", "--materialize", *where]) == 0
     assert main(["check", *where]) == 0
-    (store / "splits" / "s" / "shards" / "movies.npy").unlink()
+    (store / "splits" / "s" / "shards" / "items.npy").unlink()
     capsys.readouterr()
     assert main(["check", *where]) == 3
     printed = capsys.readouterr()
     assert "s: shards_files_are_whole" in printed.err
-    assert "movies.npy" in printed.out
+    assert "items.npy" in printed.out
 
 
 def test_a_catalog_opens_anywhere(store_small: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -240,7 +240,7 @@ def test_a_catalog_opens_anywhere(store_small: Path, tmp_path: Path, capsys: Cap
 
 
 def test_a_shell_answers_one_statement_after_the_other(store_small: Path) -> None:
-    typed = "SELECT count(*) AS n\nFROM ratings;\nFROM ratngs;\nDROP VIEW movies;\nSELECT 7 AS x"
+    typed = "SELECT count(*) AS n\nFROM ratings;\nFROM ratngs;\nDROP VIEW items;\nSELECT 7 AS x"
     done = run_bigrec("shell", "--store", str(store_small), "--client", "plain", stdin=typed)
     assert done.returncode == 4  # of those that failed
     assert [line for line in done.stdout.decode().splitlines() if line.strip().isdigit()] == [

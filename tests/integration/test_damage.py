@@ -93,7 +93,7 @@ def answers(home: Path, area: str, capsys: Capture) -> list[tuple[int, str]]:
 
 def test_no_command_answers_from_a_damaged_file(damaged_home: Path, capsys: Capture) -> None:
     home = damaged_home
-    ask = "SELECT max_by(user_id, n_ratings), (SELECT max_by(movie_id, n_ratings) FROM movies)"
+    ask = "SELECT max_by(user_id, n_ratings), (SELECT max_by(item_id, n_ratings) FROM items)"
     assert main(["sql", f"{ask} FROM users", "--format", "csv", *places(home)[:2]]) == 0
     row = capsys.readouterr().out.splitlines()[1].split(",")
     (home / "user.json").write_text(json.dumps([int(field) for field in row]))
@@ -141,7 +141,7 @@ def without_times(text: str) -> object:
 
 def test_two_files_that_were_swapped_are_noticed(damaged_home: Path, capsys: Capture) -> None:
     shards = damaged_home / "store" / "splits" / "s" / "shards"
-    one, two = shards / "train" / "movie_index.npy", shards / "train" / "rating.npy"
+    one, two = shards / "train" / "item_index.npy", shards / "train" / "rating.npy"
     assert one.stat().st_size == two.stat().st_size
     spare = shards / "spare"
     for first, second in ((one, spare), (two, one), (spare, two)):
@@ -157,8 +157,8 @@ def test_two_files_that_were_swapped_are_noticed(damaged_home: Path, capsys: Cap
     ("name", "code"),
     [
         ("store/splits/s/shards/train/indptr.npy", 3),
-        ("store/splits/s/shards/train/movie_index.npy", 3),
-        ("store/splits/s/shards/test/movie_index.npy", 3),
+        ("store/splits/s/shards/train/item_index.npy", 3),
+        ("store/splits/s/shards/test/item_index.npy", 3),
         ("runs/cosine-knn/representation/neighbour_index.npy", 6),
     ],
 )

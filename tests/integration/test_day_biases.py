@@ -18,7 +18,7 @@ from bigrec.cli.app import main
 from bigrec.models.registry import MODELS
 
 N_USERS: Final = 90
-N_MOVIES: Final = 60
+N_ITEMS: Final = 60
 FIRST: Final = dt.date(2001, 2, 3)
 
 
@@ -30,18 +30,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("days")
     random = np.random.default_rng(11)
-    movie, user = np.divmod(np.flatnonzero(random.random(N_MOVIES * N_USERS) < 0.6), N_USERS)
+    item, user = np.divmod(np.flatnonzero(random.random(N_ITEMS * N_USERS) < 0.6), N_USERS)
     day = random.integers(0, 4, len(user))
     moods = random.choice([-1.0, 1.0], (N_USERS, 4))
-    level = 3 + random.normal(0, 0.5, N_MOVIES)[movie] + moods[user, day]
+    level = 3 + random.normal(0, 0.5, N_ITEMS)[item] + moods[user, day]
     stars = np.clip(np.round(level + random.normal(0, 0.3, len(user))), 1, 5).astype(int)
     rows = [
         (int(m) + 1, int(u) + 1, int(r), FIRST + dt.timedelta(days=int(d)))
-        for m, u, r, d in zip(movie, user, stars, day, strict=True)
+        for m, u, r, d in zip(item, user, stars, day, strict=True)
     ]
     probe = "".join(
         f"{m}:\n" + "".join(f"{u}\n" for mm, u, _, _ in rows[::7] if mm == m)
-        for m in range(1, N_MOVIES + 1)
+        for m in range(1, N_ITEMS + 1)
     )
     others = {"probe.txt": probe.encode(), "qualifying.txt": f"3:\n2,{FIRST}\n".encode()}
     raw = write_netflix(folder / "raw", rows, others=others)
@@ -79,8 +79,8 @@ def test_a_day_adds_its_bias_to_the_score(home: Path, name: str) -> None:
     pairs = next(data.test.pair_chunks(500))
     scorer = run.recommender
     assert pairs.day is not None
-    dated, _ = scorer.score_pairs(pairs.user_index, pairs.movie_index, pairs.day)
-    plain, _ = scorer.score_pairs(pairs.user_index, pairs.movie_index)
+    dated, _ = scorer.score_pairs(pairs.user_index, pairs.item_index, pairs.day)
+    plain, _ = scorer.score_pairs(pairs.user_index, pairs.item_index)
     days = scorer.biases.days
     expected = plain.copy()
     for place, (user, day) in enumerate(zip(pairs.user_index, pairs.day, strict=True)):
@@ -106,16 +106,16 @@ def test_components_with_and_without_days_are_not_blended(home: Path, capsys: Ca
 
 def test_dates_of_given_pairs_count(home: Path, tmp_path: Path, capsys: Capture) -> None:
     run, _ = open_run(home, "matrix-factorization-days")
-    test = run.split.test.select("user_id", "movie_id", "date", "rating").collect()
+    test = run.split.test.select("user_id", "item_id", "date", "rating").collect()
     test.drop("rating").write_csv(tmp_path / "dated.csv")
-    test.select("user_id", "movie_id").write_csv(tmp_path / "plain.csv")
+    test.select("user_id", "item_id").write_csv(tmp_path / "plain.csv")
     errors = []
     for name in ("dated", "plain"):
         output = tmp_path / f"{name}.parquet"
         given = ["--pairs", str(tmp_path / f"{name}.csv"), "--output", str(output)]
         json_of(capsys, "predict", "matrix-factorization-days", *given, *places(home))
         scored = pl.read_parquet(output)
-        assert scored.columns == ["user_id", "movie_id", "score", "is_fallback"]
+        assert scored.columns == ["user_id", "item_id", "score", "is_fallback"]
         differences = (scored["score"] - test["rating"]).to_numpy()
         errors.append(float(np.sqrt(np.mean(differences**2))))
     assert errors[0] == pytest.approx(run.test_rmse, abs=1e-4)
@@ -145,7 +145,7 @@ def test_the_probe_is_scored_on_the_days_of_its_ratings(
 def test_a_date_that_is_none_is_refused(
     date: str, home: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    (tmp_path / "pairs.csv").write_text(f"user_id,movie_id,date\n1,1,{date}\n")
+    (tmp_path / "pairs.csv").write_text(f"user_id,item_id,date\n1,1,{date}\n")
     given = ["--pairs", str(tmp_path / "pairs.csv"), "--output", str(tmp_path / "x.csv")]
     assert main(["predict", "autorec-days", *given, *places(home)]) != 0
     assert "expected YYYY-MM-DD as date" in " ".join(capsys.readouterr().err.split())
@@ -165,10 +165,10 @@ def test_an_exported_run_scores_as_on_a_day_without_ratings(
         == 0
     )
     pairs = next(data.test.pair_chunks(300))
-    expected, _ = run.recommender.score_pairs(pairs.user_index, pairs.movie_index)
+    expected, _ = run.recommender.score_pairs(pairs.user_index, pairs.item_index)
     served = tf.saved_model.load(str(output))(
         tf.constant(data.user_ids[pairs.user_index], tf.int64),
-        tf.constant(data.movie_ids[pairs.movie_index], tf.int64),
+        tf.constant(data.item_ids[pairs.item_index], tf.int64),
     )
     np.testing.assert_allclose(served["score"].numpy(), expected, atol=1e-4)
 

@@ -20,12 +20,12 @@ READER = """
 import json, sys
 import tensorflow as tf
 folders, pairs = sys.argv[1:-1], json.loads(sys.argv[-1])
-user_id, movie_id = (tf.constant(pairs[name], tf.int64) for name in ("user_id", "movie_id"))
+user_id, item_id = (tf.constant(pairs[name], tf.int64) for name in ("user_id", "item_id"))
 answers = []
 for folder in folders:
-    by_call = tf.saved_model.load(folder)(user_id, movie_id)
+    by_call = tf.saved_model.load(folder)(user_id, item_id)
     signature = tf.saved_model.load(folder).signatures["serving_default"]
-    by_signature = signature(user_id=user_id, movie_id=movie_id)
+    by_signature = signature(user_id=user_id, item_id=item_id)
     for name in by_call:
         assert by_call[name].numpy().tolist() == by_signature[name].numpy().tolist()
     answers.append({name: value.numpy().tolist() for name, value in by_call.items()})
@@ -40,7 +40,7 @@ def flags(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
     shutil.copytree(store_small, folder / "store")
     store = ["--store", str(folder / "store")]
     flags = [*store, "--runs", str(folder / "runs")]
-    split = ["--min-movie-ratings", "10", "--validation-fraction", "0.1", *store]
+    split = ["--min-item-ratings", "10", "--validation-fraction", "0.1", *store]
     assert main(["split", "create", "v", *split]) == 0
     for model, run in (("matrix-factorization", "mf"), ("autorec", "ar"), ("cosine-knn", "knn")):
         # The notebook's AutoRec is the model that takes rows.
@@ -55,14 +55,14 @@ def test_saved_models_score_raw_ids_as_predict_does_without_bigrec(
 ) -> None:
     random = np.random.default_rng(0)
     users = pl.read_parquet(store_small / "users.parquet")["user_id"].to_numpy()
-    movies = pl.read_parquet(store_small / "movies.parquet")["movie_id"].to_numpy()
+    items = pl.read_parquet(store_small / "items.parquet")["item_id"].to_numpy()
     pairs = pl.DataFrame(
         {
             "user_id": [*random.choice(users, 300).tolist(), 2**40, -1, int(users[0]), 2**40],
-            "movie_id": [
-                *random.choice(movies, 300).tolist(),
-                int(movies[0]),
-                int(movies[1]),
+            "item_id": [
+                *random.choice(items, 300).tolist(),
+                int(items[0]),
+                int(items[1]),
                 0,
                 -5,
             ],
@@ -98,7 +98,7 @@ def test_a_keras_model_comes_with_its_ids(flags: list[str], tmp_path: Path) -> N
     assert main(command) == 2  # it exists now
     assert main([*command, "--overwrite"]) == 0
     assert sorted(path.name for path in folder.iterdir()) == [
-        "bigrec.json", "model.keras", "movie_ids.npy", "user_ids.npy"
+        "bigrec.json", "model.keras", "item_ids.npy", "user_ids.npy"
     ]  # fmt: skip
     assert np.all(np.diff(np.load(folder / "user_ids.npy")) > 0)
 
@@ -124,14 +124,14 @@ def test_qualifying_is_written_as_the_prize_took_it(
     given = (raw_small / "qualifying.txt").read_text().splitlines()
     scores = pl.read_csv(tmp_path / "q.csv")
     assert len(written) == len(given)
-    place, movie = 0, 0
+    place, item = 0, 0
     for ours, theirs in zip(written, given, strict=True):
         if theirs.endswith(":"):
             assert ours == theirs
-            movie = int(theirs[:-1])
+            item = int(theirs[:-1])
             continue
         user = int(theirs.split(",")[0])
-        assert scores.row(place)[:2] in ((user, movie), (movie, user))
+        assert scores.row(place)[:2] in ((user, item), (item, user))
         assert float(ours) == pytest.approx(scores["score"][place], abs=2e-4)
         place += 1
     assert place == len(scores)
@@ -142,23 +142,23 @@ CALLER = """
 import json, sys
 import numpy as np, tensorflow as tf
 model = tf.saved_model.load(sys.argv[1])
-user, movie = json.loads(sys.argv[2])
+user, item = json.loads(sys.argv[2])
 calls = {
-    "int64": (tf.constant(user, tf.int64), tf.constant(movie, tf.int64)),
-    "int32": (tf.constant(user, tf.int32), tf.constant(movie, tf.int32)),
-    "mixed": (tf.constant(user, tf.int32), tf.constant(movie, tf.int64)),
-    "mixed otherwise": (tf.constant(user, tf.int64), tf.constant(movie, tf.int32)),
-    "lists": (user, movie),
-    "arrays": (np.array(user), np.array(movie)),
-    "small arrays": (np.array(user, np.int32), np.array(movie, np.int32)),
+    "int64": (tf.constant(user, tf.int64), tf.constant(item, tf.int64)),
+    "int32": (tf.constant(user, tf.int32), tf.constant(item, tf.int32)),
+    "mixed": (tf.constant(user, tf.int32), tf.constant(item, tf.int64)),
+    "mixed otherwise": (tf.constant(user, tf.int64), tf.constant(item, tf.int32)),
+    "lists": (user, item),
+    "arrays": (np.array(user), np.array(item)),
+    "small arrays": (np.array(user, np.int32), np.array(item, np.int32)),
     "no lists": ([], []),
     "no tensors": (tf.zeros(0, tf.int64), tf.zeros(0, tf.int32)),
-    "scalars": (user[0], movie[0]),
-    "two axes": ([user], [movie]),
+    "scalars": (user[0], item[0]),
+    "two axes": ([user], [item]),
     "text": (["a"], ["b"]),
     "floats": ([1.5], [2.5]),
-    "one for two": (user[:1], movie[:2]),
-    "no movie": (user,),
+    "one for two": (user[:1], item[:2]),
+    "no item": (user,),
 }
 told = {}
 for name, ids in calls.items():
@@ -175,11 +175,11 @@ def test_saved_models_take_ids_of_any_whole_type_and_refuse_what_is_none(
     run: str, flags: list[str], store_small: Path, tmp_path: Path
 ) -> None:
     users = pl.read_parquet(store_small / "users.parquet")["user_id"].to_list()[:3]
-    movies = pl.read_parquet(store_small / "movies.parquet")["movie_id"].to_list()[:3]
+    items = pl.read_parquet(store_small / "items.parquet")["item_id"].to_list()[:3]
     assert main(["export", run, "--output", str(tmp_path / "m"), *flags]) == 0
     environment = {**os.environ, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     answer = subprocess.run(
-        [sys.executable, "-c", CALLER, str(tmp_path / "m"), json.dumps([users, movies])],
+        [sys.executable, "-c", CALLER, str(tmp_path / "m"), json.dumps([users, items])],
         check=True, capture_output=True, text=True, env=environment,
     )  # fmt: skip
     told = json.loads(answer.stdout)
@@ -191,4 +191,4 @@ def test_saved_models_take_ids_of_any_whole_type_and_refuse_what_is_none(
     for kind in ("scalars", "two axes", "text", "floats"):
         assert "TensorSpec(shape=(None,), dtype=tf.int64, name='user_id')" in told[kind], kind
     assert "must be equal, but are 1 and 2" in told["one for two"]
-    assert "movie_id" in told["no movie"]
+    assert "item_id" in told["no item"]

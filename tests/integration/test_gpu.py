@@ -30,7 +30,7 @@ TRAININGS = [
 
 @pytest.fixture(scope="module")
 def split(store_small: Path) -> Split:
-    return open_store(store_small).split("gpu", min_movie_ratings=20)
+    return open_store(store_small).split("gpu", min_item_ratings=20)
 
 
 def train(split: Split, name: str, preset: str, changes: Any, device: DeviceOptions) -> float:

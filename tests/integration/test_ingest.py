@@ -98,7 +98,7 @@ def test_every_form_gives_the_same_store(
     summary = ingest_ratings(raw, tmp_path / "store", budget=Budget(threads=2))
     expected, found = open_catalog(store_small), open_catalog(tmp_path / "store")
     assert found.manifest.fingerprint == expected.manifest.fingerprint
-    for table in ("movies", "users", "probe", "qualifying", "ratings", "ratings_by_user"):
+    for table in ("items", "users", "probe", "qualifying", "ratings", "ratings_by_user"):
         assert getattr(found, table)().collect().equals(getattr(expected, table)().collect())
     assert summary.form == f"Netflix Prize, {'original' if 'original' in form else 'Kaggle'} form"
     again = ingest_ratings(raw, tmp_path / "store")
@@ -119,10 +119,10 @@ def test_the_tables_of_a_small_set(tmp_path: Path) -> None:
         (2, 7007, dt.date(2005, 12, 19)),
         (1, 9, dt.date(2005, 12, 20)),
     ]
-    movies = catalog.movies().collect()
-    assert movies["title"].to_list()[:3] == ["Dinosaur Planet", "Señor, the 2nd", None]
-    assert movies["year"].to_list()[:2] == [2003, None]
-    frame = pl.DataFrame(rows, schema=["movie_id", "user_id", "rating", "date"], orient="row")
+    items = catalog.items().collect()
+    assert items["title"].to_list()[:3] == ["Dinosaur Planet", "Señor, the 2nd", None]
+    assert items["year"].to_list()[:2] == [2003, None]
+    frame = pl.DataFrame(rows, schema=["item_id", "user_id", "rating", "date"], orient="row")
     expected = (
         frame.group_by("user_id")
         .agg(
@@ -135,15 +135,15 @@ def test_the_tables_of_a_small_set(tmp_path: Path) -> None:
     )
     users = catalog.users().collect()
     assert users.rows() == expected.rows()
-    assert movies["n_ratings"].sum() == len(rows) == catalog.manifest.n_ratings
+    assert items["n_ratings"].sum() == len(rows) == catalog.manifest.n_ratings
     assert catalog.manifest.mean_rating == pytest.approx(frame["rating"].mean())
 
 
 def test_titles_that_nobody_rated_have_no_mean(tmp_path: Path) -> None:
     raw = write_netflix(tmp_path / "raw", ratings=b"1:\n5,3,2005-01-01\n")
     ingest_ratings(raw, tmp_path / "store")
-    movies = open_catalog(tmp_path / "store").movies().collect()
-    assert movies.select("movie_id", "n_ratings", "mean_rating").rows() == [
+    items = open_catalog(tmp_path / "store").items().collect()
+    assert items.select("item_id", "n_ratings", "mean_rating").rows() == [
         (1, 1, 3.0),
         (2, 0, None),
     ]
@@ -205,9 +205,9 @@ def test_movielens_in_all_its_forms(dialect: str, by_user: bool, tmp_path: Path)
         (31, 2, 4.0, dt.date(1996, 6, 21)),
     ]
     assert catalog.manifest.min_rating == (1.0 if whole else 0.5)
-    movies = catalog.movies().collect()
-    assert movies["title"].to_list() == ["Sabrina, the", "Niñas"]
-    assert movies["year"].to_list() == [1995, 2001]
+    items = catalog.items().collect()
+    assert items["title"].to_list() == ["Sabrina, the", "Niñas"]
+    assert items["year"].to_list() == [1995, 2001]
     assert catalog.users().collect()["n_ratings"].to_list() == [2, 1]
     with pytest.raises(StoreError, match="no probe"):
         catalog.probe()
@@ -230,17 +230,15 @@ def test_rows_in_any_order_come_out_sorted(tmp_path: Path) -> None:
     n = 30_000
     pairs = [(1 + i * 7919 % 1009, 1 + i * 104_729 % 2003) for i in range(n)]
     assert len(set(pairs)) == n
-    lines = [
-        f"{user},{movie},{(i % 10 + 1) / 2},{1000 + i}" for i, (user, movie) in enumerate(pairs)
-    ]
+    lines = [f"{user},{item},{(i % 10 + 1) / 2},{1000 + i}" for i, (user, item) in enumerate(pairs)]
     text = "userId,movieId,rating,timestamp\n" + "\n".join(lines)
     (raw / "ratings.csv").write_text(text)
     (raw / "movies.csv").write_text("movieId,title,genres\n1,One (1999),x\n")
     ingest_ratings(raw, tmp_path / "store")
     catalog = open_catalog(tmp_path / "store")
-    by_movie = catalog.ratings().select("movie_id", "user_id").collect().rows()
-    assert by_movie == sorted((movie, user) for user, movie in pairs)
-    by_user = catalog.ratings_by_user().select("user_id", "movie_id").collect().rows()
+    by_item = catalog.ratings().select("item_id", "user_id").collect().rows()
+    assert by_item == sorted((item, user) for user, item in pairs)
+    by_user = catalog.ratings_by_user().select("user_id", "item_id").collect().rows()
     assert by_user == sorted(pairs)
 
 

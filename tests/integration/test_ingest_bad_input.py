@@ -29,7 +29,7 @@ from bigrec.store.catalog import open_catalog
 
 GOOD = rating_text(some_rows())
 BAD_LINES = {
-    "a letter": ("1:\n5,3,2005-01-01\nx,3,2005-01-01\n", 3, "x,3,2005-01-01", "a movie header"),
+    "a letter": ("1:\n5,3,2005-01-01\nx,3,2005-01-01\n", 3, "x,3,2005-01-01", "an item header"),
     "rating too high": ("1:\n5,6,2005-01-01\n", 2, "5,6,2005-01-01", "whole stars from 1 to 5"),
     "rating zero": ("1:\n5,0,2005-01-01\n", 2, "5,0,2005-01-01", "whole stars from 1 to 5"),
     "half a star": ("1:\n5,3.5,2005-01-01\n", 2, "5,3.5,2005-01-01", "whole stars"),
@@ -40,13 +40,13 @@ BAD_LINES = {
     "more behind it": ("1:\n5,3,2005-01-01,1\n", 2, "5,3,2005-01-01,1", "the end of the line"),
     "no header": ("5,3,2005-01-01\n", 1, "5,3,2005-01-01", "header such as '8:' above"),
     "blank line": ("1:\n5,3,2005-01-01\n\n6,3,2005-01-01\n", 3, "", "no blank line"),
-    "movie again": ("2:\n5,3,2005-01-01\n1:\n5,3,2005-01-01\n", 3, "1:", "ascending"),
-    "same movie": ("2:\n5,3,2005-01-01\n2:\n6,3,2005-01-01\n", 3, "2:", "ascending"),
+    "item again": ("2:\n5,3,2005-01-01\n1:\n5,3,2005-01-01\n", 3, "1:", "ascending"),
+    "same item": ("2:\n5,3,2005-01-01\n2:\n6,3,2005-01-01\n", 3, "2:", "ascending"),
     "id zero": ("1:\n0,3,2005-01-01\n", 2, "0,3,2005-01-01", "an id from 1 to"),
     "id too large": ("1:\n2147483647,3,2005-01-01\n", 2, "2147483647,3,2005-01-01", "an id from 1"),
     "user twice": (
         "1:\n5,3,2005-01-01\n6,3,2005-01-01\n5,4,2005-01-02\n", 4, "5,4,2005-01-02",
-        "one rating of movie 1 by user 5",
+        "one rating of item 1 by user 5",
     ),
 }  # fmt: skip
 
@@ -79,7 +79,7 @@ BAD_OTHERS = {
     "title": ("movie_titles.csv", b"1,2003,One\n2;2004;Two\n", 2, "id,year,title"),
     "title again": ("movie_titles.csv", b"1,2003,One\n1,2004,Two\n", 2, "not listed before"),
     "probe": ("probe.txt", b"1:\n7\n8,3\n", 3, "end of the line"),
-    "qualifying": ("qualifying.txt", b"1:\n7\n", 2, "a movie header"),
+    "qualifying": ("qualifying.txt", b"1:\n7\n", 2, "an item header"),
 }
 
 
@@ -101,21 +101,21 @@ def test_bad_lines_of_the_other_files_are_reported_or_skipped(case: str, tmp_pat
     assert (entry["file"], entry["line"]) == (str(raw / name), str(line))
 
 
-BAD_MOVIELENS = {
+BAD_ITEMLENS = {
     "rating": ("1,2,5.5,100", "half stars"),
     "quarter": ("1,2,3.25,100", "half stars"),
     "separator": ("1;2;3;100", "separator"),
     "timestamp": ("1,2,3.0,x", "a timestamp"),
     "late": ("1,2,3.0,4102444800", "a timestamp"),
     "user": ("x,2,3.0,100", "an id"),
-    "movie": ("1,x,3.0,100", "an id"),
-    "again": ("1,31,3.0,100", "one rating of movie 31 by user 1"),
+    "item": ("1,x,3.0,100", "an id"),
+    "again": ("1,31,3.0,100", "one rating of item 31 by user 1"),
 }
 
 
-@pytest.mark.parametrize("case", BAD_MOVIELENS)
+@pytest.mark.parametrize("case", BAD_ITEMLENS)
 def test_bad_lines_of_movielens_are_reported_or_skipped(case: str, tmp_path: Path) -> None:
-    line, expected = BAD_MOVIELENS[case]
+    line, expected = BAD_ITEMLENS[case]
     raw = write_movielens(tmp_path / "raw", "csv")
     path = raw / "ratings.csv"
     path.write_text(path.read_text() + line + "\n")
@@ -136,9 +136,9 @@ def test_bad_lines_of_movielens_are_reported_or_skipped(case: str, tmp_path: Pat
 def test_skipped_lines_are_counted_named_and_nothing_else_is_lost(tmp_path: Path) -> None:
     text = (
         "1:\n5,3,2005-01-01\n5,9,2005-01-01\n5,4,2005-01-01\n"  # bad rating; user 5 again
-        "2\n6,3,2005-01-01\n7,3,2005-01-01\n"  # no header, so its ratings have no movie
+        "2\n6,3,2005-01-01\n7,3,2005-01-01\n"  # no header, so its ratings have no item
         "3:\n8,3,2005-01-01\n\n9,3,2005-01-01\n"  # a blank line
-        "2:\n1,1,2005-01-01\n"  # a movie out of order, with its rating
+        "2:\n1,1,2005-01-01\n"  # an item out of order, with its rating
         "4:\n8,2,2005-01-01\n"
     )
     raw = write_netflix(tmp_path / "raw", ratings=text.encode())
@@ -224,7 +224,7 @@ def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
         ingest_ratings(archive, tmp_path / "store")
 
 
-def test_movies_must_ascend_over_all_files(tmp_path: Path) -> None:
+def test_items_must_ascend_over_all_files(tmp_path: Path) -> None:
     raw = write_netflix(tmp_path / "raw")
     shutil.copy(raw / "combined_data_1.txt", raw / "combined_data_2.txt")
     with pytest.raises(RawFormatError) as caught:
@@ -276,10 +276,10 @@ def test_a_change_of_one_among_many_small_files_is_noticed(change: str, tmp_path
     training = raw / "training_set"
     training.mkdir(parents=True)
     (raw / "movie_titles.txt").write_bytes(b"1,2003,One\n")
-    files = [training / f"mv_{movie:07d}.txt" for movie in (1, 2, 3)]
-    for movie, path in enumerate(files, start=1):
-        path.write_text(f"{movie}:\n{movie}{'7' * movie},3,2005-01-01\n")
-        os.utime(path, (movie, movie))
+    files = [training / f"mv_{item:07d}.txt" for item in (1, 2, 3)]
+    for item, path in enumerate(files, start=1):
+        path.write_text(f"{item}:\n{item}{'7' * item},3,2005-01-01\n")
+        os.utime(path, (item, item))
     ingest_ratings(raw, tmp_path / "store")
     assert ingest_ratings(raw, tmp_path / "store").unchanged
     if change == "older":

@@ -19,7 +19,7 @@ RATINGS = {
     "1,2,4": "timestamp in seconds behind the rating; the line ends before it",
     "1,2,4\r": "timestamp in seconds behind the rating",
     "1,2": "a rating behind the ids",
-    "1": "user, movie, rating and timestamp",
+    "1": "user, item, rating and timestamp",
     "1,2,4,": "a timestamp",
     "1,2,4,-1": "a timestamp",
     "1,2,4,1.5e9": "a timestamp in whole seconds",
@@ -28,15 +28,15 @@ RATINGS = {
     "1,2,4,100,5": "there are more",
     "1,2,4,5,100": "there are more",
     ",2,4,100": "an id of a user",
-    "1,,4,100": "an id of a movie",
+    "1,,4,100": "an id of an item",
     "1,2,,100": "written as 4, 4.0 or 3.5",
     "0,2,4,100": "an id of a user",
     "2147483647,2,4,100": "an id of a user",
     "01,2,4,100": "an id of a user",
     "1.0,2,4,100": "an id of a user",
-    "1,2.0,4,100": "an id of a movie",
-    "1,0,4,100": "an id of a movie",
-    "1,-2,4,100": "an id of a movie",
+    "1,2.0,4,100": "an id of an item",
+    "1,0,4,100": "an id of an item",
+    "1,-2,4,100": "an id of an item",
     "1;2;4;100": "set apart by the file's separator",
     "1 ,2,4,100": "set apart by the file's separator",
     '"1",2,4,100': "an id of a user",
@@ -129,9 +129,9 @@ TITLES = {
     "NUL": ("2,Ri\0ng,D", "without NUL or CR"),
     "a lone CR": ('2,"Ri\rng",D', "without NUL or CR"),
     "an endless line": ("2," + "x" * 200_000 + ",D", "a line of at most 65536 bytes"),
-    "an endless id": ("9" * 5000 + ",Ring,D", "a new movie id"),
-    "a movie again": ("1,Ring,D", "a new movie id"),
-    "no id": (",Ring,D", "a new movie id"),
+    "an endless id": ("9" * 5000 + ",Ring,D", "a new item id"),
+    "an item again": ("1,Ring,D", "a new item id"),
+    "no id": (",Ring,D", "a new item id"),
 }
 
 
@@ -150,7 +150,7 @@ def test_a_bad_title_costs_its_line_and_no_other(case: str, newline: str, tmp_pa
     rejects = tmp_path / "rejects.csv"
     options = IngestOptions(on_error="skip", rejects=rejects)
     assert ingest_ratings(raw, tmp_path / "store", options=options).n_rejected == 1
-    titles = open_catalog(tmp_path / "store").movies().collect()["title"].drop_nulls().to_list()
+    titles = open_catalog(tmp_path / "store").items().collect()["title"].drop_nulls().to_list()
     assert titles == ["One", *(f"Fine, The {n}" for n in range(10, 20))]
     assert b",3," in rejects.read_bytes()
 
@@ -161,7 +161,7 @@ def test_titles_may_hold_line_ends_and_any_encoding(tmp_path: Path) -> None:
     text = b'movieId,title,genres\r\n1,"One\r\nTwo (1999)",x\n2,\xc3\xa9,x\r\n3,\xe9,x'
     (raw / "movies.csv").write_bytes(text)
     ingest_ratings(raw, tmp_path / "store")
-    titles = open_catalog(tmp_path / "store").movies().collect()["title"].drop_nulls().to_list()
+    titles = open_catalog(tmp_path / "store").items().collect()["title"].drop_nulls().to_list()
     assert titles == ["One\nTwo", "\u00e9", "\u00e9"]
 
 
@@ -181,7 +181,7 @@ def test_quotes_of_netflix_titles_belong_to_them(tmp_path: Path) -> None:
     titles = b'\xef\xbb\xbf1,2003,"Weird Al" Yankovic\n2,1999,"open\n3,2000,Next'
     raw = write_netflix(tmp_path / "raw", others={"movie_titles.csv": titles})
     ingest_ratings(raw, tmp_path / "store")
-    found = open_catalog(tmp_path / "store").movies().collect()["title"].to_list()
+    found = open_catalog(tmp_path / "store").items().collect()["title"].to_list()
     assert found[:3] == ['"Weird Al" Yankovic', '"open', "Next"]
 
 
@@ -203,7 +203,7 @@ def test_of_repeated_lines_the_first_counts_and_both_are_named(source: str, tmp_
     rejects = tmp_path / "rejects.csv"
     options = IngestOptions(on_error="skip", rejects=rejects)
     assert ingest_ratings(raw, tmp_path / "store", options=options).n_rejected == 2
-    expected = f"one rating of movie 2 by user 5; line {first} has one already"
+    expected = f"one rating of item 2 by user 5; line {first} has one already"
     with rejects.open(newline="") as file:
         entries = list(csv.DictReader(file))
     assert entries[-1]["line"] == str(first + 2)

@@ -32,7 +32,7 @@ from bigrec.ingest.netflix import NetflixFolder
 from bigrec.ingest.raw import RawFolder
 from bigrec.store.catalog import open_catalog
 
-MOVIELENS = ("ratings.csv", "movies.csv")
+ITEMLENS = ("ratings.csv", "movies.csv")
 SETS: dict[str, Callable[[Path], Path]] = {
     "netflix": write_netflix,
     "movielens": lambda folder: write_movielens(folder, "csv"),
@@ -160,7 +160,7 @@ def test_what_cannot_be_read_is_named_with_what_to_do(
     damage: str, source: str, which: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw = SETS[source](tmp_path / "raw")
-    names = MOVIELENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
+    names = ITEMLENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
     path = raw / names[which]
     suffix, harm, expected = DAMAGES[damage]
     data = harm(path.name, path.read_bytes())
@@ -264,16 +264,16 @@ def test_names_that_stand_for_two_files_are_refused(tmp_path: Path) -> None:
     archive = tmp_path / "two.zip"
     with zipfile.ZipFile(archive, "w") as target:
         for folder in ("a", "b"):
-            for name in MOVIELENS:
+            for name in ITEMLENS:
                 target.write(raw / name, f"{folder}/{name}")
     with pytest.raises(DataError, match=r"more than one ratings\.csv: .*a/ratings.*b/ratings"):
         ingest_ratings(archive, tmp_path / "store")
     with zipfile.ZipFile(archive, "w") as target:
-        for name in MOVIELENS:
+        for name in ITEMLENS:
             target.write(raw / name, name)
         with pytest.warns(UserWarning, match="Duplicate"):
             target.write(raw / "movies.csv", "movies.csv")
-    with pytest.raises(DataError, match=r"more than one movies\.csv"):
+    with pytest.raises(DataError, match=r"more than one items\.csv"):
         ingest_ratings(archive, tmp_path / "store")
     downloads = tmp_path / "downloads"
     downloads.mkdir()
@@ -395,7 +395,7 @@ def test_a_file_that_unpacks_to_much_of_nothing_is_refused_in_little_memory(
     monkeypatch.setattr(streams, "MAX_LINES", 100_000)
     monkeypatch.setattr(builder, "_MAX_UNIT_BYTES", 1 << 18)
     raw = SETS[source](tmp_path / "raw")
-    names = MOVIELENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
+    names = ITEMLENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
     for name in names:
         path = raw / name
         data = path.read_bytes()

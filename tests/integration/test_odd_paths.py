@@ -24,11 +24,11 @@ from bigrec.store.layout import StoreLayout
 
 NAMES = (
     "a[1]", "a*", "a?", "**", "[a-z]", "a[!b]", "[", "x[", "]", "{a,b}", "date=2026-11-27",
-    "movie_id=3", "run=3", "it's", '"q"', "with space", "a\\b", "a\nb", "$HOME", "~", "%7B",
+    "item_id=3", "run=3", "it's", '"q"', "with space", "a\\b", "a\nb", "$HOME", "~", "%7B",
     "ü千😀", "a,b", "s3:", "file:x", "#q",
 )  # fmt: skip
 DECOYS = ("a1", "ab", "ac", "a", "b", "x", "z")
-RATINGS = "SELECT count(*), min(date), max(date), sum(movie_id) FROM"
+RATINGS = "SELECT count(*), min(date), max(date), sum(item_id) FROM"
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +59,12 @@ def test_every_way_of_reading_reads_the_store_of_that_name(folder: Path, name: s
             (found,) = session.run(f"{RATINGS} ratings").fetchall()
             (by_user,) = session.run(f"{RATINGS} ratings_by_user").fetchall()
             (in_split,) = session.run(f"{RATINGS} split_rows").fetchall()
-            assert session.run("FROM ratings").columns == ["movie_id", "user_id", "rating", "date"]
+            assert session.run("FROM ratings").columns == ["item_id", "user_id", "rating", "date"]
         assert found == by_user == in_split
         assert found[0] == 20_000
         with bigrec.open(store) as opened:
             lazy = opened.catalog.ratings()
-            assert lazy.collect_schema().names() == ["movie_id", "user_id", "rating", "date"]
+            assert lazy.collect_schema().names() == ["item_id", "user_id", "rating", "date"]
             dates = lazy.select(pl.len(), low=pl.col("date").min(), high=pl.col("date").max())
             assert dates.collect().row(0) == found[:3]
         catalog = folder / "catalog.duckdb"

@@ -37,14 +37,14 @@ def place(raw_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(raw_small, folder / "raw")
     titles = (folder / "raw" / "movie_titles.csv").read_text(encoding="latin-1").splitlines()
     for number, line in enumerate(titles):
-        movie, year, _ = line.split(",", 2)
+        item, year, _ = line.split(",", 2)
         odd = TITLES[number % len(TITLES)].encode("ascii", "replace").decode()
-        titles[number] = f"{movie},{year},{odd} {movie}"
+        titles[number] = f"{item},{year},{odd} {item}"
     (folder / "raw" / "movie_titles.csv").write_text("\n".join(titles) + "\n", encoding="latin-1")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(["ingest", "raw"]) == 0
-        flags = ["--min-movie-ratings", "20", "--validation-fraction", "0.2"]
+        flags = ["--min-item-ratings", "20", "--validation-fraction", "0.2"]
         assert main(["split", "create", "s", *flags]) == 0
         for model, run in (("cosine-knn", "knn"), ("matrix-factorization", "mf")):
             epochs = [] if run == "knn" else ["--epochs", "1"]
@@ -73,8 +73,8 @@ def test_compare_leaves_out_what_cannot_be_read_and_names_it(capsys: Capture) ->
 
 
 def test_similar_by_a_run_without_its_lists_is_an_error(capsys: Capture) -> None:
-    movie = str(pl.read_parquet("store/movies.parquet")["movie_id"][0])
-    assert main(["similar", "no-lists", movie]) == 6
+    item = str(pl.read_parquet("store/items.parquet")["item_id"][0])
+    assert main(["similar", "no-lists", item]) == 6
     assert "neighbour_index.npy" in capsys.readouterr().err
 
 
@@ -168,11 +168,11 @@ def test_errors_are_given_also_where_no_rating_is_relevant(capsys: Capture) -> N
         assert capsys.readouterr().out == ""
 
 
-def test_lists_longer_than_the_movies_are_cut_with_a_word(tmp_path: Path, capsys: Capture) -> None:
+def test_lists_longer_than_the_items_are_cut_with_a_word(tmp_path: Path, capsys: Capture) -> None:
     user = str(pl.read_parquet("store/users.parquet").sort("n_ratings")["user_id"][-1])
-    movie = str(pl.read_parquet("store/movies.parquet").sort("n_ratings")["movie_id"][-1])
+    item = str(pl.read_parquet("store/items.parquet").sort("n_ratings")["item_id"][-1])
     everybody = ["mf", "--all", "--output", str(tmp_path / "all.parquet")]
-    for argv in (["evaluate", "mf"], ["recommend", "mf", user], ["similar", "mf", movie],
+    for argv in (["evaluate", "mf"], ["recommend", "mf", user], ["similar", "mf", item],
                  ["recommend", *everybody]):  # fmt: skip
         assert main([*argv, "--top", "1" + 20 * "0"]) == 0, argv
         assert "no list is longer" in capsys.readouterr().err
@@ -208,26 +208,26 @@ def test_an_output_that_cannot_be_is_told_before_the_work(
 
 def test_pairs_are_not_written_over(tmp_path: Path, capsys: Capture) -> None:
     pairs = tmp_path / "p.csv"
-    pairs.write_text("user_id,movie_id\n1,1\n")
+    pairs.write_text("user_id,item_id\n1,1\n")
     assert main(["predict", "mf", "--pairs", str(pairs), "--output", str(pairs)]) == 2
-    assert pairs.read_text() == "user_id,movie_id\n1,1\n"
+    assert pairs.read_text() == "user_id,item_id\n1,1\n"
 
 
 def test_a_run_whose_weights_are_no_numbers_gives_no_score(tmp_path: Path, capsys: Capture) -> None:
     shutil.copytree("runs/mf", tmp_path / "runs" / "mf")
-    path = tmp_path / "runs" / "mf" / "representation" / "movie_factors.npy"
+    path = tmp_path / "runs" / "mf" / "representation" / "item_factors.npy"
     values = np.load(path)
     values[:] = np.nan
     np.save(path, values)
     write_seal(tmp_path / "runs" / "mf", Kind.RUN, {})
     user = str(pl.read_parquet("store/users.parquet").sort("n_ratings")["user_id"][-1])
-    movie = str(pl.read_parquet("store/movies.parquet").sort("n_ratings")["movie_id"][-1])
+    item = str(pl.read_parquet("store/items.parquet").sort("n_ratings")["item_id"][-1])
     runs = ["--runs", str(tmp_path / "runs")]
     output = tmp_path / "out"
     for argv in (
         ["predict", "mf", "--probe", "--output", f"{output}.csv"],
         ["recommend", "mf", user], ["recommend", "mf", "--all", "--output", f"{output}.parquet"],
-        ["evaluate", "mf"], ["similar", "mf", movie], ["export", "mf", "--output", str(output)],
+        ["evaluate", "mf"], ["similar", "mf", item], ["export", "mf", "--output", str(output)],
         ["blend", "mf", "--run", "b"],
     ):  # fmt: skip
         assert main([*argv, *runs]) == 6, argv
@@ -307,7 +307,7 @@ def test_python_gives_the_errors_of_the_command_line(place: Path, tmp_path: Path
             (SettingsError, lambda: store.sql("SELECT 1", [1])),  # type: ignore[arg-type]
             (QueryError, lambda: store.sql("DROP TABLE ratings")),
             (SettingsError, lambda: store.split(5)),  # type: ignore[arg-type]
-            (SettingsError, lambda: store.split("new", min_movie_rating=3)),
+            (SettingsError, lambda: store.split("new", min_item_rating=3)),
             (SettingsError, lambda: store.split("new", test_fraction="0.2")),
             (SettingsError, lambda: store.split("new", test_fraction=nan)),
             (SettingsError, lambda: store.split("new", user_ids=5)),
@@ -345,8 +345,8 @@ def test_python_gives_the_errors_of_the_command_line(place: Path, tmp_path: Path
 def test_a_store_closes_what_its_queries_opened(place: Path) -> None:
     store = bigrec.open(place / "store")
     with store:
-        kept = store.sql("SELECT count(*) FROM movies")
-        assert kept.fetchall() == store.sql("SELECT count(*) FROM movies").fetchall()
+        kept = store.sql("SELECT count(*) FROM items")
+        assert kept.fetchall() == store.sql("SELECT count(*) FROM items").fetchall()
         session = store._session
     with pytest.raises(Exception, match=r"[Cc]los"):
         session.run("SELECT 1")

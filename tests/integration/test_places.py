@@ -13,7 +13,7 @@ from tests.netflix_files import snapshot
 from bigrec.cli.app import main
 
 WRITERS = {
-    "sql": ["sql", "FROM movies", "--format", "csv"],
+    "sql": ["sql", "FROM items", "--format", "csv"],
     "predict": ["predict", "cosine-knn", "--probe"],
     "recommend": ["recommend", "cosine-knn", "--all"],
     "report": ["report"],
@@ -87,7 +87,7 @@ def test_a_store_nearby_is_offered(store: str, words: str, place: Path, capsys: 
     shutil.copytree(place / "store", place / "far" / "away" / "store")
     (place / "dangling").symlink_to("nothing")
     (place / "loop").symlink_to("loop")
-    for command in (["info"], ["sql", "FROM movies"], ["check"], ["split", "list"]):
+    for command in (["info"], ["sql", "FROM items"], ["check"], ["split", "list"]):
         assert main([*command, "--store", store]) == (2 if len(store) > 255 else 3)
         found = capsys.readouterr().err.replace(f"{place}/", "")
         if not store.startswith("runs/"):

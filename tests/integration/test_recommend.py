@@ -20,7 +20,7 @@ from bigrec.features import UserRows
 from bigrec.models.factors import FactorScorer
 from bigrec.models.registry import MODELS
 from bigrec.recommend import top_lists
-from bigrec.recommend.recommend import recommend_movies
+from bigrec.recommend.recommend import recommend_items
 from bigrec.recommend.top_lists import write_top_lists
 from bigrec.runs import open_run
 from bigrec.splits.shards import ready_shards
@@ -54,13 +54,13 @@ def test_factors_recommend_what_the_keras_model_scores_best(
     user_id = int(data.user_ids[user])
     items = json_of(capsys, "recommend", MF, str(user_id), "--top", "7", *places(home))["items"]
     model = keras.models.load_model(home / "runs" / MF / "model.keras", compile=False)
-    movies = np.arange(data.spec.n_movies, dtype=np.int32)
-    scores = model([np.full(len(movies), user, np.int32), movies]).numpy()[:, 0]
-    rated = catalog.ratings().filter(pl.col("user_id") == user_id).collect()["movie_id"]
-    trained = np.bincount(data.train.movie_index, minlength=len(movies)) > 0
-    open_to = np.flatnonzero(trained & ~np.isin(data.movie_ids, rated.to_numpy()))
+    items = np.arange(data.spec.n_items, dtype=np.int32)
+    scores = model([np.full(len(items), user, np.int32), items]).numpy()[:, 0]
+    rated = catalog.ratings().filter(pl.col("user_id") == user_id).collect()["item_id"]
+    trained = np.bincount(data.train.item_index, minlength=len(items)) > 0
+    open_to = np.flatnonzero(trained & ~np.isin(data.item_ids, rated.to_numpy()))
     best = open_to[np.argsort(-scores[open_to], kind="stable")[:7]]
-    assert [item["movie_id"] for item in items] == data.movie_ids[best].tolist()
+    assert [item["item_id"] for item in items] == data.item_ids[best].tolist()
     np.testing.assert_allclose([item["score"] for item in items], scores[best], rtol=1e-5)
 
 
@@ -78,7 +78,7 @@ def test_neighbours_do_everything_without_tensorflow(
 ) -> None:
     out = str(tmp_path)
     at = [*places(home)[:2], "--runs", out]
-    (tmp_path / "pairs.csv").write_text(f"user_id,movie_id\n{data.user_ids[0]},{data.movie_ids[0]}")
+    (tmp_path / "pairs.csv").write_text(f"user_id,item_id\n{data.user_ids[0]},{data.item_ids[0]}")
     commands = [
         ["train", "cosine-knn", "--split", "s", "--preset", preset, "--run", preset, *at]
         for preset in ("notebook", "tuned")
@@ -88,8 +88,8 @@ def test_neighbours_do_everything_without_tensorflow(
         ["compare", *at],
         ["recommend", "notebook", "--all", "--output", f"{out}/top.parquet", *at],
         ["predict", "tuned", "--pairs", f"{out}/pairs.csv", "--output", f"{out}/s.csv", *at],
-        ["similar", "notebook", str(data.movie_ids[0]), *at],
-        ["similar", "tuned", str(data.movie_ids[0]), *at],
+        ["similar", "notebook", str(data.item_ids[0]), *at],
+        ["similar", "tuned", str(data.item_ids[0]), *at],
     ]
     assert not {"tensorflow", "keras"} & loaded_by(*commands)
 
@@ -117,19 +117,19 @@ def test_lists_of_all_users_are_those_of_each(
     argv = ["recommend", run, "--all", "--output", str(output), "--top", "4", *places(home)]
     summary = json_of(capsys, *argv)
     lists = pl.read_parquet(output)
-    assert lists.columns == ["user_id", "rank", "movie_id", "title", "score"]
+    assert lists.columns == ["user_id", "rank", "item_id", "title", "score"]
     assert summary["n_rows"] == len(lists) == 4 * summary["n_users"]
     assert lists.select("user_id", "rank").equals(lists.select("user_id", "rank").sort(pl.all()))
     assert summary["n_users"] + summary["n_left_out"] == data.spec.n_users
-    rated = lists.join(catalog.ratings().collect(), on=["user_id", "movie_id"])
+    rated = lists.join(catalog.ratings().collect(), on=["user_id", "item_id"])
     assert len(rated) == 0
     recommender = open_run(home / "runs", run).recommender(data)
     for user_id in lists["user_id"].unique().sort()[::60].to_list():
-        expected = recommend_movies(recommender, data, catalog, user_id, top=4)
+        expected = recommend_items(recommender, data, catalog, user_id, top=4)
         found = lists.filter(pl.col("user_id") == user_id)
-        assert found["movie_id"].to_list() == [movie.movie_id for movie in expected]
-        assert found["title"].to_list() == [movie.title for movie in expected]
-        np.testing.assert_allclose(found["score"], [movie.score for movie in expected], rtol=1e-4)
+        assert found["item_id"].to_list() == [item.item_id for item in expected]
+        assert found["title"].to_list() == [item.title for item in expected]
+        np.testing.assert_allclose(found["score"], [item.score for item in expected], rtol=1e-4)
 
 
 def test_lists_that_fail_leave_the_old_file(
@@ -155,20 +155,20 @@ def test_lists_that_fail_leave_the_old_file(
 
 
 @pytest.mark.parametrize("run", MODELS)
-def test_reasons_are_liked_movies_nearest_first(
+def test_reasons_are_liked_items_nearest_first(
     run: str, home: Path, data: TrainingData, capsys: Capture
 ) -> None:
     user = busiest_user(data)
     user_id = str(data.user_ids[user])
     answer = json_of(capsys, "recommend", run, user_id, "--explain", "--top", "5", *places(home))
     own = data.train.take(np.array([user]))
-    stars = dict(zip(data.movie_ids[own.movie_index].tolist(), own.rating.tolist(), strict=True))
+    stars = dict(zip(data.item_ids[own.item_index].tolist(), own.rating.tolist(), strict=True))
     assert any(item["because"] for item in answer["items"])
     for item in answer["items"]:
         reasons = item["because"]
         assert len(reasons) <= 3
         for reason in reasons:
-            assert stars[reason["movie_id"]] == reason["rating"] >= own.rating.mean()
+            assert stars[reason["item_id"]] == reason["rating"] >= own.rating.mean()
         similarities = [reason["similarity"] for reason in reasons]
         assert similarities == sorted(similarities, reverse=True)
         assert all(similarity > 0 for similarity in similarities)
@@ -189,12 +189,12 @@ def test_reasons_of_user_neighbours_are_their_ratings(
         near = data.user_ids[lists["neighbour_index"][user]].tolist()
         similarity = lists["neighbour_similarity"][user].tolist()
         for item in answer["items"]:
-            movie = data.find_movies(np.array([item["movie_id"]]))[0]
+            item = data.find_items(np.array([item["item_id"]]))[0]
             stars = {}
             for other in data.find_users(np.array(near)).tolist():
                 row = data.train.take(np.array([other]))
-                if movie in row.movie_index:
-                    rating = row.rating[row.movie_index == movie][0]
+                if item in row.item_index:
+                    rating = row.rating[row.item_index == item][0]
                     stars[int(data.user_ids[other])] = float(rating)
             counting = near[:30] if run == "plain" else [u for u in near if u in stars][:30]
             expected = [
@@ -210,13 +210,13 @@ def test_reasons_of_user_neighbours_are_their_ratings(
 def test_a_new_person_by_title_or_by_id(
     home: Path, catalog: Catalog, data: TrainingData, tmp_path: Path, capsys: Capture
 ) -> None:
-    some = catalog.movies().filter(pl.col("movie_id").is_in(data.movie_ids[[3, 8, 12]])).collect()
+    some = catalog.items().filter(pl.col("item_id").is_in(data.item_ids[[3, 8, 12]])).collect()
     titled = some.select(
         pl.format("{} ({})", pl.col("title").str.to_uppercase(), "year").alias("title"),
         rating=pl.Series([5, 4, 1]),
     )
     titled.write_csv(tmp_path / "titles.csv")
-    some.select("movie_id", rating=pl.Series([5, 4, 1])).write_csv(tmp_path / "ids.csv")
+    some.select("item_id", rating=pl.Series([5, 4, 1])).write_csv(tmp_path / "ids.csv")
     with (tmp_path / "ids.csv").open("a") as file:
         file.write("987654,3\n")
     for run in (MF, "autorec", "cosine-knn"):
@@ -227,33 +227,33 @@ def test_a_new_person_by_title_or_by_id(
         assert answers[0]["items"] == answers[1]["items"]
         assert answers[1]["left_out"] == ["987654"]
         assert answers[1]["n_ratings"] == 3
-        found = {item["movie_id"] for item in answers[0]["items"]}
+        found = {item["item_id"] for item in answers[0]["items"]}
         assert len(found) == 10
-        assert not found & set(some["movie_id"])
+        assert not found & set(some["item_id"])
     assert main(["recommend", "dnn", "--ratings", str(tmp_path / "ids.csv"), *places(home)]) == 6
     assert "no way to score a person" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("run", MODELS)
-def test_similar_movies_go_by_similarity(
+def test_similar_items_go_by_similarity(
     run: str, home: Path, catalog: Catalog, data: TrainingData, capsys: Capture
 ) -> None:
-    count = np.bincount(data.train.movie_index, minlength=data.spec.n_movies)
-    movie_id = int(data.movie_ids[np.argmax(count)])
+    count = np.bincount(data.train.item_index, minlength=data.spec.n_items)
+    item_id = int(data.item_ids[np.argmax(count)])
     argv = ["--top", "5", "--min-ratings", "30", *places(home)]
-    answer = json_of(capsys, "similar", run, str(movie_id), *argv)
-    assert answer["movie_id"] == movie_id
+    answer = json_of(capsys, "similar", run, str(item_id), *argv)
+    assert answer["item_id"] == item_id
     values = [item["similarity"] for item in answer["items"]]
     assert values == sorted(values, reverse=True)
     assert len(values) == 5
     for item in answer["items"]:
-        assert item["movie_id"] != movie_id
-        assert item["n_ratings"] == count[data.find_movies(np.array([item["movie_id"]]))[0]] >= 30
-    movie = catalog.movies().filter(pl.col("movie_id") == movie_id).collect()
-    name = f"{movie['title'][0].swapcase()} ({movie['year'][0]})"
+        assert item["item_id"] != item_id
+        assert item["n_ratings"] == count[data.find_items(np.array([item["item_id"]]))[0]] >= 30
+    item = catalog.items().filter(pl.col("item_id") == item_id).collect()
+    name = f"{item['title'][0].swapcase()} ({item['year'][0]})"
     assert json_of(capsys, "similar", run, name, *argv) == answer
-    assert main(["similar", run, str(movie_id), *argv]) == 0
-    assert f"Like {movie['title'][0]}" in capsys.readouterr().out
+    assert main(["similar", run, str(item_id), *argv]) == 0
+    assert f"Like {item['title'][0]}" in capsys.readouterr().out
 
 
 def test_mistakes_say_what_to_do(home: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -266,8 +266,8 @@ def test_mistakes_say_what_to_do(home: Path, tmp_path: Path, capsys: Capture) ->
         (["recommend", MF, "--all", "--output", out, "--explain", *at], 2, "for one person"),
         (["recommend", MF, "--all", "--output", out, *at], 3, "expected .parquet"),
         (["recommend", MF, "--ratings", str(tmp_path / "none.csv"), *at], 3, "is missing"),
-        (["similar", MF, "the", *at], 3, "movies are called 'the': "),
-        (["similar", MF, "no such title", *at], 3, "no movie of the split"),
+        (["similar", MF, "the", *at], 3, "items are called 'the': "),
+        (["similar", MF, "no such title", *at], 3, "no item of the split"),
     ):
         capsys.readouterr()
         assert main(argv) == code, argv
@@ -275,14 +275,14 @@ def test_mistakes_say_what_to_do(home: Path, tmp_path: Path, capsys: Capture) ->
 
 
 def test_seen_are_the_ratings_of_all_sides(catalog: Catalog, data: TrainingData) -> None:
-    from bigrec.recommend.recommend import seen_movies
+    from bigrec.recommend.recommend import seen_items
 
     users = np.array([0, 5, 6])
-    seen = seen_movies(catalog, data, users)
+    seen = seen_items(catalog, data, users)
     sides: list[UserRows] = [data.train.take(users), data.test.take(users)]
     for place in range(3):
         expected = np.concatenate(
-            [side.movie_index[side.indptr[place] : side.indptr[place + 1]] for side in sides]
+            [side.item_index[side.indptr[place] : side.indptr[place + 1]] for side in sides]
         )
-        found = seen.movie_index[seen.indptr[place] : seen.indptr[place + 1]]
+        found = seen.item_index[seen.indptr[place] : seen.indptr[place + 1]]
         assert found.tolist() == sorted(expected.tolist())

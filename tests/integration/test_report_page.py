@@ -44,7 +44,7 @@ def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(store_small, folder / "store")
     store = ["--store", str(folder / "store")]
     runs = ["--runs", str(folder / "runs")]
-    flags = ["--min-movie-ratings", "20", "--min-user-ratings", "5"]
+    flags = ["--min-item-ratings", "20", "--min-user-ratings", "5"]
     flags += ["--validation-fraction", "0.2"]
     assert main(["split", "create", "s", *flags, *store]) == 0
     for model in ("matrix-factorization", "autorec", "cosine-knn"):

@@ -32,7 +32,7 @@ def place(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ASK = {
     "csv": 'sql "FROM ratings" --format csv',
-    "table": 'sql "FROM movies"',
+    "table": 'sql "FROM items"',
     "json": "info --json",
     "fields": "info",
     "rich table": "sql --list",
@@ -40,7 +40,7 @@ ASK = {
     "help of all": "--help",
     "checks": "check",
     "parquet": 'sql "FROM ratings" --format parquet',
-    "shell": "shell --client plain <<< 'FROM movies;'",
+    "shell": "shell --client plain <<< 'FROM items;'",
 }
 
 
@@ -110,13 +110,13 @@ def test_text_of_any_kind_passes_streams_of_any_encoding(encoding: str, place: P
 def test_names_with_stray_bytes_are_shown_as_escapes(place: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"st\xffray")
     (tmp_path / name).symlink_to(place / "store")
-    for ask in ("info --store", "sql 'FROM movies' --store", "ingest raw --store"):
+    for ask in ("info --store", "sql 'FROM items' --store", "ingest raw --store"):
         done = shell(f"$B {ask} $'st\\xffray'", tmp_path)
         assert done.returncode in (2, 3), done.stderr
     done = shell("$B info --store $'st\\xffray'", tmp_path)
     assert done.returncode == 2
     assert b"st\\udcffray has bytes in its name that are no UTF-8" in done.stderr
-    for ask in ("catalog", "sql 'FROM movies'"):
+    for ask in ("catalog", "sql 'FROM items'"):
         done = shell(f"$B {ask} --output $'c\\xff.csv'", place)
         assert done.returncode == 2, done.stderr
 

@@ -53,7 +53,7 @@ def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store that has one materialized split with all three sides."""
     folder = tmp_path_factory.mktemp("lifecycle")
     shutil.copytree(store_small, folder / "store")
-    create = ["split", "create", "s", "--min-movie-ratings", "20", "--validation-fraction", "0.1"]
+    create = ["split", "create", "s", "--min-item-ratings", "20", "--validation-fraction", "0.1"]
     assert main([*create, "--materialize", "--store", str(folder / "store")]) == 0
     return folder
 
@@ -287,7 +287,7 @@ def test_early_stopping_needs_a_validation_side(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = ["--store", str(home / "store")]
-    assert main(["split", "create", "two-sides", "--min-movie-ratings", "20", *store]) == 0
+    assert main(["split", "create", "two-sides", "--min-item-ratings", "20", *store]) == 0
     arguments = argv(home, "dnn", "p", 1, "--set", "patience=2")
     arguments[arguments.index("s")] = "two-sides"
     assert main(arguments) == 2

@@ -11,8 +11,8 @@ from bigrec.cli.app import main
 
 N_FITTED = 800
 N_USERS = 4_000
-N_MOVIES = 1_000
-EVERY = 100  # user in so many has rated a movie
+N_ITEMS = 1_000
+EVERY = 100  # user in so many has rated an item
 ALLOWED_GROWTH_BYTES = 64 << 20
 BUDGET_BYTES = 256 << 20
 
@@ -23,14 +23,14 @@ FIT = """
     from bigrec.models import cosine_knn
     from bigrec.models.bias_fit import fit_biases
     from bigrec.resources import Budget
-    n_users, n_movies, each = int(sys.argv[1]), 200, 12
+    n_users, n_items, each = int(sys.argv[1]), 200, 12
     random = np.random.default_rng(0)
-    # Every user rates one movie of each part of the catalogue.
-    parts = np.arange(0, n_movies - n_movies // each, n_movies // each)[:each]
-    movies = parts + random.integers(0, n_movies // each, (n_users, each))
-    rating = random.integers(1, 6, movies.size).astype(np.float32)
-    rows = UserRows(np.arange(0, movies.size + 1, each), movies.ravel().astype(np.int32), rating)
-    spec = BatchSpec(n_users, n_movies, float(rating.mean()), 1.0, 5.0)
+    # Every user rates one item of each part of the catalogue.
+    parts = np.arange(0, n_items - n_items // each, n_items // each)[:each]
+    items = parts + random.integers(0, n_items // each, (n_users, each))
+    rating = random.integers(1, 6, items.size).astype(np.float32)
+    rows = UserRows(np.arange(0, items.size + 1, each), items.ravel().astype(np.int32), rating)
+    spec = BatchSpec(n_users, n_items, float(rating.mean()), 1.0, 5.0)
     options = dataclasses.replace(cosine_knn.PRESETS[sys.argv[2]], neighbors=20)
     biases = fit_biases(rows, spec)
     scorer = cosine_knn.fit(rows, spec, options, biases, budget=Budget(1 << 30, 2))
@@ -53,7 +53,7 @@ LISTS = """
     def table(*shape):
         return random.normal(size=shape).astype(np.float32)
     factors = Factors(
-        table(spec.n_users, 8), table(spec.n_movies, 8), table(spec.n_users), table(spec.n_movies)
+        table(spec.n_users, 8), table(spec.n_items, 8), table(spec.n_users), table(spec.n_items)
     )
     scorer = FactorScorer(factors, data.train, spec, fit_biases(data.train, spec))
     budget = Budget(int(sys.argv[3]), 2)
@@ -81,9 +81,9 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         raw.mkdir()
         (raw / "movie_titles.csv").write_text("1,2003,Dinosaur Planet\n")
         with (raw / "combined_data_1.txt").open("w") as file:
-            for movie in range(1, N_MOVIES + 1):
-                users = range(1 + movie % EVERY, n_users + 1, EVERY)
-                file.write(f"{movie}:\n")
+            for item in range(1, N_ITEMS + 1):
+                users = range(1 + item % EVERY, n_users + 1, EVERY)
+                file.write(f"{item}:\n")
                 file.writelines(f"{user},{1 + user % 5},2004-05-06\n" for user in users)
         store = ["--store", str(folder / name)]
         assert main(["ingest", str(raw), *store]) == 0
@@ -99,6 +99,6 @@ def test_lists_of_everybody_take_no_more_memory_for_eight_times_the_users(
         peak, found = peak_bytes(LISTS, store, tmp_path / "top.parquet", BUDGET_BYTES)
         assert found == n_users
         peaks.append(peak)
-    assert ALLOWED_GROWTH_BYTES < 0.6 * 4 * 8 * N_USERS * N_MOVIES  # all scores would show
+    assert ALLOWED_GROWTH_BYTES < 0.6 * 4 * 8 * N_USERS * N_ITEMS  # all scores would show
     assert peaks[1] - peaks[0] < ALLOWED_GROWTH_BYTES
     assert peaks[1] < 2 * BUDGET_BYTES

@@ -16,7 +16,7 @@ COMMAND = """
     reported = 0
 """
 # 19 million rows of 16 bytes and what a sort adds to each: more than the engine may hold at once.
-SORT = "SELECT * FROM ratings ORDER BY date, user_id, movie_id"
+SORT = "SELECT * FROM ratings ORDER BY date, user_id, item_id"
 
 
 def test_checks_need_no_more_memory_for_eight_times_the_rows(stores: tuple[Path, Path]) -> None:

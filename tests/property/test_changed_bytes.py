@@ -59,7 +59,7 @@ def _content(raw: Path, store: Path) -> Content:
     catalog = open_catalog(store)
     tables = {
         "ratings": catalog.ratings().collect(),
-        "titles": catalog.movies().collect().select("movie_id", "title", "year"),
+        "titles": catalog.items().collect().select("item_id", "title", "year"),
     }
     if catalog.manifest.n_probe is not None:
         tables["probe"] = catalog.probe().collect()
@@ -90,7 +90,7 @@ def _changes(data: bytes, seed: str) -> list[tuple[int, bytes]]:
 
 
 def _touches_header(data: bytes, place: int) -> bool:
-    """Whether a place lies in the header of a movie's block, or ends the line before it."""
+    """Whether a place lies in the header of an item's block, or ends the line before it."""
     start, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place + 1)
     return b":\n" in data[start : end + 1]
 
@@ -110,7 +110,7 @@ def test_a_wrong_byte_of_a_text_file_changes_its_rows_only_or_is_told(
             if isinstance(after, RawFormatError):
                 assert after.path == path
                 # Where an order or a pair is broken the other of two lines may be named.
-                is_relation = after.expected.startswith(("movie ids in asc", "one rating"))
+                is_relation = after.expected.startswith(("item ids in asc", "one rating"))
                 assert abs(after.line - line) <= 1 or is_relation, (place, changed)
                 continue
             if isinstance(after, DataError):

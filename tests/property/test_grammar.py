@@ -33,11 +33,11 @@ days = st.dates(dt.date(1970, 1, 1), dt.date(2099, 12, 31))
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[Row]:
-    """Rows grouped by ascending movies, users in any order, no pair twice."""
-    movies = sorted(draw(st.sets(ids, min_size=1, max_size=5)))
+    """Rows grouped by ascending items, users in any order, no pair twice."""
+    items = sorted(draw(st.sets(ids, min_size=1, max_size=5)))
     return [
-        (movie, user, draw(st.integers(1, 5)), draw(days))
-        for movie in movies
+        (item, user, draw(st.integers(1, 5)), draw(days))
+        for item in items
         for user in draw(st.lists(ids, min_size=1, max_size=6, unique=True))
     ]
 
@@ -49,16 +49,16 @@ def read_plainly(text: bytes) -> list[Row] | int:
         lines.pop()
     found: dict[tuple[int, int], Row] = {}
     repeated: dict[tuple[int, int], int] = {}
-    movie = 0
+    item = 0
     for number, line in enumerate(lines, start=1):
         line = line.removesuffix(b"\r")
         if header := _HEADER.fullmatch(line):
-            if not movie < int(header[1]) <= MAX_ID:
+            if not item < int(header[1]) <= MAX_ID:
                 return number
-            movie = int(header[1])
+            item = int(header[1])
             continue
         rating = _RATING.fullmatch(line)
-        if not movie or not rating or int(rating[1]) > MAX_ID:
+        if not item or not rating or int(rating[1]) > MAX_ID:
             return number
         try:
             day = dt.date(int(rating[3]), int(rating[4]), int(rating[5]))
@@ -66,7 +66,7 @@ def read_plainly(text: bytes) -> list[Row] | int:
             return number
         if not 1970 <= day.year <= 2099:
             return number
-        key = movie, int(rating[1])
+        key = item, int(rating[1])
         if key in found:
             repeated.setdefault(key, number)
         else:
@@ -76,7 +76,7 @@ def read_plainly(text: bytes) -> list[Row] | int:
 
 @pytest.fixture
 def tiny_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut files at almost every movie and within lines, so that cuts are tested as well."""
+    """Cut files at almost every item and within lines, so that cuts are tested as well."""
     monkeypatch.setattr(builder, "_MAX_UNIT_BYTES", 30)
     monkeypatch.setattr(units, "_SLICE_BYTES", 40)
 
@@ -91,10 +91,10 @@ def _ingest(text: bytes, folder: Path) -> list[Row] | int:
         if error.path != raw / "combined_data_1.txt" or store.exists():
             raise
         return error.line
-    by_movie, by_user = stored_rows(store), stored_rows(store, by_user=True)
-    assert by_movie == sorted(by_movie)
-    assert by_user == sorted(by_movie, key=lambda row: (row[1], row[0]))
-    return by_movie
+    by_item, by_user = stored_rows(store), stored_rows(store, by_user=True)
+    assert by_item == sorted(by_item)
+    assert by_user == sorted(by_item, key=lambda row: (row[1], row[0]))
+    return by_item
 
 
 @_SETTINGS
@@ -150,16 +150,16 @@ def test_skipping_loses_the_junk_and_nothing_else(
         marked.insert(1 + int(place * (len(marked) - 2)), (text, True))
     while not marked[-1][0]:
         marked.pop()
-    kept, rejected, movie = [], [], 0
+    kept, rejected, item = [], [], 0
     for number, (line, is_junk) in enumerate(marked, start=1):
         if is_junk:
             rejected.append(number)
-            movie = movie if not line or "," in line else 0
+            item = item if not line or "," in line else 0
         elif line.endswith(":"):
-            movie = int(line[:-1])
-        elif movie:
+            item = int(line[:-1])
+        elif item:
             user, stars, day = line.split(",")
-            kept.append((movie, int(user), int(stars), dt.date.fromisoformat(day)))
+            kept.append((item, int(user), int(stars), dt.date.fromisoformat(day)))
         else:
             rejected.append(number)
     shutil.rmtree(tmp_path / "work", ignore_errors=True)

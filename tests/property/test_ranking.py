@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from bigrec.evaluate.ranking import USER_METRICS, list_metrics
 from bigrec.features import UserRows
-from bigrec.models.ranking import top_movies
+from bigrec.models.ranking import top_items
 
 Array = np.ndarray[Any, Any]
 
@@ -22,7 +22,7 @@ SLOW_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_sl
 
 @st.composite
 def scored_users(draw: st.DrawFn) -> tuple[Array, UserRows, Array, int]:
-    """Scores with many ties, seen movies, popularity with zeros, and the length of a list."""
+    """Scores with many ties, seen items, popularity with zeros, and the length of a list."""
     shape = draw(st.integers(1, 4)), draw(st.integers(1, 8))
     scores = draw(arrays.arrays(np.float32, shape, elements=st.sampled_from([-1.5, 0, 3, 3.25])))
     popularity = draw(arrays.arrays(np.int32, shape[1], elements=st.integers(0, 3)))
@@ -38,22 +38,22 @@ def scored_users(draw: st.DrawFn) -> tuple[Array, UserRows, Array, int]:
 def naive_top(scores: Array, rows: UserRows, popularity: Array, k: int) -> list[list[int]]:
     lists = []
     for user in range(len(scores)):
-        seen = rows.movie_index[rows.indptr[user] : rows.indptr[user + 1]].tolist()
+        seen = rows.item_index[rows.indptr[user] : rows.indptr[user + 1]].tolist()
         keys = [
-            (-float(scores[user, movie]), -int(popularity[movie]), movie)
-            for movie in range(len(popularity))
-            if popularity[movie] > 0 and movie not in seen
+            (-float(scores[user, item]), -int(popularity[item]), item)
+            for item in range(len(popularity))
+            if popularity[item] > 0 and item not in seen
         ]
-        best = [movie for *_, movie in sorted(keys)[:k]]
+        best = [item for *_, item in sorted(keys)[:k]]
         lists.append(best + [-1] * (k - len(best)))
     return lists
 
 
 @SLOW_MACHINE
 @given(scored_users())
-def test_top_movies_are_those_of_a_full_sort(case: tuple[Array, UserRows, Array, int]) -> None:
+def test_top_items_are_those_of_a_full_sort(case: tuple[Array, UserRows, Array, int]) -> None:
     before = case[0].copy()
-    assert top_movies(*case).tolist() == naive_top(*case)
+    assert top_items(*case).tolist() == naive_top(*case)
     np.testing.assert_array_equal(case[0], before)
 
 
@@ -61,8 +61,8 @@ def naive_metrics(listed: list[int], relevant: set[int]) -> dict[str, float]:
     """The textbook's definitions, one place of the list after the other."""
     k = len(listed)
     found, gain, precisions = 0, 0.0, 0.0
-    for rank, movie in enumerate(listed, start=1):
-        if movie in relevant:
+    for rank, item in enumerate(listed, start=1):
+        if item in relevant:
             found += 1
             gain += 1 / math.log2(rank + 1)
             precisions += found / rank
@@ -83,8 +83,8 @@ def lists_and_relevant(draw: st.DrawFn) -> tuple[list[list[int]], list[set[int]]
     n_users, k = draw(st.integers(1, 4)), draw(st.integers(1, 6))
     lists, relevant = [], []
     for _ in range(n_users):
-        movies = draw(st.lists(st.integers(0, 9), unique=True, max_size=k))
-        lists.append(movies + [-1] * (k - len(movies)))
+        items = draw(st.lists(st.integers(0, 9), unique=True, max_size=k))
+        lists.append(items + [-1] * (k - len(items)))
         relevant.append(draw(st.sets(st.integers(0, 9))))
     return lists, relevant
 
@@ -97,7 +97,7 @@ def test_list_metrics_are_those_of_a_naive_loop(
     lists, relevant = case
     rows = UserRows(
         np.cumsum([0, *map(len, relevant)]),
-        np.array([movie for own in relevant for movie in sorted(own)], np.int32),
+        np.array([item for own in relevant for item in sorted(own)], np.int32),
         np.full(sum(map(len, relevant)), 5, np.float32),
     )
     found = list_metrics(np.array(lists, np.int32), rows)

@@ -36,61 +36,59 @@ def make_store(folder: Path, rated: set[tuple[int, int]]) -> Catalog:
     raw = folder / "raw"
     raw.mkdir()
     lines = []
-    for movie in sorted({movie for movie, _ in rated}):
-        lines.append(f"{movie}:")
-        users = [user for m, user in rated if m == movie]
-        lines += [f"{user},{1 + (user * movie) % 5},2005-01-{1 + user % 28:02d}" for user in users]
+    for item in sorted({item for item, _ in rated}):
+        lines.append(f"{item}:")
+        users = [user for m, user in rated if m == item]
+        lines += [f"{user},{1 + (user * item) % 5},2005-01-{1 + user % 28:02d}" for user in users]
     (raw / "combined_data_1.txt").write_text("\n".join(lines) + "\n")
     (raw / "movie_titles.csv").write_text("".join(f"{m},1990,Title {m}\n" for m in range(1, 13)))
     ingest_ratings(raw, folder / "store")
     return open_catalog(folder / "store")
 
 
-def notebook_filter(df: pd.DataFrame, min_movie: int, min_user: int) -> pd.DataFrame:
+def notebook_filter(df: pd.DataFrame, min_item: int, min_user: int) -> pd.DataFrame:
     """The notebook's cell, as written."""
-    filter_movies = df["movie_id"].value_counts() > min_movie
-    filter_movies = filter_movies[filter_movies].index.tolist()
+    filter_items = df["item_id"].value_counts() > min_item
+    filter_items = filter_items[filter_items].index.tolist()
     filter_users = df["user_id"].value_counts() > min_user
     filter_users = filter_users[filter_users].index.tolist()
-    return df[(df["movie_id"].isin(filter_movies)) & (df["user_id"].isin(filter_users))]
+    return df[(df["item_id"].isin(filter_items)) & (df["user_id"].isin(filter_users))]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rated=pairs, min_movie=st.integers(0, 8), min_user=st.integers(0, 5), seed=st.integers(0, 9))
+@given(rated=pairs, min_item=st.integers(0, 8), min_user=st.integers(0, 5), seed=st.integers(0, 9))
 def test_split_agrees_with_the_notebook(
-    rated: set[tuple[int, int]], min_movie: int, min_user: int, seed: int
+    rated: set[tuple[int, int]], min_item: int, min_user: int, seed: int
 ) -> None:
-    spec = SplitSpec(min_movie, min_user, test_fraction=0.3, seed=seed)
+    spec = SplitSpec(min_item + 1, min_user + 1, test_fraction=0.3, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         catalog = make_store(Path(folder), rated)
-        df = pd.DataFrame(sorted(rated), columns=["movie_id", "user_id"])
-        kept = notebook_filter(df, min_movie, min_user)
+        df = pd.DataFrame(sorted(rated), columns=["item_id", "user_id"])
+        kept = notebook_filter(df, min_item, min_user)
         expected = {tuple(row) for row in kept.to_numpy().tolist()}
         expected_test = {
-            (movie, user)
-            for movie, user in expected
-            if random_key(user, movie, seed) < threshold(0.3)
+            (item, user) for item, user in expected if random_key(user, item, seed) < threshold(0.3)
         }
         if not expected_test or expected_test == expected:
             with pytest.raises(SplitError, match="would have"):
                 create_split(catalog, "s", spec)
             return
         split = create_split(catalog, "s", spec)
-        train = split.train.select("movie_id", "user_id").collect().rows()
-        test = split.test.select("movie_id", "user_id").collect().rows()
+        train = split.train.select("item_id", "user_id").collect().rows()
+        test = split.test.select("item_id", "user_id").collect().rows()
         assert len(train) + len(test) == len(expected)
         assert set(test) == expected_test
         assert set(train) == expected - expected_test
         assert (split.summary.n_train, split.summary.n_test) == (len(train), len(test))
         assert split.summary.n_users == len({user for _, user in expected})
-        assert split.summary.n_movies == len({movie for movie, _ in expected})
+        assert split.summary.n_items == len({item for item, _ in expected})
         per_user = split.users().collect()
         for user, n_train, n_test in per_user.select("user_id", "n_train", "n_test").rows():
             assert n_train == sum(u == user for _, u in train)
             assert n_test == sum(u == user for _, u in test)
 
 
-Row = tuple[int, int, dt.date]  # movie_id, user_id, date
+Row = tuple[int, int, dt.date]  # item_id, user_id, date
 
 N_STORES = 3
 ONE_DAY = dt.timedelta(days=1)
@@ -101,12 +99,12 @@ def random_rows(number: int) -> tuple[list[Row], list[tuple[int, int]]]:
     rng = random.Random(number)
     density = (0.15, 0.4, 0.8)[number]
     rows = [
-        (movie, user, dt.date(2005, 1, 1) + rng.randrange(12) * ONE_DAY)
-        for movie in range(1, 13)
+        (item, user, dt.date(2005, 1, 1) + rng.randrange(12) * ONE_DAY)
+        for item in range(1, 13)
         for user in (*range(1, 25), 70_000_000)
         if rng.random() < density
     ]
-    return rows, [(movie, user) for movie, user, _ in rows if rng.random() < 0.1]
+    return rows, [(item, user) for item, user, _ in rows if rng.random() < 0.1]
 
 
 @pytest.fixture(scope="module")
@@ -126,29 +124,29 @@ def catalogs(tmp_path_factory: pytest.TempPathFactory) -> list[Catalog]:
 
 
 def write_grouped(path: Path, lines: list[tuple[int, str]]) -> None:
-    """Lines below the header of their movie."""
+    """Lines below the header of their item."""
     text, last = [], None
-    for movie, line in lines:
-        text += [*([] if movie == last else [f"{movie}:"]), line]
-        last = movie
+    for item, line in lines:
+        text += [*([] if item == last else [f"{item}:"]), line]
+        last = item
     path.write_text("\n".join(text) + "\n")
 
 
 def naive_filter(rows: list[Row], spec: SplitSpec) -> list[Row]:
-    per_movie, per_user = Counter(r[0] for r in rows), Counter(r[1] for r in rows)
+    per_item, per_user = Counter(r[0] for r in rows), Counter(r[1] for r in rows)
     kept = [
         row
         for row in rows
-        if per_movie[row[0]] > spec.min_movie_ratings
-        and per_user[row[1]] > spec.min_user_ratings
-        and (spec.movie_ids is None or row[0] in spec.movie_ids)
+        if per_item[row[0]] >= spec.min_item_ratings
+        and per_user[row[1]] >= spec.min_user_ratings
+        and (spec.item_ids is None or row[0] in spec.item_ids)
         and (spec.user_ids is None or row[1] in spec.user_ids)
         and (spec.first_date is None or row[2].isoformat() >= spec.first_date)
         and (spec.last_date is None or row[2].isoformat() <= spec.last_date)
     ]
     while True:
-        per_movie, per_user = Counter(r[0] for r in kept), Counter(r[1] for r in kept)
-        core = [r for r in kept if min(per_movie[r[0]], per_user[r[1]]) >= spec.k_core]
+        per_item, per_user = Counter(r[0] for r in kept), Counter(r[1] for r in kept)
+        core = [r for r in kept if min(per_item[r[0]], per_user[r[1]]) >= spec.k_core]
         if len(core) == len(kept):
             return kept
         kept = core
@@ -193,9 +191,9 @@ def naive_sides(
     }
     train = set(kept) - test - validation
     if spec.warm:
-        movies, users = {row[0] for row in train}, {row[1] for row in train}
-        test = {row for row in test if row[0] in movies and row[1] in users}
-        validation = {row for row in validation if row[0] in movies and row[1] in users}
+        items, users = {row[0] for row in train}, {row[1] for row in train}
+        test = {row for row in test if row[0] in items and row[1] in users}
+        validation = {row for row in validation if row[0] in items and row[1] in users}
     return {"train": train, "validation": validation, "test": test}
 
 
@@ -211,12 +209,12 @@ def specs(draw: st.DrawFn) -> SplitSpec:
     }
     return SplitSpec(
         method=method,
-        min_movie_ratings=draw(st.sampled_from([0, 0, 5])),
+        min_item_ratings=draw(st.sampled_from([0, 0, 5])),
         min_user_ratings=draw(st.sampled_from([0, 0, 4])),
         k_core=draw(st.sampled_from([0, 0, 2, 4])),
         first_date=draw(st.none() | st.just(first)),
         last_date=draw(st.none() | st.just(last)),
-        movie_ids=draw(st.none() | st.just((1, 2, 3, 5, 8))),
+        item_ids=draw(st.none() | st.just((1, 2, 3, 5, 8))),
         user_ids=draw(st.none() | st.just(tuple(range(3, 20)))),
         test_fraction=draw(st.sampled_from([0.2, 0.5])),
         seed=draw(st.integers(0, 3)),
@@ -227,24 +225,24 @@ def specs(draw: st.DrawFn) -> SplitSpec:
 
 
 def rows_of(frame: pl.LazyFrame) -> list[Row]:
-    return frame.select("movie_id", "user_id", "date").collect().rows()
+    return frame.select("item_id", "user_id", "date").collect().rows()
 
 
 def sql_rows(catalog: Catalog, name: str) -> dict[str, list[Row]]:
     views = split_view_queries(catalog.layout, name)
     with open_session(catalog.layout.root, budget=Budget(threads=1), views=views) as session:
         return {
-            side: session.run(f"SELECT movie_id, user_id, date FROM {side}").fetchall()
+            side: session.run(f"SELECT item_id, user_id, date FROM {side}").fetchall()
             for side in ("train", "validation", "test")
         }
 
 
 def materialized_rows(shards: Path, side: str) -> set[tuple[int, int]]:
     folder = shards / side
-    users, movies = np.load(shards / "users.npy"), np.load(shards / "movies.npy")
+    users, items = np.load(shards / "users.npy"), np.load(shards / "items.npy")
     user_id = np.repeat(users, np.diff(np.load(folder / "indptr.npy")))
-    movie_id = movies[np.load(folder / "movie_index.npy")]
-    return set(zip(movie_id.tolist(), user_id.tolist(), strict=True))
+    item_id = items[np.load(folder / "item_index.npy")]
+    return set(zip(item_id.tolist(), user_id.tolist(), strict=True))
 
 
 @settings(
@@ -288,7 +286,7 @@ def test_every_method_and_filter_is_the_same_in_polars_sql_shards_and_plain_pyth
         assert split.summary.n_dropped == len(kept) - len(union)
         assert spec.warm or not split.summary.n_dropped
         assert split.users().collect()["user_id"].to_list() == sorted({r[1] for r in union})
-        assert split.movies().collect()["movie_id"].to_list() == sorted({r[0] for r in union})
+        assert split.items().collect()["item_id"].to_list() == sorted({r[0] for r in union})
         shards = materialize_split(split)
         for side in needed:
             assert materialized_rows(shards, side) == {row[:2] for row in expected[side]}

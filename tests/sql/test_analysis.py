@@ -34,11 +34,11 @@ GOLDEN_ROWS = 30
 # Values that make a query find something in a small store; user 0 stands for the most active one.
 PARAMETERS = {
     "burst_users": {"min_ratings": "3"},
-    "co_rated_movies": {"movie_id": "3", "min_ratings": "20"},
+    "co_rated_items": {"item_id": "3", "min_ratings": "20"},
     "constant_users": {"min_ratings": "3"},
-    "most_divisive_movies": {"min_ratings": "50"},
-    "most_loved_movies": {"damping": "20"},
-    "ratings_per_movie": {"clip": "300"},
+    "most_divisive_items": {"min_ratings": "50"},
+    "most_loved_items": {"damping": "20"},
+    "ratings_per_item": {"clip": "300"},
     "ratings_per_user": {"clip": "100"},
     "similar_users": {"user_id": "0", "min_together": "10"},
     "user_history": {"user_id": "0"},
@@ -56,8 +56,8 @@ def session(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def open_with_split(store: Path) -> Session:
-    """A session with a split in which some movies are cold."""
-    spec = SplitSpec(min_user_ratings=5, test_fraction=0.4, validation_fraction=0.1, seed=3)
+    """A session with a split in which some items are cold."""
+    spec = SplitSpec(min_user_ratings=6, test_fraction=0.4, validation_fraction=0.1, seed=3)
     create_split(open_catalog(store), "golden", spec)
     views = split_view_queries(StoreLayout(store), "golden")
     return open_session(store, budget=Budget(threads=2), views=views)
@@ -124,7 +124,7 @@ def test_no_golden_result_is_left_over() -> None:
 def test_histograms_are_those_of_pandas_clip(session: Session, store_small: Path) -> None:
     ratings = open_catalog(store_small).ratings().collect()
     for name, column, clip, width in (
-        ("ratings_per_movie", "movie_id", 300, 100),
+        ("ratings_per_item", "item_id", 300, 100),
         ("ratings_per_user", "user_id", 40, 2),
     ):
         counts = ratings.to_pandas().groupby(column)["rating"].count()
@@ -137,13 +137,13 @@ def test_histograms_are_those_of_pandas_clip(session: Session, store_small: Path
 
 def test_lift_is_that_of_a_plain_computation(session: Session, store_small: Path) -> None:
     ratings = open_catalog(store_small).ratings().collect()
-    movie = 3
-    raters = set(ratings.filter(pl.col("movie_id") == movie)["user_id"])
+    item = 3
+    raters = set(ratings.filter(pl.col("item_id") == item)["user_id"])
     n_users = ratings["user_id"].n_unique()
-    found = result_of(session, "co_rated_movies", movie_id=str(movie), min_ratings="20", top="1000")
+    found = result_of(session, "co_rated_items", item_id=str(item), min_ratings="20", top="1000")
     assert len(found) > 20
     for row in found.iter_rows(named=True):
-        other = set(ratings.filter(pl.col("movie_id") == row["movie_id"])["user_id"])
+        other = set(ratings.filter(pl.col("item_id") == row["item_id"])["user_id"])
         lift = (len(raters & other) / len(raters)) / (len(other) / n_users)
         assert row["n_together"] == len(raters & other)
         assert row["lift"] == pytest.approx(lift)
@@ -154,7 +154,7 @@ def test_shares_add_up_to_all_ratings(session: Session) -> None:
         found = result_of(session, name)
         groups = found["year"].n_unique() if "year" in found.columns else 1
         assert found["percent"].sum() == pytest.approx(100 * groups)
-    for name in ("long_tail_of_movies", "long_tail_of_users"):
+    for name in ("long_tail_of_items", "long_tail_of_users"):
         assert result_of(session, name)["percent_of_ratings_so_far"][-1] == pytest.approx(100)
 
 
@@ -164,7 +164,7 @@ def test_a_user_history_is_the_whole_of_it(session: Session, store_small: Path) 
     found = result_of(session, "user_history", user_id=str(user))
     own = ratings.filter(pl.col("user_id") == user)
     assert found["rating"].sum() == own["rating"].sum()
-    assert set(found["movie_id"]) == set(own["movie_id"])
+    assert set(found["item_id"]) == set(own["item_id"])
     assert found["date"].is_sorted()
 
 

@@ -89,20 +89,20 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         "counts_agree_with_manifest",
         manifest_says("last_date", "2099-01-01"),
     ),
-    ("a movie is listed twice", "ids_are_unique", in_table("movies", first_row_twice)),
+    ("an item is listed twice", "ids_are_unique", in_table("items", first_row_twice)),
     ("a user is listed twice", "ids_are_unique", in_table("users", first_row_twice)),
     ("a probe pair is listed twice", "ids_are_unique", in_table("probe", first_row_twice)),
     (
-        "a movie's count is wrong",
-        "movies_agree_with_ratings",
-        in_table("movies", first_row_as(n_ratings=99_999)),
+        "an item's count is wrong",
+        "items_agree_with_ratings",
+        in_table("items", first_row_as(n_ratings=99_999)),
     ),
     (
-        "a movie's mean is wrong",
-        "movies_agree_with_ratings",
-        in_table("movies", first_row_as(mean_rating=1.01)),
+        "an item's mean is wrong",
+        "items_agree_with_ratings",
+        in_table("items", first_row_as(mean_rating=1.01)),
     ),
-    ("a rated movie is unknown", "no_orphans", in_table("movies", without_first_row)),
+    ("a rated item is unknown", "no_orphans", in_table("items", without_first_row)),
     ("a user is unknown", "no_orphans", in_table("users", without_first_row)),
     ("one copy lost a row", "orders_hold_same_rows", in_part("ratings_by_user", without_first_row)),
     (
@@ -120,7 +120,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         "probe_pairs_are_rated",
         in_table("probe", first_row_as(user_id=1)),
     ),
-    ("movies are out of order", "ratings_in_order", in_part("ratings", reversed_rows)),
+    ("items are out of order", "ratings_in_order", in_part("ratings", reversed_rows)),
     ("a rating is stored twice", "ratings_in_order", in_part("ratings", first_row_twice)),
     (
         "users are out of order",
@@ -146,7 +146,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("a rating is no half star", "values_in_range", in_part("ratings", first_row_as(rating=3.3))),
     ("a rating is missing", "values_in_range", in_part("ratings", first_row_as(rating=None))),
     ("a day is before the first", "values_in_range", in_part("ratings", first_row_as(date=0))),
-    ("an id is negative", "values_in_range", in_part("ratings", first_row_as(movie_id=-1))),
+    ("an id is negative", "values_in_range", in_part("ratings", first_row_as(item_id=-1))),
 ]
 
 

@@ -210,7 +210,7 @@ def place(store_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CANARY_OF_BIGREC", CANARY)
     shutil.copytree(store_small, tmp_path / "store")
     (tmp_path / "canary.csv").write_text(f"column0\n{CANARY}\n")
-    shutil.copy(tmp_path / "store" / "movies.parquet", tmp_path / "canary.parquet")
+    shutil.copy(tmp_path / "store" / "items.parquet", tmp_path / "canary.parquet")
     (tmp_path / "spill").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path

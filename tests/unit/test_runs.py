@@ -148,10 +148,10 @@ SPEC = BatchSpec(3, 2, 3.5, 1.0, 5.0)
 def make_run(folder: Path, model: keras.Model) -> RunDirectory:
     folder.mkdir()
     counts = np.ones(3, np.int32), np.ones(2, np.int32)
-    users, movies = np.zeros(3, np.float32), np.zeros(2, np.float32)
+    users, items = np.zeros(3, np.float32), np.zeros(2, np.float32)
     write_run(
         folder, config={"model": "dnn", "options": {}, "split": {"name": "s", "digest": "aa"}},
-        history=[], metrics={}, biases=Biases(3.5, users, movies, movies, *counts), model=model,
+        history=[], metrics={}, biases=Biases(3.5, users, items, items, *counts), model=model,
         representation={},
     )  # fmt: skip
     write_seal(folder, Kind.RUN)
@@ -160,11 +160,11 @@ def make_run(folder: Path, model: keras.Model) -> RunDirectory:
 
 @pytest.fixture
 def data(tmp_path: Path) -> TrainingData:
-    """A split of three users and two movies, one rating each."""
+    """A split of three users and two items, one rating each."""
     shards = tmp_path / "shards"
     (shards / "train").mkdir(parents=True)
     np.save(shards / "train" / "indptr.npy", np.arange(4))
-    np.save(shards / "train" / "movie_index.npy", np.zeros(3, np.int32))
+    np.save(shards / "train" / "item_index.npy", np.zeros(3, np.int32))
     np.save(shards / "train" / "rating.npy", np.ones(3, np.float32))
     return TrainingData(shards, "s", "aa", "a protocol", SPEC)
 
@@ -193,7 +193,7 @@ def test_arrays_of_another_version_are_told_of(data: TrainingData, tmp_path: Pat
     (run.folder / "representation").mkdir(exist_ok=True)
     np.save(run.folder / "representation" / "user_factors.npy", np.zeros((3, 1), np.float32))
     seal_again(run.folder)
-    with pytest.raises(RunError, match=r"another version of bigrec.*found no movie_factors"):
+    with pytest.raises(RunError, match=r"another version of bigrec.*found no item_factors"):
         run.recommender(data)
 
 

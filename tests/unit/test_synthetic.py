@@ -55,12 +55,12 @@ def test_it_ingests_with_the_promised_counts(
     folder, promised = raw
     summary = ingest_ratings(folder, tmp_path / "store")
     assert summary.n_ratings == promised.n_ratings == N_RATINGS
-    assert summary.n_movies == promised.n_movies
+    assert summary.n_items == promised.n_items
     assert summary.n_users <= promised.n_users
     catalog = open_catalog(tmp_path / "store")
     ratings, probe = catalog.ratings().collect(), catalog.probe().collect()
     qualifying = catalog.qualifying().collect()
-    keys = ["movie_id", "user_id"]
+    keys = ["item_id", "user_id"]
     assert probe.join(ratings, on=keys, how="anti").is_empty()
     assert qualifying.join(ratings, on=keys, how="semi").is_empty()
 
@@ -71,7 +71,7 @@ def test_popularity_has_a_heavy_tail_and_the_noise_is_a_floor(
     folder, promised = raw
     ingest_ratings(folder, tmp_path / "store")
     catalog = open_catalog(tmp_path / "store")
-    counts = np.sort(catalog.movies().collect()["n_ratings"].to_numpy())
+    counts = np.sort(catalog.items().collect()["n_ratings"].to_numpy())
     assert counts[-len(counts) // 10 :].sum() > 0.4 * counts.sum()
     spread = catalog.ratings().select(pl.col("rating").std()).collect().item()
     assert 0.5 < promised.noise_rmse < 0.9 * spread

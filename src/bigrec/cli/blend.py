@@ -73,9 +73,9 @@ def blend(
         }
     )
     console.print_table(
-        ("component", "test RMSE", "weight", "by user support", "by movie support"),
+        ("component", "test RMSE", "weight", "by user support", "by item support"),
         [
-            (own.run, one.metrics["test_rmse"], own.weight, own.by_user, own.by_movie)
+            (own.run, one.metrics["test_rmse"], own.weight, own.by_user, own.by_item)
             for own, one in zip(summary.weights.components, components, strict=True)
         ],
         title="Weights, and how they grow with log train ratings",

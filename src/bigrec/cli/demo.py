@@ -51,8 +51,8 @@ def demo(
     _step("synth", str(raw), "--ratings", str(ratings), "--seed", str(seed))
     _step("ingest", str(raw), *at_store, *budget)
     _step("check", *at_store)
-    _step("sql", "--name", "most_loved_movies", "--limit", "5", *at_store)
-    _step("split", "create", _SPLIT, "--min-movie-ratings", "20", "--min-user-ratings", "10",
+    _step("sql", "--name", "most_loved_items", "--limit", "5", *at_store)
+    _step("split", "create", _SPLIT, "--min-item-ratings", "20", "--min-user-ratings", "10",
           "--seed", str(seed), "--materialize", *at_store, *budget)  # fmt: skip
     for model in _MODELS:
         _step("train", model, "--split", _SPLIT, "--preset", "tuned", "--seed", str(seed),

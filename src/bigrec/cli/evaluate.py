@@ -45,7 +45,7 @@ def evaluate(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a run on the test side: errors of its scores, and lists over all unseen movies.
+    """Measure a run on the test side: errors of its scores, and lists over all unseen items.
 
     Where no user of the test side has a train rating there are errors, of the fallback, and no
     lists.
@@ -104,7 +104,7 @@ def _print_errors(protocol: str, errors: Errors) -> None:
             "MAE, unclipped": errors.mae_unclipped,
         }
     )
-    for things, deciles in (("movie", errors.movie_deciles), ("user", errors.user_deciles)):
+    for things, deciles in (("item", errors.item_deciles), ("user", errors.user_deciles)):
         console.print_table(
             ("tenth", f"train ratings of a {things}", "test ratings", "test RMSE", "test MAE"),
             [_decile_row(decile) for decile in deciles],
@@ -127,11 +127,11 @@ def _print_lists(lists: RankingSummary) -> None:
              f"{row.popularity:,.0f}")
             for row in lists.rows
         ],
-        title=f"Lists of the {lists.top} best unseen movies, {lists.n_users:,} users, "
+        title=f"Lists of the {lists.top} best unseen items, {lists.n_users:,} users, "
         f"relevant from {lists.relevant:g} stars",
     )  # fmt: skip
     for number, words in (
-        (lists.n_without_relevant, "have no relevant movie and do not count"),
+        (lists.n_without_relevant, "have no relevant item and do not count"),
         (lists.n_cold, "have no train rating and get no list"),
     ):
         if number:

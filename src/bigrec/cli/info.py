@@ -49,7 +49,7 @@ def info(
             "source": manifest.source,
             "ratings": manifest.n_ratings,
             "users": manifest.n_users,
-            "movies": manifest.n_movies,
+            "items": manifest.n_items,
             "probe pairs": manifest.n_probe,
             "qualifying pairs": manifest.n_qualifying,
             "mean rating": manifest.mean_rating,

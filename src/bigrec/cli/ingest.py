@@ -31,7 +31,7 @@ def ingest(
         typer.Option(
             "--on-error",
             help="What a bad line does: stop (nothing is written) or skip it. Where a user rates a "
-            "movie again, the first line counts, and the later ones are bad.",
+            "item again, the first line counts, and the later ones are bad.",
         ),
     ] = "stop",
     rejects: Annotated[
@@ -71,7 +71,7 @@ def ingest(
             "this is": summary.coverage or None,
             "ratings": summary.n_ratings,
             "users": summary.n_users,
-            "movies": summary.n_movies,
+            "items": summary.n_items,
             "probe pairs": summary.n_probe,
             "qualifying pairs": summary.n_qualifying,
             "lines left out": summary.n_rejected,

@@ -60,10 +60,10 @@ def load_split(settings: Settings, name: str, *, with_days: bool = False) -> Tra
 
 
 def note_long_lists(top: int, data: TrainingData) -> None:
-    """Say where lists are shorter than was asked for, as there are no more movies."""
-    n_movies = data.spec.n_movies
-    if top > n_movies:
-        console.print_note(f"The split has {n_movies:,} movies: no list is longer.")
+    """Say where lists are shorter than was asked for, as there are no more items."""
+    n_items = data.spec.n_items
+    if top > n_items:
+        console.print_note(f"The split has {n_items:,} items: no list is longer.")
 
 
 def open_trained(settings: Settings, name: str) -> OpenedRun:

@@ -26,7 +26,7 @@ from bigrec.settings import resolve_settings
 def predict(
     run: RunArgument,
     pairs: Annotated[
-        Path | None, typer.Option("--pairs", help="A csv file: user_id, movie_id, perhaps date.")
+        Path | None, typer.Option("--pairs", help="A csv file: user_id, item_id, perhaps date.")
     ] = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Score the official probe, and measure the RMSE.")
@@ -78,7 +78,7 @@ def predict(
         fields |= {"output": summary.output}
     console.print_fields(fields)
     if summary.n_fallback:
-        console.print_note(f"Fallback for users and movies without train ratings: {FALLBACK}.")
+        console.print_note(f"Fallback for users and items without train ratings: {FALLBACK}.")
     if summary.n_in_train:
         console.print_warning(
             "The run was trained on some of these pairs: its RMSE here is too good."

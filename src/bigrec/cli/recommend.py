@@ -1,4 +1,4 @@
-"""`bigrec recommend`: the best unseen movies of a user, of all users, or of a new person."""
+"""`bigrec recommend`: the best unseen items of a user, of all users, or of a new person."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.recommend.explain import Reason
-    from bigrec.recommend.recommend import RecommendedMovie
+    from bigrec.recommend.recommend import RecommendedItem
 
 
 def recommend(
@@ -41,7 +41,7 @@ def recommend(
         typer.Option(
             "--ratings",
             help="Recommend to a person who is not in the data: "
-            "a csv file with movie_id or title, and rating.",
+            "a csv file with item_id or title, and rating.",
         ),
     ] = None,
     everybody: Annotated[
@@ -52,7 +52,7 @@ def recommend(
     ] = None,
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="Name the liked movies or the near users behind each."),
+        typer.Option("--explain", help="Name the liked items or the near users behind each."),
     ] = False,
     store: StoreOption = None,
     runs: RunsOption = None,
@@ -60,7 +60,7 @@ def recommend(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the movies with the highest scores that a user has not rated.
+    """List the items with the highest scores that a user has not rated.
 
     Give a USER_ID, or --ratings my.csv for a person who is not in the data, or --all --output
     top.parquet for every user of the split.
@@ -88,42 +88,42 @@ def recommend(
 def _recommend_to_user(
     opened: OpenedRun, user_id: int, top: int, explain: bool, as_json: bool
 ) -> None:
-    from bigrec.recommend.recommend import recommend_movies
+    from bigrec.recommend.recommend import recommend_items
 
     similarity = opened.run.similarity(opened.data) if explain else None
-    movies = recommend_movies(
+    items = recommend_items(
         opened.load_recommender(), opened.data, opened.catalog, user_id,
         top=top, similarity=similarity,
     )  # fmt: skip
     if as_json:
-        console.print_json({"user_id": user_id, "items": _items(movies, explain)})
+        console.print_json({"user_id": user_id, "items": _items(items, explain)})
     else:
-        _print(movies, explain, f"For user {user_id}, by run {opened.run.name}")
+        _print(items, explain, f"For user {user_id}, by run {opened.run.name}")
 
 
 def _recommend_to_person(
     opened: OpenedRun, ratings: Path, top: int, explain: bool, as_json: bool
 ) -> None:
-    from bigrec.recommend.movies import read_movies
+    from bigrec.recommend.items import read_items
     from bigrec.recommend.person import read_person
     from bigrec.recommend.recommend import recommend_to_person
 
-    titles = read_movies(opened.catalog, opened.data)
+    titles = read_items(opened.catalog, opened.data)
     person = read_person(ratings, titles, opened.data.spec)
     similarity = opened.run.similarity(opened.data) if explain else None
-    movies = recommend_to_person(
+    items = recommend_to_person(
         opened.load_recommender(), titles, person, top=top, similarity=similarity
     )
     if as_json:
         console.print_json(
             {
                 "ratings": str(ratings), "n_ratings": len(person.rating),
-                "left_out": person.left_out, "items": _items(movies, explain),
+                "left_out": person.left_out, "items": _items(items, explain),
             }
         )  # fmt: skip
     else:
         n = len(person.rating)
-        _print(movies, explain, f"From {n:,} ratings in {ratings}, by run {opened.run.name}")
+        _print(items, explain, f"From {n:,} ratings in {ratings}, by run {opened.run.name}")
         if person.left_out:
             console.print_note(f"Not in the split, left out: {'; '.join(person.left_out)}")
 
@@ -152,21 +152,20 @@ def _write_all(opened: OpenedRun, output: Path, top: int, budget: Budget, as_jso
     )
 
 
-def _items(movies: list[RecommendedMovie], explain: bool) -> list[dict[str, Any]]:
-    items = [dataclasses.asdict(movie) for movie in movies]
-    return items if explain else [{k: v for k, v in i.items() if k != "because"} for i in items]
+def _items(items: list[RecommendedItem], explain: bool) -> list[dict[str, Any]]:
+    rows = [dataclasses.asdict(item) for item in items]
+    return rows if explain else [{k: v for k, v in row.items() if k != "because"} for row in rows]
 
 
-def _print(movies: list[RecommendedMovie], explain: bool, title: str) -> None:
-    columns = ["movie_id", "title", "year", "score"]
+def _print(items: list[RecommendedItem], explain: bool, title: str) -> None:
+    columns = ["item_id", "title", "year", "score"]
     rows = [
-        [str(movie.movie_id), movie.title, movie.year and str(movie.year), movie.score]
-        for movie in movies
+        [str(item.item_id), item.title, item.year and str(item.year), item.score] for item in items
     ]
     if explain:
         columns.append("because of")
-        for row, movie in zip(rows, movies, strict=True):
-            row.append("\n".join(map(_reason, movie.because)) or "nothing rated is like it")
+        for row, item in zip(rows, items, strict=True):
+            row.append("\n".join(map(_reason, item.because)) or "nothing rated is like it")
     console.print_table(columns, rows, title=title)
 
 
@@ -176,7 +175,7 @@ def _reason(reason: Reason) -> str:
     if isinstance(reason, NearUser):
         name = f"user {reason.user_id}"
     else:
-        name = reason.title or f"movie {reason.movie_id}"
+        name = reason.title or f"item {reason.item_id}"
     return f"{name}, rated {reason.rating:g}, similarity {reason.similarity:.2f}"
 
 

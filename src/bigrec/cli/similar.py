@@ -1,4 +1,4 @@
-"""`bigrec similar`: the movies nearest to one movie, as a run sees them."""
+"""`bigrec similar`: the items nearest to one item, as a run sees them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from bigrec.settings import resolve_settings
 
 def similar(
     run: RunArgument,
-    movie: Annotated[
+    item: Annotated[
         str,
-        typer.Argument(help="Id of the movie, or its title or a part of it, in any case."),
+        typer.Argument(help="Id of the item, or its title or a part of it, in any case."),
     ],
     top: TopOption = 10,
     min_ratings: Annotated[
-        int, typer.Option("--min-ratings", min=1, help="Train ratings that a listed movie needs.")
+        int, typer.Option("--min-ratings", min=1, help="Train ratings that a listed item needs.")
     ] = 20,
     store: StoreOption = None,
     runs: RunsOption = None,
@@ -37,38 +37,38 @@ def similar(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the movies nearest to one movie.
+    """List the items nearest to one item.
 
-    Near by the model's own picture of movies: the factors of matrix factorisation, the embedding of
+    Near by the model's own picture of items: the factors of matrix factorisation, the embedding of
     a network, the weights of AutoRec, the ratings that neighbours compare.
     """
-    from bigrec.recommend.movies import read_movies
-    from bigrec.recommend.similar import similar_movies
+    from bigrec.recommend.items import read_items
+    from bigrec.recommend.similar import similar_items
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     note_long_lists(top, opened.data)
-    movies = read_movies(opened.catalog, opened.data)
-    place = movies.require(movie)
-    nearest = similar_movies(
-        opened.run.similarity(opened.data), movies, opened.run.biases(), place,
+    items = read_items(opened.catalog, opened.data)
+    place = items.require(item)
+    nearest = similar_items(
+        opened.run.similarity(opened.data), items, opened.run.biases(), place,
         top=top, min_ratings=min_ratings,
     )  # fmt: skip
     if as_json:
         console.print_json(
             {
-                "movie_id": int(movies.ids[place]),
-                "title": movies.titles[place],
-                "year": movies.years[place],
+                "item_id": int(items.ids[place]),
+                "title": items.titles[place],
+                "year": items.years[place],
                 "items": [dataclasses.asdict(item) for item in nearest],
             }
         )
         return
     console.print_table(
-        ("movie_id", "title", "year", "similarity", "train ratings"),
-        [(str(item.movie_id), item.title, item.year and str(item.year), item.similarity,
+        ("item_id", "title", "year", "similarity", "train ratings"),
+        [(str(item.item_id), item.title, item.year and str(item.year), item.similarity,
           item.n_ratings) for item in nearest],
-        title=f"Like {movies.name(place)}, by run {run}",
+        title=f"Like {items.name(place)}, by run {run}",
     )  # fmt: skip
 
 

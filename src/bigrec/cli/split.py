@@ -28,17 +28,17 @@ def create(
         str | None,
         typer.Option("--preset", help="The notebook's filters: notebook-small or notebook-large."),
     ] = None,
-    min_movie_ratings: Annotated[
+    min_item_ratings: Annotated[
         int | None,
-        typer.Option("--min-movie-ratings", help="Keep movies with more ratings than this."),
+        typer.Option("--min-item-ratings", help="Keep items with at least so many ratings."),
     ] = None,
     min_user_ratings: Annotated[
         int | None,
-        typer.Option("--min-user-ratings", help="Keep users with more ratings than this."),
+        typer.Option("--min-user-ratings", help="Keep users with at least so many ratings."),
     ] = None,
     k_core: Annotated[
         int | None,
-        typer.Option("--k-core", help="Keep users and movies with this many ratings of the rest."),
+        typer.Option("--k-core", help="Keep users and items with this many ratings of the rest."),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", help="Keep ratings from this day on: YYYY-MM-DD.")
@@ -46,9 +46,9 @@ def create(
     until: Annotated[
         str | None, typer.Option("--until", help="Keep ratings up to this day, inclusive.")
     ] = None,
-    movies_from: Annotated[
+    items_from: Annotated[
         Path | None,
-        typer.Option("--movies-from", help="Keep the movies of this file: one id a line."),
+        typer.Option("--items-from", help="Keep the items of this file: one id a line."),
     ] = None,
     users_from: Annotated[
         Path | None, typer.Option("--users-from", help="Keep the users of this file.")
@@ -81,7 +81,7 @@ def create(
     ] = 0.0,
     warm: Annotated[
         bool,
-        typer.Option("--warm", help="Drop test rows whose user or movie has no train row."),
+        typer.Option("--warm", help="Drop test rows whose user or item has no train row."),
     ] = False,
     seed: SeedOption = 0,
     materialize: Annotated[
@@ -101,12 +101,12 @@ def create(
     if preset is not None and preset not in PRESETS:
         raise SettingsError.unknown_name("preset", preset, PRESETS)
     given = {
-        "min_movie_ratings": min_movie_ratings,
+        "min_item_ratings": min_item_ratings,
         "min_user_ratings": min_user_ratings,
         "k_core": k_core,
         "first_date": since,
         "last_date": until,
-        "movie_ids": read_id_list(movies_from, "movie_id") if movies_from else None,
+        "item_ids": read_id_list(items_from, "item_id") if items_from else None,
         "user_ids": read_id_list(users_from, "user_id") if users_from else None,
         "test_from": test_from,
         "last": 1 if last is None and method == "leave-last" else last,
@@ -177,11 +177,11 @@ def _print_splits(splits: list[Split], *, as_json: bool) -> None:
         console.print_json({"splits": [_fields(saved) for saved in splits]})
         return
     rows = [
-        (s.name, s.summary.n_train, s.summary.n_test, s.summary.n_users, s.summary.n_movies,
+        (s.name, s.summary.n_train, s.summary.n_test, s.summary.n_users, s.summary.n_items,
          s.spec.protocol())
         for s in splits
     ]  # fmt: skip
-    console.print_table(("split", "train", "test", "users", "movies", "protocol"), rows)
+    console.print_table(("split", "train", "test", "users", "items", "protocol"), rows)
 
 
 def _print_split(saved: Split, *, as_json: bool) -> None:
@@ -190,7 +190,7 @@ def _print_split(saved: Split, *, as_json: bool) -> None:
         return
     summary = saved.summary
     n_rows = summary.n_train + summary.n_validation + summary.n_test
-    density = n_rows / summary.n_users / summary.n_movies
+    density = n_rows / summary.n_users / summary.n_items
     optional = {
         "validation ratings": summary.n_validation if saved.spec.validation_fraction else None,
         "cold ratings dropped": summary.n_dropped if saved.spec.warm else None,
@@ -205,7 +205,7 @@ def _print_split(saved: Split, *, as_json: bool) -> None:
             "test ratings": summary.n_test,
             **{name: value for name, value in optional.items() if value is not None},
             "users": summary.n_users,
-            "movies": summary.n_movies,
+            "items": summary.n_items,
             "density": f"{density:.2%}",
             "digest": saved.digest,
             "materialized": (saved.shards / "manifest.json").exists(),

@@ -56,7 +56,7 @@ def sql(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask in SQL: ratings, ratings_by_user, movies, users, probe, qualifying, manifest.
+    """Ask in SQL: ratings, ratings_by_user, items, users, probe, qualifying, manifest.
 
     In csv and tsv, NULL is nothing and empty text is two quotes.
     """

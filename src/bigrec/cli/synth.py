@@ -35,7 +35,7 @@ def synth(
             {
                 "ratings": summary.n_ratings,
                 "users": summary.n_users,
-                "movies": summary.n_movies,
+                "items": summary.n_items,
                 "noise RMSE": summary.noise_rmse,
             }
         )

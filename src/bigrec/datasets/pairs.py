@@ -1,4 +1,4 @@
-"""Shuffled pairs for models that take a user, a movie and a rating.
+"""Shuffled pairs for models that take a user, an item and a rating.
 
 An epoch is a function of (seed, epoch): shards in a random order, each shuffled again. What travels
 to TensorFlow is a block of many batches, never a row, and a rating travels in 8 bytes (see
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from bigrec.datasets.read_ahead import ReadAhead
 from bigrec.features import PAIRS
-from bigrec.schema import MAX_MOVIES, MOVIE_SHIFT, RATING_MASK, USER_SHIFT
+from bigrec.schema import ITEM_SHIFT, MAX_ITEMS, RATING_MASK, USER_SHIFT
 from bigrec.splits.shuffling import shuffle_pairs
 
 Array = np.ndarray[Any, Any]
@@ -48,11 +48,11 @@ class Shards(NamedTuple):
 
 
 def unpack(pairs: Any, code: RatingCode = HALF_STARS) -> tuple[Any, Any, Any]:
-    """Unpack a tensor of int64 pairs: user_index and movie_index, int32; rating, float32 stars."""
+    """Unpack a tensor of int64 pairs: user_index and item_index, int32; rating, float32 stars."""
     user = tf.bitwise.right_shift(pairs, tf.constant(USER_SHIFT, tf.int64))
-    movie = tf.bitwise.right_shift(pairs, tf.constant(MOVIE_SHIFT, tf.int64)) & (MAX_MOVIES - 1)
+    item = tf.bitwise.right_shift(pairs, tf.constant(ITEM_SHIFT, tf.int64)) & (MAX_ITEMS - 1)
     bits = tf.cast(tf.cast(pairs & RATING_MASK, tf.int32), tf.float32)
-    return tf.cast(user, tf.int32), tf.cast(movie, tf.int32), bits * code.step + code.low
+    return tf.cast(user, tf.int32), tf.cast(item, tf.int32), bits * code.step + code.low
 
 
 class PairFeed:

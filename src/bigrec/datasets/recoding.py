@@ -17,7 +17,7 @@ from bigrec.compiled import compiled
 from bigrec.datasets.pairs import RatingCode, Shards
 from bigrec.features import UserRows
 from bigrec.resources import SILENT, Progress, map_in_order
-from bigrec.schema import MAX_MOVIES, MOVIE_SHIFT, RATING_MASK, USER_SHIFT
+from bigrec.schema import ITEM_SHIFT, MAX_ITEMS, RATING_MASK, USER_SHIFT
 
 Array = np.ndarray[Any, Any]
 
@@ -35,13 +35,13 @@ def recode_shards(
     """
     folder.mkdir()
     progress.start("taking days off", rows.n_rows, "ratings")
-    rating, movie_index = np.asarray(rows.rating), np.asarray(rows.movie_index)
+    rating, item_index = np.asarray(rows.rating), np.asarray(rows.item_index)
     low, high = float(rating.min()), float(rating.max())
     code = RatingCode(low, (high - low) / RATING_MASK or 1.0)
 
     def recode(shard: Path) -> tuple[Path, int]:
         pairs = np.load(shard)
-        _recode(pairs, rows.indptr, movie_index, rating, code.low, code.step)
+        _recode(pairs, rows.indptr, item_index, rating, code.low, code.step)
         np.save(folder / shard.name, pairs)
         return folder / shard.name, len(pairs)
 
@@ -53,14 +53,14 @@ def recode_shards(
 
 
 @compiled
-def _recode(pairs, indptr, movie_index, rating, low, step):  # type: ignore[no-untyped-def]
+def _recode(pairs, indptr, item_index, rating, low, step):  # type: ignore[no-untyped-def]
     for number in range(len(pairs)):
         pair = pairs[number]
-        user, movie = pair >> USER_SHIFT, (pair >> MOVIE_SHIFT) & (MAX_MOVIES - 1)
+        user, item = pair >> USER_SHIFT, (pair >> ITEM_SHIFT) & (MAX_ITEMS - 1)
         first, end = indptr[user], indptr[user + 1]
         while first < end:  # the pair is there
             middle = (first + end) // 2
-            if movie_index[middle] < movie:
+            if item_index[middle] < item:
                 first = middle + 1
             else:
                 end = middle

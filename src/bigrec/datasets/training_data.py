@@ -69,9 +69,9 @@ class TrainingData:
         return np.array(self._array("users.npy", np.int32, self.spec.n_users))
 
     @cached_property
-    def movie_ids(self) -> Array:
-        """(n_movies,) int32, ascending: the id of each movie_index."""
-        return np.array(self._array("movies.npy", np.int32, self.spec.n_movies))
+    def item_ids(self) -> Array:
+        """(n_items,) int32, ascending: the id of each item_index."""
+        return np.array(self._array("items.npy", np.int32, self.spec.n_items))
 
     @cached_property
     def train(self) -> UserRows:
@@ -92,9 +92,9 @@ class TrainingData:
         """The user_index of each id: (n,) int32, -1 for ids that are not in the split."""
         return _find(self.user_ids, user_ids)
 
-    def find_movies(self, movie_ids: Array) -> Array:
-        """The movie_index of each id: (n,) int32, -1 for ids that are not in the split."""
-        return _find(self.movie_ids, movie_ids)
+    def find_items(self, item_ids: Array) -> Array:
+        """The item_index of each id: (n,) int32, -1 for ids that are not in the split."""
+        return _find(self.item_ids, item_ids)
 
     def shards(self) -> list[Path]:
         """The shuffled train side, one file a shard."""
@@ -108,13 +108,13 @@ class TrainingData:
         days = None
         if self.has_days:
             days = open_array(self._days / f"{side}.npy", np.uint16, n_rows, Kind.DAYS)
-        movie_index = self._array(f"{side}/movie_index.npy", np.int32, n_rows)
+        item_index = self._array(f"{side}/item_index.npy", np.int32, n_rows)
         check_indices(
-            movie_index, 0, self.spec.n_movies, self.folder / side / "movie_index.npy", Kind.SHARDS
+            item_index, 0, self.spec.n_items, self.folder / side / "item_index.npy", Kind.SHARDS
         )
         return UserRows(
             indptr,
-            movie_index,
+            item_index,
             self._array(f"{side}/rating.npy", np.float32, n_rows),
             days,
         )
@@ -134,7 +134,7 @@ def open_training_data(shards: Path) -> TrainingData:
         open_sealed(shards, Kind.SHARDS)
         fields = read_object(path, Kind.SHARDS)
         spec = BatchSpec(
-            fields["n_users"], fields["n_movies"], fields["mean_rating"],
+            fields["n_users"], fields["n_items"], fields["mean_rating"],
             fields["min_rating"], fields["max_rating"],
         )  # fmt: skip
         return TrainingData(

@@ -1,6 +1,6 @@
 """Batches of whole users for models that take a row of ratings.
 
-Rows travel sparse: the lengths of the rows, and their movies and ratings one after the other.
+Rows travel sparse: the lengths of the rows, and their items and ratings one after the other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.datasets.read_ahead import ReadAhead
-from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
+from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +45,7 @@ class RowFeed:
     def arrays(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Array]]:
         """Yield one epoch's blocks from a block on.
 
-        Each holds user_index and row_lengths, (n,) int32, and movie_index (int32) and rating
+        Each holds user_index and row_lengths, (n,) int32, and item_index (int32) and rating
         (float32), (sum of row_lengths,).
         """
         users = np.random.default_rng([self._seed, epoch]).permutation(self._users)
@@ -55,7 +55,7 @@ class RowFeed:
             yield {
                 USER_INDEX: batch,
                 ROW_LENGTHS: taken.lengths().astype(np.int32),
-                MOVIE_INDEX: np.asarray(taken.movie_index),
+                ITEM_INDEX: np.asarray(taken.item_index),
                 RATING: np.asarray(taken.rating),
             }
 
@@ -64,7 +64,7 @@ def _pipeline(batches: Callable[[], Iterator[dict[str, Array]]]) -> tf.data.Data
     signature = {
         USER_INDEX: tf.TensorSpec((None,), tf.int32),
         ROW_LENGTHS: tf.TensorSpec((None,), tf.int32),
-        MOVIE_INDEX: tf.TensorSpec((None,), tf.int32),
+        ITEM_INDEX: tf.TensorSpec((None,), tf.int32),
         RATING: tf.TensorSpec((None,), tf.float32),
     }
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(4)

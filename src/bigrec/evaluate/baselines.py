@@ -1,4 +1,4 @@
-"""What a model must beat on the same test side: the global mean, movie means, the bias model."""
+"""What a model must beat on the same test side: the global mean, item means, the bias model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Baseline:
     """One baseline's errors on a test side, scores clipped to the scale."""
 
     name: str
-    """global-mean, movie-mean or bias."""
+    """global-mean, item-mean or bias."""
     test_rmse: float
     """In stars."""
     test_mae: float
@@ -33,14 +33,14 @@ def measure_baselines(test: UserRows, spec: BatchSpec, biases: Biases) -> list[B
         spec: sizes and scale.
         biases: the bias model of the train side.
     """
-    names = ("global-mean", "movie-mean", "bias")
+    names = ("global-mean", "item-mean", "bias")
     squares, absolutes = np.zeros(3), np.zeros(3)
-    for user_index, movie_index, rating, _ in test.pair_chunks(_ROWS_AT_ONCE):
+    for user_index, item_index, rating, _ in test.pair_chunks(_ROWS_AT_ONCE):
         scores = np.stack(
             [
                 np.full(len(rating), spec.mean_rating, np.float32),
-                biases.movie_mean[movie_index],
-                biases.score_pairs(user_index, movie_index),
+                biases.item_mean[item_index],
+                biases.score_pairs(user_index, item_index),
             ]
         )  # (3, n)
         difference = spec.clip(scores).astype(np.float64) - rating

@@ -1,10 +1,10 @@
-"""How good the lists of recommendations are: top-k metrics over all unseen movies.
+"""How good the lists of recommendations are: top-k metrics over all unseen items.
 
-Every user of the test side gets a list of the k best movies among all that the train side knows and
-the user has no train (or validation) rating of. A movie is relevant to the user if the test side
-has it with at least so many stars; relevance is binary, and a movie that the user did not rate
+Every user of the test side gets a list of the k best items among all that the train side knows and
+the user has no train (or validation) rating of. An item is relevant to the user if the test side
+has it with at least so many stars; relevance is binary, and an item that the user did not rate
 counts as not relevant, so that values are low and only comparable under one protocol. For the list
-of one user, with hits h_1 … h_k (h_i = 1 if the i-th movie is relevant) and R relevant movies:
+of one user, with hits h_1 … h_k (h_i = 1 if the i-th item is relevant) and R relevant items:
 
     precision   sum h_i / k
     recall      sum h_i / R
@@ -14,13 +14,13 @@ of one user, with hits h_1 … h_k (h_i = 1 if the i-th movie is relevant) and R
     MAP         sum h_i (h_1 + … + h_i) / i, divided by min(R, k)
     hit rate    1 if any h_i is 1
 
-Each is averaged over the users with at least one relevant movie; the others are counted. A list
-shorter than k, of a user who has seen nearly all, is filled up with misses. A relevant movie
+Each is averaged over the users with at least one relevant item; the others are counted. A list
+shorter than k, of a user who has seen nearly all, is filled up with misses. A relevant item
 without a train rating can be in nobody's list and still counts in R. Of all lists together, users
-without a relevant movie included:
+without a relevant item included:
 
-    coverage    movies that are in any list, divided by movies that could be
-    popularity  mean number of train ratings of the listed movies; the lower, the more novel
+    coverage    items that are in any list, divided by items that could be
+    popularity  mean number of train ratings of the listed items; the lower, the more novel
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.features import UserRows
 from bigrec.models.options import check_seed
-from bigrec.models.ranking import list_length, top_movies
+from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Progress
 
@@ -72,7 +72,7 @@ class RankingSummary:
     relevant: float
     """Stars from which on a test rating is relevant."""
     n_users: int
-    """Users with a relevant movie, whom the averages are over."""
+    """Users with a relevant item, whom the averages are over."""
     n_without_relevant: int
     """Users of the test side whose test ratings are all lower."""
     n_cold: int
@@ -95,13 +95,13 @@ def measure_lists(
     """Measure a run's lists beside those by popularity and at random.
 
     Users are scored in blocks of about 2 million scores, so memory grows neither with users nor
-    with movies.
+    with items.
 
     Args:
         name: of the run.
         scorer: its model.
         data: the split that it was trained on.
-        top: length of a list, at least 1; cut to the number of movies.
+        top: length of a list, at least 1; cut to the number of items.
         relevant: stars from which on a test rating is relevant.
         n_users: measure on so many users, drawn at random; None for all of the test side.
         seed: of that draw and of the random baseline.
@@ -112,11 +112,11 @@ def measure_lists(
 
     Raises:
         SettingsError: a value of these that cannot be.
-        RunError: no user has a relevant movie, or the model gives scores that are no numbers.
+        RunError: no user has a relevant item, or the model gives scores that are no numbers.
     """
-    top = list_length(top, data.spec.n_movies)
+    top = list_length(top, data.spec.n_items)
     check_options(relevant, n_users, seed)
-    movie_count, user_count = scorer.biases.movie_count, scorer.biases.user_count
+    item_count, user_count = scorer.biases.item_count, scorer.biases.user_count
     tested = np.flatnonzero(data.test.lengths())
     users = tested[user_count[tested] > 0]
     n_cold = len(tested) - len(users)
@@ -125,11 +125,11 @@ def measure_lists(
     if not len(users):
         return RankingSummary(top, relevant, 0, 0, n_cold, ())
     rng = np.random.default_rng(seed)
-    shape = scorer.spec.n_movies
+    shape = scorer.spec.n_items
     score_by: Mapping[str, ScoreUsers] = {
         name: scorer.score_users,
         "popularity": lambda block: np.broadcast_to(
-            movie_count.astype(np.float32), (len(block), shape)
+            item_count.astype(np.float32), (len(block), shape)
         ),
         "random": lambda block: rng.random((len(block), shape), np.float32),
     }
@@ -144,7 +144,7 @@ def measure_lists(
         has_relevant = wanted.lengths() > 0
         n_relevant_users += int(has_relevant.sum())
         for tally, score in zip(tallies, score_by.values(), strict=True):
-            listed = top_movies(score(block), seen, movie_count, top)
+            listed = top_items(score(block), seen, item_count, top)
             tally.add(listed, list_metrics(listed, wanted)[has_relevant])
         progress.advance(len(block), len(block))
     if not n_relevant_users:
@@ -158,7 +158,7 @@ def measure_lists(
         n_users=n_relevant_users,
         n_without_relevant=len(users) - n_relevant_users,
         n_cold=n_cold,
-        rows=tuple(tally.result(n_relevant_users, movie_count) for tally in tallies),
+        rows=tuple(tally.result(n_relevant_users, item_count) for tally in tallies),
     )
 
 
@@ -194,18 +194,18 @@ def list_metrics(listed: Array, relevant: UserRows) -> Array:
     """Metrics of each user's list; definitions in the module.
 
     Args:
-        listed: (n_users, k) movie indices, best first, -1 for an empty place.
-        relevant: rows of the same users: their relevant movies.
+        listed: (n_users, k) item indices, best first, -1 for an empty place.
+        relevant: rows of the same users: their relevant items.
 
     Returns:
-        (n_users, 5) float64: USER_METRICS. All 0 for a user without relevant movies.
+        (n_users, 5) float64: USER_METRICS. All 0 for a user without relevant items.
     """
     n_users, k = listed.shape
     n_relevant = relevant.lengths()
     hits = np.zeros((n_users, k))
     if relevant.n_rows:
-        base = int(max(listed.max(), relevant.movie_index.max())) + 2
-        keys = np.repeat(np.arange(n_users), n_relevant) * base + relevant.movie_index
+        base = int(max(listed.max(), relevant.item_index.max())) + 2
+        keys = np.repeat(np.arange(n_users), n_relevant) * base + relevant.item_index
         hits = np.isin(np.arange(n_users)[:, None] * base + listed, keys) & (listed >= 0)
     rank = np.arange(1, k + 1)
     gains = 1 / np.log2(rank + 1)  # (k,)
@@ -228,22 +228,22 @@ def list_metrics(listed: Array, relevant: UserRows) -> Array:
 class _Tally:
     """Sums over users of one kind of list."""
 
-    def __init__(self, name: str, n_movies: int) -> None:
+    def __init__(self, name: str, n_items: int) -> None:
         self._name = name
         self._sums = np.zeros(len(USER_METRICS))
-        self._times_listed = np.zeros(n_movies, np.int64)
+        self._times_listed = np.zeros(n_items, np.int64)
 
     def add(self, listed: Array, metrics: Array) -> None:
         self._sums += metrics.sum(axis=0)
         self._times_listed += np.bincount(listed[listed >= 0], minlength=len(self._times_listed))
 
-    def result(self, n_users: int, movie_count: Array) -> RankingMetrics:
+    def result(self, n_users: int, item_count: Array) -> RankingMetrics:
         times = self._times_listed
         means = dict(zip(USER_METRICS, (self._sums / n_users).tolist(), strict=True))
         return RankingMetrics(
             name=self._name,
-            coverage=float(np.count_nonzero(times) / np.count_nonzero(movie_count)),
-            popularity=float(times @ movie_count.astype(np.int64) / max(times.sum(), 1)),
+            coverage=float(np.count_nonzero(times) / np.count_nonzero(item_count)),
+            popularity=float(times @ item_count.astype(np.int64) / max(times.sum(), 1)),
             **means,
         )
 
@@ -253,12 +253,12 @@ def _known_sides(data: TrainingData) -> Sequence[UserRows]:
 
 
 def _join_rows(parts: Sequence[UserRows]) -> UserRows:
-    """The rows of several sides, user by user; movies of a user in no order."""
+    """The rows of several sides, user by user; items of a user in no order."""
     user = np.concatenate([np.repeat(np.arange(part.n_users), part.lengths()) for part in parts])
     order = np.argsort(user, kind="stable")
     return UserRows(
         np.concatenate(([0], np.cumsum(sum(part.lengths() for part in parts)))),
-        np.concatenate([part.movie_index for part in parts])[order],
+        np.concatenate([part.item_index for part in parts])[order],
         np.concatenate([part.rating for part in parts])[order],
     )
 
@@ -267,4 +267,4 @@ def _at_least(rows: UserRows, stars: float) -> UserRows:
     """The ratings of so many stars or more."""
     kept = rows.rating >= stars
     before = np.concatenate(([0], np.cumsum(kept)))
-    return UserRows(before[rows.indptr], rows.movie_index[kept], rows.rating[kept])
+    return UserRows(before[rows.indptr], rows.item_index[kept], rows.rating[kept])

@@ -1,6 +1,6 @@
 """Building one store inside a folder that nobody else sees yet.
 
-Units are parsed by a pool of threads. A movie-sorted unit becomes a part of ratings/ at once; every
+Units are parsed by a pool of threads. An item-sorted unit becomes a part of ratings/ at once; every
 other sort order goes through the bucket sort. Both orders count the same digest of their rows, so
 that a store is published only if they hold the same ones.
 """
@@ -23,7 +23,7 @@ from bigrec.ingest.rejects import Rejects
 from bigrec.ingest.rows import BadLine, GroupStats, Rows, Titles
 from bigrec.ingest.sorting import Bucket, Spill, plan_buckets, sort_records
 from bigrec.ingest.sources import Source
-from bigrec.ingest.tables import write_movie_table, write_pairs, write_user_table
+from bigrec.ingest.tables import write_item_table, write_pairs, write_user_table
 from bigrec.ingest.unchanged import SourceEntry
 from bigrec.ingest.units import RawUnit, line_at
 from bigrec.ingest.users import UserTable
@@ -55,7 +55,7 @@ class _Part:
     stats: GroupStats  # by primary id
     digest: int
     n_rows: int
-    repeated: list[tuple[int, int]]  # (movie, user) of rows that were left out
+    repeated: list[tuple[int, int]]  # (item, user) of rows that were left out
     path: Path
     sha256: str  # of the file
 
@@ -63,10 +63,10 @@ class _Part:
 @dataclass(frozen=True)
 class _ParsedUnit:
     unit: RawUnit
-    part: _Part | None  # of a movie-sorted unit with rows
+    part: _Part | None  # of an item-sorted unit with rows
     n_rows: int
-    first_movie: int
-    last_movie: int
+    first_item: int
+    last_item: int
     n_lines: tuple[int, ...]
     bad_lines: list[tuple[int, BadLine]]
 
@@ -132,70 +132,71 @@ class StoreBuilder:
     def build(self, raw: Path, entries: list[SourceEntry]) -> Manifest:
         """Write everything but the mark; return the manifest."""
         source, reader, layout = self._source, self._reader, self._layout
-        by_movie = by_user = None
+        by_item = by_user = None
         layout.ratings.mkdir()
         side = ThreadPoolExecutor(1)  # the small files are read beside the ratings
         small_files = side.submit(self._read_small_files)
         try:
-            if self._by_user or not reader.movie_sorted:  # a sample takes as long as many a unit
-                movie_sample, user_sample, n_rows = reader.sample()
-                if not reader.movie_sorted:
-                    plan = plan_buckets(movie_sample, n_rows, self._bucket_rows)
-                    by_movie = Spill(layout.root / "spill-by-movie", plan)
+            if self._by_user or not reader.item_sorted:  # a sample takes as long as many a unit
+                item_sample, user_sample, n_rows = reader.sample()
+                if not reader.item_sorted:
+                    plan = plan_buckets(item_sample, n_rows, self._bucket_rows)
+                    by_item = Spill(layout.root / "spill-by-item", plan)
                 if self._by_user:
                     layout.ratings_by_user.mkdir()
                     plan = plan_buckets(user_sample, n_rows, self._bucket_rows)
                     by_user = Spill(layout.root / "spill-by-user", plan)
-            movie_parts, digests = self._parse(entries, by_movie, by_user)
+            item_parts, digests = self._parse(entries, by_item, by_user)
             user_parts: list[_Part] = []
-            if by_movie:
-                movie_parts = self._write_sorted(by_movie, layout.ratings, movie_is_primary=True)
+            if by_item:
+                item_parts = self._write_sorted(by_item, layout.ratings, item_is_primary=True)
             if by_user:
                 user_parts = self._write_sorted(
-                    by_user, layout.ratings_by_user, movie_is_primary=False
+                    by_user, layout.ratings_by_user, item_is_primary=False
                 )
             small = small_files.result()
         finally:
             side.shutdown(cancel_futures=True)
-            for spill in (by_movie, by_user):
+            for spill in (by_item, by_user):
                 if spill:
                     spill.close()
-        if not movie_parts:
+        if not item_parts:
             raise DataError(f"{raw} holds no ratings", hint="fetch the files again")
-        self._draft.digests.update((part.path, part.sha256) for part in movie_parts + user_parts)
-        digest = _total_digest(movie_parts)
+        self._draft.digests.update((part.path, part.sha256) for part in item_parts + user_parts)
+        digest = _total_digest(item_parts)
         if self._by_user and digest != _total_digest(user_parts):
             raise StoreError(
                 "the two sort orders do not hold the same rows",
                 hint="this is a fault of the disk or of bigrec; please report it",
             )
-        movies = GroupStats.concatenate([part.stats for part in movie_parts])
+        items = GroupStats.concatenate([part.stats for part in item_parts])
         if self._users:
             users = self._users.stats()
         else:
             users = GroupStats.concatenate([part.stats for part in user_parts])
         write_user_table(layout.users, users)
-        n_movies = write_movie_table(layout.movies, small.titles, movies)
+        n_items = write_item_table(layout.items, small.titles, items)
         if self._rejects is not None:
             self._rejects.add(small.bad_lines)
         manifest = Manifest(
             source=source.name,
+            item_name=source.item_name,
             source_files=tuple(
                 replace(entry.described, rows_digest=f"{digests[n]:016x}")
                 if n in digests
                 else entry.described
                 for n, entry in enumerate(entries)
             ),
-            n_ratings=int(movies.counts.sum(dtype=np.int64)),
+            n_ratings=int(items.counts.sum(dtype=np.int64)),
             n_users=len(users.ids),
-            n_movies=n_movies,
+            n_items=n_items,
             n_probe=small.n_probe,
             n_qualifying=small.n_qualifying,
-            rating_sum=int(movies.sums.sum()) / 2,
+            rating_sum=int(items.sums.sum()) / 2,
             min_rating=source.min_rating,
             max_rating=source.max_rating,
-            first_date=str(np.datetime64(int(movies.first_days.min()), "D")),
-            last_date=str(np.datetime64(int(movies.last_days.max()), "D")),
+            first_date=str(np.datetime64(int(items.first_days.min()), "D")),
+            last_date=str(np.datetime64(int(items.last_days.max()), "D")),
             rows_digest=f"{digest:016x}",
             bigrec_version=__version__,
             n_rejected=self._rejects.n_lines if self._rejects else 0,
@@ -215,24 +216,24 @@ class StoreBuilder:
         )
 
     def _parse(
-        self, entries: list[SourceEntry], by_movie: Spill | None, by_user: Spill | None
+        self, entries: list[SourceEntry], by_item: Spill | None, by_user: Spill | None
     ) -> tuple[list[_Part], dict[int, int]]:
-        """Parse all units: the parts of a movie-sorted source, and digests by entry."""
+        """Parse all units: the parts of an item-sorted source, and digests by entry."""
         entry_of = {file: n for n, entry in enumerate(entries) for file in entry.files}
         parts: list[_Part] = []
         digests: dict[int, int] = {}
         n_lines: dict[RawFile, int] = {}
-        last_movie = 0
+        last_item = 0
         units = self._reader.units(self._unit_bytes)
         n_bytes = sum(entry.described.size for entry in entries)
         self._progress.start("parsing", n_bytes, "bytes")
         numbered = enumerate(units)
         for parsed in map_in_order(
-            lambda item: self._parse_unit(*item, by_movie, by_user), numbered, self._budget.threads
+            lambda item: self._parse_unit(*item, by_item, by_user), numbered, self._budget.threads
         ):
-            if parsed.first_movie and parsed.first_movie <= last_movie:
+            if parsed.first_item and parsed.first_item <= last_item:
                 raise _order_error(parsed.unit)
-            last_movie = parsed.last_movie or last_movie
+            last_item = parsed.last_item or last_item
             if parsed.part:
                 parts.append(parsed.part)
                 entry = entry_of[parsed.unit.pieces[0].file]
@@ -242,35 +243,35 @@ class StoreBuilder:
         return parts, digests
 
     def _parse_unit(
-        self, number: int, unit: RawUnit, by_movie: Spill | None, by_user: Spill | None
+        self, number: int, unit: RawUnit, by_item: Spill | None, by_user: Spill | None
     ) -> _ParsedUnit:
         skip_bad = self._rejects is not None
         rows = self._reader.parse(unit, self._workspace, skip_bad=skip_bad)
         part = None
-        if by_movie:
-            by_movie.add(number, rows.movie_id, rows.user_id, rows.payload, self._workspace)
+        if by_item:
+            by_item.add(number, rows.item_id, rows.user_id, rows.payload, self._workspace)
         else:
-            part = self._write_movies(number, unit, rows)
+            part = self._write_items(number, unit, rows)
         if by_user:
-            by_user.add(number, rows.user_id, rows.movie_id, rows.payload, self._workspace)
+            by_user.add(number, rows.user_id, rows.item_id, rows.payload, self._workspace)
         return _ParsedUnit(
-            unit, part, len(rows.payload), rows.first_movie, rows.last_movie, rows.n_lines,
+            unit, part, len(rows.payload), rows.first_item, rows.last_item, rows.n_lines,
             rows.bad_lines,
         )  # fmt: skip
 
-    def _write_movies(self, number: int, unit: RawUnit, rows: Rows) -> _Part | None:
+    def _write_items(self, number: int, unit: RawUnit, rows: Rows) -> _Part | None:
         if not len(rows.payload):
             return None
         stats, digest, repeated = self._summarise(
-            rows.movie_id, rows.user_id, rows.payload, movie_is_primary=True
+            rows.item_id, rows.user_id, rows.payload, item_is_primary=True
         )
         if repeated >= 0:
-            pair = int(rows.movie_id[repeated]), int(rows.user_id[repeated])
+            pair = int(rows.item_id[repeated]), int(rows.user_id[repeated])
             raise self._repeated_error(unit, {pair})
         # Threads that would wait to count users write first.
         is_counted = not self._users or self._users.try_add(rows.user_id, rows.payload)
         path = self._layout.ratings / part_name(number)
-        sha256 = self._writers.writer.write(path, rows.movie_id, rows.user_id, rows.payload)
+        sha256 = self._writers.writer.write(path, rows.item_id, rows.user_id, rows.payload)
         if self._users and not is_counted:
             self._users.add(rows.user_id, rows.payload)
         return _Part(stats, digest, len(rows.payload), [], path, sha256)
@@ -285,16 +286,16 @@ class StoreBuilder:
             n_lines[piece.file] = first + count
         self._rejects.add(bad.numbered(first_lines[piece]) for piece, bad in parsed.bad_lines)
 
-    def _write_sorted(self, spill: Spill, folder: Path, *, movie_is_primary: bool) -> list[_Part]:
+    def _write_sorted(self, spill: Spill, folder: Path, *, item_is_primary: bool) -> list[_Part]:
         """Sort and write every bucket as a part."""
         buckets = spill.buckets(2 * self._bucket_rows, self._workspace)
-        task = "sorting by movie" if movie_is_primary else "sorting by user"
+        task = "sorting by item" if item_is_primary else "sorting by user"
         self._progress.start(task, spill.n_rows, "ratings")
 
         def write(item: tuple[int, Bucket]) -> _Part:
             number, bucket = item
             return self._write_bucket(
-                folder / part_name(number), bucket, movie_is_primary=movie_is_primary
+                folder / part_name(number), bucket, item_is_primary=item_is_primary
             )
 
         parts = []
@@ -302,19 +303,19 @@ class StoreBuilder:
             parts.append(part)
             self._progress.advance(part.n_rows, part.n_rows)
         repeated = {pair for part in parts for pair in part.repeated}
-        if movie_is_primary and repeated and self._rejects is not None:
+        if item_is_primary and repeated and self._rejects is not None:
             self._rejects.add(bad.numbered() for bad in self._reader.repeated_lines(None, repeated))
         return parts
 
-    def _write_bucket(self, path: Path, bucket: Bucket, *, movie_is_primary: bool) -> _Part:
+    def _write_bucket(self, path: Path, bucket: Bucket, *, item_is_primary: bool) -> _Part:
         records = sort_records(
             bucket.read(self._workspace),
             self._workspace,
-            secondary_sorted=self._reader.movie_sorted,
+            secondary_sorted=self._reader.item_sorted,
         )
-        order = (0, 1) if movie_is_primary else (1, 0)
+        order = (0, 1) if item_is_primary else (1, 0)
         stats, digest, repeated = self._summarise(
-            records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary
+            records[:, 0], records[:, 1], records[:, 2], item_is_primary=item_is_primary
         )
         pairs: list[tuple[int, int]] = []
         if repeated >= 0:
@@ -324,11 +325,11 @@ class StoreBuilder:
                 raise self._repeated_error(None, set(pairs))
             records = np.delete(records, again, axis=0)  # the first line counts
             stats, digest, _ = self._summarise(
-                records[:, 0], records[:, 1], records[:, 2], movie_is_primary=movie_is_primary
+                records[:, 0], records[:, 1], records[:, 2], item_is_primary=item_is_primary
             )
-        movie_id, user_id = records[:, order[0]], records[:, order[1]]
+        item_id, user_id = records[:, order[0]], records[:, order[1]]
         sha256 = self._writers.writer.write(
-            path, movie_id, user_id, records[:, 2], by_user=not movie_is_primary
+            path, item_id, user_id, records[:, 2], by_user=not item_is_primary
         )
         if self._users:
             self._users.add(user_id, records[:, 2])
@@ -343,14 +344,14 @@ class StoreBuilder:
         )
 
     def _summarise(
-        self, primary: Array, secondary: Array, payload: Array, *, movie_is_primary: bool
+        self, primary: Array, secondary: Array, payload: Array, *, item_is_primary: bool
     ) -> tuple[GroupStats, int, int]:
         """Statistics by primary id, digest, and the first row that repeats a pair or -1."""
         n = len(payload)
         kinds = (np.int32, np.int32, np.int64, np.int32, np.int32)
         columns = [self._workspace.array(f"stats {i}", n, kind) for i, kind in enumerate(kinds)]
         n_ids, repeated, digest = row_kernels.summarise_rows(
-            primary, secondary, payload, movie_is_primary, *columns
+            primary, secondary, payload, item_is_primary, *columns
         )
         return (
             GroupStats(*(column[:n_ids].copy() for column in columns)),

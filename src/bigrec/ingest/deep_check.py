@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from bigrec.ingest.row_kernels import summarise_rows
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
-from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
+from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
 
@@ -33,7 +33,7 @@ def find_other_rows(
         progress: told of finished rows.
     """
     found = []
-    for folder, movie_is_primary in ((layout.ratings, True), (layout.ratings_by_user, False)):
+    for folder, item_is_primary in ((layout.ratings, True), (layout.ratings_by_user, False)):
         paths = layout.parts(folder)
         if not paths:
             continue
@@ -41,7 +41,7 @@ def find_other_rows(
         groups = ((path, n) for path in paths for n in range(pq.read_metadata(path).num_row_groups))
         digest = 0
         for part, n_rows in map_in_order(
-            lambda group: _digest_group(*group, movie_is_primary=movie_is_primary),  # noqa: B023
+            lambda group: _digest_group(*group, item_is_primary=item_is_primary),  # noqa: B023
             groups,
             budget.threads,
         ):
@@ -52,17 +52,17 @@ def find_other_rows(
     return found
 
 
-def _digest_group(path: Path, number: int, *, movie_is_primary: bool) -> tuple[int, int]:
+def _digest_group(path: Path, number: int, *, item_is_primary: bool) -> tuple[int, int]:
     """The digest of one row group and its number of rows."""
-    columns = [MOVIE_ID, USER_ID, RATING, DATE]
+    columns = [ITEM_ID, USER_ID, RATING, DATE]
     table = pq.ParquetFile(path).read_row_group(number, columns=columns, use_threads=False)
-    movie, user = (np.asarray(table[name].combine_chunks()) for name in (MOVIE_ID, USER_ID))
+    item, user = (np.asarray(table[name].combine_chunks()) for name in (ITEM_ID, USER_ID))
     half_stars = np.rint(np.asarray(table[RATING].combine_chunks()) * 2).astype(np.int32)
     days = np.asarray(table[DATE].combine_chunks().view(pa.int32()))
-    primary, secondary = (movie, user) if movie_is_primary else (user, movie)
-    n = len(movie)
+    primary, secondary = (item, user) if item_is_primary else (user, item)
+    n = len(item)
     out = [np.empty(n, kind) for kind in (np.int32, np.int32, np.int64, np.int32, np.int32)]
     _, _, digest = summarise_rows(
-        primary, secondary, (days << 8) | half_stars, movie_is_primary, *out
+        primary, secondary, (days << 8) | half_stars, item_is_primary, *out
     )
     return int(digest), n

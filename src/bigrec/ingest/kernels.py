@@ -28,35 +28,35 @@ BAD_LINE_END: Final = 9
 BAD_SEPARATOR: Final = 10
 BAD_WHOLE_STARS: Final = 11
 BAD_USER: Final = 12
-BAD_MOVIE: Final = 13
+BAD_ITEM: Final = 13
 NO_RATING: Final = 14
 NO_DATE: Final = 15
 NO_TIMESTAMP: Final = 16
 MORE_FIELDS: Final = 17
 
 EXPECTED: Final = {
-    BAD_LINE: "a movie header such as '8:' or a line such as '1488844,3,2005-09-06'",
+    BAD_LINE: "an item header such as '8:' or a line such as '1488844,3,2005-09-06'",
     BAD_ID: f"an id from 1 to {MAX_ID} without leading zeros",
     BAD_USER: f"an id of a user from 1 to {MAX_ID}, in digits without leading zeros",
-    BAD_MOVIE: f"an id of a movie from 1 to {MAX_ID}, in digits without leading zeros",
+    BAD_ITEM: f"an id of an item from 1 to {MAX_ID}, in digits without leading zeros",
     BAD_RATING: "a rating from 0.5 to 5 in half stars, written as 4, 4.0 or 3.5",
     BAD_WHOLE_STARS: "a rating in whole stars from 1 to 5",
     BAD_DATE: "a day of the calendar from 1970-01-01 to 2099-12-31, written as 2005-09-06",
-    BAD_ORDER: "movie ids in ascending order over all files, each opened once",
-    NO_HEADER: "a valid movie header such as '8:' above the rating",
+    BAD_ORDER: "item ids in ascending order over all files, each opened once",
+    NO_HEADER: "a valid item header such as '8:' above the rating",
     BLANK_LINE: "no blank line before the end of the file",
     BAD_TIMESTAMP: "a timestamp in whole seconds from 0 to 4102444799 (the end of 2099)",
     BAD_LINE_END: "the end of the line",
-    BAD_SEPARATOR: "user, movie, rating and timestamp, each set apart by the file's separator",
+    BAD_SEPARATOR: "user, item, rating and timestamp, each set apart by the file's separator",
     NO_RATING: "a rating behind the ids; the line ends before it",
     NO_DATE: "a day such as 2005-09-06 behind the rating; the line ends before it",
     NO_TIMESTAMP: "a timestamp in seconds behind the rating; the line ends before it",
-    MORE_FIELDS: "four fields, user, movie, rating and timestamp; there are more",
+    MORE_FIELDS: "four fields, user, item, rating and timestamp; there are more",
 }
 
 BAD_LINE_OF_PAIRS: Final = {
-    False: "a movie header such as '8:' or the id of a user such as '1488844'",
-    True: "a movie header such as '8:' or a line such as '1488844,2005-09-06'",
+    False: "an item header such as '8:' or the id of a user such as '1488844'",
+    True: "an item header such as '8:' or a line such as '1488844,2005-09-06'",
 }
 """What BAD_LINE expects in a file without ratings, by whether it has days."""
 
@@ -212,25 +212,25 @@ def _read_usual_line(text, position):  # type: ignore[no-untyped-def]
 @compiled
 def parse_netflix(  # type: ignore[no-untyped-def]
     text, position, end, in_block, has_rating, has_date,
-    keys, offsets, movies, starts, n_rows, n_movies,
+    keys, offsets, items, starts, n_rows, n_items,
 ):  # fmt: skip
-    """Parse movie blocks: a line `movie_id:`, then lines `user_id[,rating][,date]`.
+    """Parse item blocks: a line `item_id:`, then lines `user_id[,rating][,date]`.
 
     Args:
         text: uint8; text[end - 1] is a newline, and 32 more bytes may be looked at.
         position, end: the bytes to parse.
-        in_block: whether the lines at `position` belong to the last movie.
-        has_rating: whether a line holds a rating from 1 to 5; movies must then ascend.
+        in_block: whether the lines at `position` belong to the last item.
+        has_rating: whether a line holds a rating from 1 to 5; items must then ascend.
         has_date: whether a line holds a day.
         keys: uint64 out, one a row.
         offsets: int64 out, where the line of each row starts; may be empty.
-        movies: int32 out, one a header.
-        starts: int64 out, the first row of each movie, and behind the last the number of rows.
-        n_rows, n_movies: how much of the arrays is in use already.
+        items: int32 out, one a header.
+        starts: int64 out, the first row of each item, and behind the last the number of rows.
+        n_rows, n_items: how much of the arrays is in use already.
 
     Returns:
-        (error code, offset of the offence, whether it lies in a movie's block, number of rows,
-        number of movies).
+        (error code, offset of the offence, whether it lies in an item's block, number of rows,
+        number of items).
     """
     code = OK
     while position < end:
@@ -255,13 +255,13 @@ def parse_netflix(  # type: ignore[no-untyped-def]
             if after < 0:
                 code = BAD_LINE
                 break
-            if has_rating and n_movies > 0 and value <= movies[n_movies - 1]:
+            if has_rating and n_items > 0 and value <= items[n_items - 1]:
                 position = line
                 code = BAD_ORDER
                 break
-            movies[n_movies] = value
-            starts[n_movies] = n_rows
-            n_movies += 1
+            items[n_items] = value
+            starts[n_items] = n_rows
+            n_items += 1
             in_block = True
             position = after
             continue
@@ -303,8 +303,8 @@ def parse_netflix(  # type: ignore[no-untyped-def]
             offsets[n_rows] = line
         n_rows += 1
         position = after
-    starts[n_movies] = n_rows
-    return code, position, in_block, n_rows, n_movies
+    starts[n_items] = n_rows
+    return code, position, in_block, n_rows, n_items
 
 
 @compiled
@@ -318,9 +318,9 @@ def _blame_id(byte, bad_id):  # type: ignore[no-untyped-def]
 
 @compiled
 def parse_delimited(  # type: ignore[no-untyped-def]
-    text, position, end, separator, separator_width, whole_stars, keys, movies, n_rows
+    text, position, end, separator, separator_width, whole_stars, keys, items, n_rows
 ):  # fmt: skip
-    """Parse lines `user_id SEP movie_id SEP rating SEP timestamp`, in any order.
+    """Parse lines `user_id SEP item_id SEP rating SEP timestamp`, in any order.
 
     Args:
         text: uint8; text[end - 1] is a newline, and 16 more bytes may be looked at.
@@ -329,7 +329,7 @@ def parse_delimited(  # type: ignore[no-untyped-def]
         separator_width: how often it stands there: 1, or 2 for `::`.
         whole_stars: whether a rating is a digit from 1 to 5, not half stars from 0.5 to 5.
         keys: uint64 out, one a row.
-        movies: int32 out, one a row.
+        items: int32 out, one a row.
         n_rows: how much of the arrays is in use already.
 
     Returns:
@@ -345,14 +345,14 @@ def parse_delimited(  # type: ignore[no-untyped-def]
             if text[position] != separator:
                 return _blame_id(text[position], BAD_USER), position, n_rows
             position += 1
-        movie, position = _read_id(text, position)
-        if movie < 0:
-            return BAD_MOVIE, position, n_rows
+        item, position = _read_id(text, position)
+        if item < 0:
+            return BAD_ITEM, position, n_rows
         for _ in range(separator_width):
             if text[position] != separator:
                 if _line_end(text, position) >= 0:
                     return NO_RATING, position, n_rows
-                return _blame_id(text[position], BAD_MOVIE), position, n_rows
+                return _blame_id(text[position], BAD_ITEM), position, n_rows
             position += 1
         rating_at = position
         half_stars = (np.int64(text[position]) - _ZERO) * 2
@@ -387,7 +387,7 @@ def parse_delimited(  # type: ignore[no-untyped-def]
             return (MORE_FIELDS if more else BAD_TIMESTAMP), first_digit, n_rows
         payload = (seconds // _SECONDS_A_DAY) << 8 | half_stars
         keys[n_rows] = (np.uint64(user) << np.uint64(32)) | np.uint64(payload)
-        movies[n_rows] = movie
+        items[n_rows] = item
         n_rows += 1
         position = after
     return OK, position, n_rows

@@ -32,6 +32,7 @@ class MovieLensFolder:
     """A folder or zip archive of one MovieLens set."""
 
     name = "movielens"
+    item_name = "movie"
     signature = "ratings.csv, ratings.dat or u.data with its movies (MovieLens)"
     max_rating = 5.0
 

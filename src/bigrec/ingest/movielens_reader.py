@@ -35,7 +35,7 @@ _YEAR = re.compile(r"\s*\((\d{4})(?:[-\u2013]\d{0,4})?\)\s*$")
 class MovieLensReader:
     """Reads a MovieLensFolder."""
 
-    movie_sorted = False
+    item_sorted = False
 
     def __init__(self, source: MovieLensFolder) -> None:
         self._source = source
@@ -59,7 +59,7 @@ class MovieLensReader:
         """
         text = read_unit(unit, workspace)
         keys = workspace.array("keys", text.edges[-1] // _SHORTEST_ROW + 1, np.uint64)
-        movies = workspace.array("movie_id", len(keys), np.int32)
+        movies = workspace.array("item_id", len(keys), np.int32)
         separator = self._source.dialect.separator
         n = 0
         n_lines: list[int] = []

@@ -15,7 +15,7 @@ _RATING_FILES: Final = ("combined_data_*.txt", "training_set/mv_*.txt", "mv_*.tx
 PUBLISHED_COUNTS: Final = {
     "ratings": 100_480_507,
     "users": 480_189,
-    "movies": 17_770,
+    "items": 17_770,
     "probe pairs": 1_408_395,
     "qualifying pairs": 2_817_131,
 }
@@ -25,6 +25,7 @@ class NetflixFolder:
     """A folder or zip archive of the set. Files of ratings may be absent: a part is valid."""
 
     name = "netflix"
+    item_name = "movie"
     signature = "combined_data_*.txt or training_set/mv_*.txt, and movie_titles (Netflix Prize)"
     min_rating = 1.0
     max_rating = 5.0

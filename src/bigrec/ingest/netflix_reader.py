@@ -40,7 +40,7 @@ _TITLE_LINE: Final = re.compile(r"([1-9][0-9]{0,9}),(NULL|[0-9]{4}),([^\0\r]+)")
 class NetflixReader:
     """Reads a NetflixFolder."""
 
-    movie_sorted = True
+    item_sorted = True
     first_line = 1
 
     def __init__(self, source: NetflixFolder) -> None:
@@ -65,19 +65,19 @@ class NetflixReader:
         blocks = _Blocks(unit, workspace, has_rating=True, has_date=True, skip_bad=skip_bad)
         if skip_bad:
             blocks.drop_repeated_users()
-        n, n_movies = blocks.n_rows, blocks.n_movies
-        movies, starts = blocks.movies[:n_movies], blocks.starts[: n_movies + 1]
+        n, n_items = blocks.n_rows, blocks.n_items
+        movies, starts = blocks.movies[:n_items], blocks.starts[: n_items + 1]
         scratch = workspace.array("sort", int(np.diff(starts).max(initial=0)), np.uint64)
-        row_kernels.sort_within_movies(blocks.keys, starts, n_movies, scratch)
-        movie_id = workspace.array("movie_id", n, np.int32)
-        row_kernels.spread_movies(movies, starts, n_movies, movie_id)
+        row_kernels.sort_within_items(blocks.keys, starts, n_items, scratch)
+        item_id = workspace.array("item_id", n, np.int32)
+        row_kernels.spread_items(movies, starts, n_items, item_id)
         halves = blocks.keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
         return Rows(
-            movie_id,
+            item_id,
             halves[:, 1],
             halves[:, 0],
-            int(movies[0]) if n_movies else 0,
-            int(movies[-1]) if n_movies else 0,
+            int(movies[0]) if n_items else 0,
+            int(movies[-1]) if n_items else 0,
             tuple(blocks.n_lines),
             blocks.bad_lines,
         )
@@ -190,11 +190,11 @@ class _Blocks:
         self._skip_bad = skip_bad
         bad_line = {} if has_rating else {kernels.BAD_LINE: kernels.BAD_LINE_OF_PAIRS[has_date]}
         self._expected = kernels.EXPECTED | bad_line
-        self.n_rows = self.n_movies = 0
+        self.n_rows = self.n_items = 0
         self.n_lines: list[int] = []
         self.bad_lines: list[tuple[int, BadLine]] = []
         if skip_bad or not self._parse_slices(unit, workspace):
-            self.n_rows = self.n_movies = 0
+            self.n_rows = self.n_items = 0
             self._text = read_unit(unit, workspace)
             for number in range(len(unit.pieces)):
                 self._parse_piece(number)
@@ -207,25 +207,25 @@ class _Blocks:
             return False
         in_block = False
         for buffer, end in read_slices(piece, workspace):
-            code, _, in_block, self.n_rows, self.n_movies = kernels.parse_netflix(
+            code, _, in_block, self.n_rows, self.n_items = kernels.parse_netflix(
                 buffer, 0, end, in_block, *self._options,
-                self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_movies,
+                self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_items,
             )  # fmt: skip
             if code != kernels.OK or not end:
                 return False
-        self.n_lines.append(self.n_rows + self.n_movies)
+        self.n_lines.append(self.n_rows + self.n_items)
         return True
 
     def _parse_piece(self, number: int) -> None:
         text = self._text
         position, end = text.edges[number], text.edges[number + 1]
-        n_lines = -(self.n_rows + self.n_movies)
+        n_lines = -(self.n_rows + self.n_items)
         counted, line = position, 0  # lines before `counted`
         in_block = False
         while position < end:
-            code, position, in_block, self.n_rows, self.n_movies = kernels.parse_netflix(
+            code, position, in_block, self.n_rows, self.n_items = kernels.parse_netflix(
                 text.buffer, position, end, in_block, *self._options,
-                self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_movies,
+                self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_items,
             )  # fmt: skip
             if code == kernels.OK:
                 break
@@ -241,13 +241,13 @@ class _Blocks:
             # What looks like a header hides whose ratings follow, so these are left out as well.
             no_header = code == kernels.BLANK_LINE or ("," in found and ":" not in found)
             in_block = in_block and no_header
-        self.starts[self.n_movies] = self.n_rows
-        self.n_lines.append(n_lines + self.n_rows + self.n_movies)
+        self.starts[self.n_items] = self.n_rows
+        self.n_lines.append(n_lines + self.n_rows + self.n_items)
 
     def drop_repeated_users(self) -> None:
         """Leave out all but a user's first rating of a movie, and note the lines of the others."""
-        n, starts = self.n_rows, self.starts[: self.n_movies + 1]
-        movie = np.repeat(np.arange(self.n_movies), np.diff(starts))
+        n, starts = self.n_rows, self.starts[: self.n_items + 1]
+        movie = np.repeat(np.arange(self.n_items), np.diff(starts))
         users = self.keys[:n] >> np.uint64(32)
         order = np.lexsort((users, movie))
         same = (np.diff(users[order]) == 0) & (np.diff(movie[order]) == 0)
@@ -297,10 +297,10 @@ def _read_pairs(
             for _, bad in blocks.bad_lines:
                 note_bad_line(bad.numbered(lines_before), bad_lines)
         lines_before += sum(blocks.n_lines)
-        n, n_movies = blocks.n_rows, blocks.n_movies
+        n, n_items = blocks.n_rows, blocks.n_items
         halves = blocks.keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
         yield Pairs(
-            movie_id=np.repeat(blocks.movies[:n_movies], np.diff(blocks.starts[: n_movies + 1])),
+            item_id=np.repeat(blocks.movies[:n_items], np.diff(blocks.starts[: n_items + 1])),
             user_id=halves[:, 1].copy(),
             day=halves[:, 0] >> 8 if has_date else None,
         )

@@ -24,7 +24,7 @@ class IngestOptions:
     on_error: str = "stop"
     """What a bad line does: stop (nothing is written) or skip (the line is left out).
 
-    A line on which a user rates a movie again is bad too. Of such lines the first one in the order
+    A line on which a user rates an item again is bad too. Of such lines the first one in the order
     of the files counts, and the later ones are left out."""
     rejects: Path | None = None
     """Where to write the lines that were left out, as csv; None to count them only."""

@@ -24,8 +24,8 @@ Array = np.ndarray[Any, Any]
 class Reader(Protocol):
     """Reads one source."""
 
-    movie_sorted: bool
-    """Whether units hold whole movies in ascending order, each sorted by user."""
+    item_sorted: bool
+    """Whether units hold whole items in ascending order, each sorted by user."""
 
     @property
     def first_line(self) -> int:
@@ -40,16 +40,16 @@ class Reader(Protocol):
     def repeated_lines(
         self, unit: RawUnit | None, pairs: set[tuple[int, int]]
     ) -> Iterator[BadLine]:
-        """The lines on which users rate movies again, for (movie, user) pairs.
+        """The lines on which users rate items again, for (item, user) pairs.
 
-        They are sought in the unit if the source is movie-sorted, else in all files.
+        They are sought in the unit if the source is item-sorted, else in all files.
         """
 
     def sample(self) -> tuple[Array, Array, int]:
-        """Some movie ids and user ids (int32) from all over the files, and an estimate of rows."""
+        """Some item ids and user ids (int32) from all over the files, and an estimate of rows."""
 
     def titles(self, bad_lines: list[BadLine] | None) -> Titles:
-        """The movies; bad lines are added to the list, or raise RawFormatError without one."""
+        """The items; bad lines are added to the list, or raise RawFormatError without one."""
 
     def probe(self, bad_lines: list[BadLine] | None) -> Iterator[Pairs] | None:
         """The official probe in runs, if there is one."""

@@ -1,4 +1,4 @@
-"""The compiled loops over parsed rows: sorting a movie's ratings, and statistics of rows.
+"""The compiled loops over parsed rows: sorting an item's ratings, and statistics of rows.
 
 Keys and payloads are those of the parsers in `kernels`. The loops release the GIL and are cached
 on disk.
@@ -16,18 +16,18 @@ _SMALL_GROUP = 32
 
 
 @compiled
-def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-untyped-def]
-    """Sort the keys of each movie by user, in place; rows of one user keep their order.
+def sort_within_items(keys, starts, n_items, scratch):  # type: ignore[no-untyped-def]
+    """Sort the keys of each item by user, in place; rows of one user keep their order.
 
     Args:
-        keys: uint64, rows grouped by movie.
-        starts: int64, the first row of each movie and one past the last.
-        n_movies: number of groups.
+        keys: uint64, rows grouped by item.
+        starts: int64, the first row of each item and one past the last.
+        n_items: number of groups.
         scratch: uint64, as long as the largest group.
     """
     counts = np.zeros(1 << _RADIX_BITS, np.int64)
-    for movie in range(n_movies):
-        group = keys[starts[movie] : starts[movie + 1]]
+    for item in range(n_items):
+        group = keys[starts[item] : starts[item + 1]]
         size = group.size
         if size <= _SMALL_GROUP:
             for row in range(1, size):
@@ -69,21 +69,21 @@ def sort_within_movies(keys, starts, n_movies, scratch):  # type: ignore[no-unty
 
 
 @compiled
-def spread_movies(movies, starts, n_movies, movie_id):  # type: ignore[no-untyped-def]
-    """Fill movie_id (int32, one a row) with each movie's id over its rows."""
-    for movie in range(n_movies):
-        movie_id[starts[movie] : starts[movie + 1]] = movies[movie]
+def spread_items(items, starts, n_items, item_id):  # type: ignore[no-untyped-def]
+    """Fill item_id (int32, one a row) with each item's id over its rows."""
+    for item in range(n_items):
+        item_id[starts[item] : starts[item + 1]] = items[item]
 
 
 @compiled
 def summarise_rows(  # type: ignore[no-untyped-def]
-    primary, secondary, payload, movie_is_primary, ids, counts, sums, first_days, last_days
+    primary, secondary, payload, item_is_primary, ids, counts, sums, first_days, last_days
 ):  # fmt: skip
     """Take the statistics of rows that are sorted by (primary, secondary) id.
 
     Args:
         primary, secondary, payload: (n,) int32.
-        movie_is_primary: which of the two ids is the movie; the digest needs to know.
+        item_is_primary: which of the two ids is the item; the digest needs to know.
         ids, counts, sums, first_days, last_days: (n,) int32 and, for sums (half stars), int64 out:
             one item a distinct primary id.
 
@@ -111,7 +111,7 @@ def summarise_rows(  # type: ignore[no-untyped-def]
             ids[current] = one
             count, total = np.int32(0), np.int64(0)
             first_day = last_day = day
-            if movie_is_primary:
+            if item_is_primary:
                 mixed = mix64(np.uint64(one) + GOLDEN)
         elif two == two_before and duplicate < 0:
             duplicate = row
@@ -119,9 +119,9 @@ def summarise_rows(  # type: ignore[no-untyped-def]
         count += np.int32(1)
         total += half_stars
         first_day, last_day = min(first_day, day), max(last_day, day)
-        if not movie_is_primary:
+        if not item_is_primary:
             mixed = mix64(np.uint64(two) + GOLDEN)
-        user = two if movie_is_primary else one
+        user = two if item_is_primary else one
         digest += mix64(((np.uint64(user) << np.uint64(32)) | np.uint64(payload[row])) ^ mixed)
     if current >= 0:
         counts[current], sums[current] = count, total

@@ -39,8 +39,8 @@ class BadLine:
     def repeated(
         cls, path: Path, line: int, found: str, pair: tuple[int, int], counts: int
     ) -> BadLine:
-        """A line on which a user rates a movie again, for a (movie, user) pair."""
-        return cls(path, line, found, f"one rating of movie {pair[0]} by user {pair[1]}", counts)
+        """A line on which a user rates an item again, for a (item, user) pair."""
+        return cls(path, line, found, f"one rating of item {pair[0]} by user {pair[1]}", counts)
 
     def numbered(self, first_line: int = 0) -> BadLine:
         """The same as it is shown to people, with its number in the file.
@@ -90,16 +90,16 @@ def require_few_bad_lines(path: Path, n_lines: int) -> None:
 class Rows:
     """The ratings of one unit. The arrays may be a worker's scratch memory: use them at once."""
 
-    movie_id: Array
+    item_id: Array
     """(n,) int32."""
     user_id: Array
     """(n,) int32."""
     payload: Array
     """(n,) int32, day << 8 | half stars."""
-    first_movie: int = 0
-    """Lowest movie id of a movie-sorted unit; 0 without one."""
-    last_movie: int = 0
-    """Highest movie id of a movie-sorted unit; 0 without one."""
+    first_item: int = 0
+    """Lowest item id of an item-sorted unit; 0 without one."""
+    last_item: int = 0
+    """Highest item id of an item-sorted unit; 0 without one."""
     n_lines: tuple[int, ...] = ()
     """Lines of each piece of the unit."""
     bad_lines: list[tuple[int, BadLine]] = field(default_factory=list)
@@ -131,9 +131,9 @@ class GroupStats:
 
 @dataclass(frozen=True)
 class Titles:
-    """The movies as a source names them, ascending by id."""
+    """The items as a source names them, ascending by id."""
 
-    movie_id: Array
+    item_id: Array
     """(n,) int32."""
     title: list[str]
     """(n,) as in the source."""
@@ -142,7 +142,7 @@ class Titles:
 
     @classmethod
     def from_mapping(cls, titles: dict[int, tuple[str, int | None]]) -> Titles:
-        """Make titles of a mapping from movie ids to (title, year)."""
+        """Make titles of a mapping from item ids to (title, year)."""
         ids = sorted(titles)
         return cls(
             np.array(ids, np.int32), [titles[i][0] for i in ids], [titles[i][1] for i in ids]
@@ -153,7 +153,7 @@ class Titles:
 class Pairs:
     """Pairs without ratings, in the order of their file."""
 
-    movie_id: Array
+    item_id: Array
     """(n,) int32."""
     user_id: Array
     """(n,) int32."""

@@ -22,6 +22,8 @@ class Source(Protocol):
 
     name: str
     """What the manifest calls it."""
+    item_name: str
+    """What it calls an item; SQL knows both words."""
     max_rating: float
     """Highest rating of the scale, in stars."""
 

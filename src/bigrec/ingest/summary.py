@@ -18,7 +18,7 @@ class IngestSummary:
 
     n_ratings: int
     n_users: int
-    n_movies: int
+    n_items: int
     n_probe: int | None
     """None where the source has no probe."""
     n_qualifying: int | None
@@ -84,14 +84,14 @@ def summarise_store(
     counts = {
         "ratings": manifest.n_ratings,
         "users": manifest.n_users,
-        "movies": manifest.n_movies,
+        "items": manifest.n_items,
         "probe pairs": manifest.n_probe,
         "qualifying pairs": manifest.n_qualifying,
     }
     return IngestSummary(
         n_ratings=manifest.n_ratings,
         n_users=manifest.n_users,
-        n_movies=manifest.n_movies,
+        n_items=manifest.n_items,
         n_probe=manifest.n_probe,
         n_qualifying=manifest.n_qualifying,
         seconds=seconds,

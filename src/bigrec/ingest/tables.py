@@ -1,4 +1,4 @@
-"""Writing the small tables of a store: movies, users, probe and qualifying."""
+"""Writing the small tables of a store: items, users, probe and qualifying."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bigrec.ingest.rows import GroupStats, Pairs, Titles
-from bigrec.schema import DATE, MOVIE_ID, USER_ID
+from bigrec.schema import DATE, ITEM_ID, USER_ID
 from bigrec.store.small_tables import arrow_column, write_table
 
 Array = np.ndarray[Any, Any]
 
 
-def write_movie_table(path: Path, titles: Titles, rated: GroupStats) -> int:
-    """Write one row for every movie with a title or a rating; return their number."""
-    movie_id = np.union1d(titles.movie_id, rated.ids).astype(np.int32)
-    n_ratings = np.zeros(len(movie_id), np.int32)
-    sums = np.zeros(len(movie_id), np.int64)
-    places = np.searchsorted(movie_id, rated.ids)
+def write_item_table(path: Path, titles: Titles, rated: GroupStats) -> int:
+    """Write one row for every item with a title or a rating; return their number."""
+    item_id = np.union1d(titles.item_id, rated.ids).astype(np.int32)
+    n_ratings = np.zeros(len(item_id), np.int32)
+    sums = np.zeros(len(item_id), np.int64)
+    places = np.searchsorted(item_id, rated.ids)
     n_ratings[places] = rated.counts
     sums[places] = rated.sums
-    places = np.searchsorted(movie_id, titles.movie_id)
-    untitled = np.ones(len(movie_id), bool)
+    places = np.searchsorted(item_id, titles.item_id)
+    untitled = np.ones(len(item_id), bool)
     untitled[places] = False
-    year = np.zeros(len(movie_id), np.int32)
+    year = np.zeros(len(item_id), np.int32)
     year[places] = [released or 0 for released in titles.year]
     write_table(
         path,
         {
-            MOVIE_ID: arrow_column(movie_id),
+            ITEM_ID: arrow_column(item_id),
             "title": _texts(titles.title, untitled),
             "year": arrow_column(year, missing=year == 0),
             "n_ratings": arrow_column(n_ratings),
             "mean_rating": _means(sums, n_ratings),
         },
     )
-    return len(movie_id)
+    return len(item_id)
 
 
 def write_user_table(path: Path, users: GroupStats) -> None:
@@ -66,7 +66,7 @@ def write_pairs(path: Path, runs: Iterator[Pairs] | None) -> int | None:
     try:
         for pairs in runs:
             columns = {
-                MOVIE_ID: arrow_column(pairs.movie_id), USER_ID: arrow_column(pairs.user_id)
+                ITEM_ID: arrow_column(pairs.item_id), USER_ID: arrow_column(pairs.user_id)
             }  # fmt: skip
             if pairs.day is not None:
                 columns[DATE] = arrow_column(pairs.day, pa.date32())
@@ -76,7 +76,7 @@ def write_pairs(path: Path, runs: Iterator[Pairs] | None) -> int | None:
                 table.schema,
                 compression="zstd",
                 use_dictionary=[DATE],
-                column_encoding=dict.fromkeys((MOVIE_ID, USER_ID), "DELTA_BINARY_PACKED"),
+                column_encoding=dict.fromkeys((ITEM_ID, USER_ID), "DELTA_BINARY_PACKED"),
             )
             writer.write_table(table)
             n_pairs += len(table)

@@ -1,7 +1,7 @@
 """Cutting raw files into units of work, and reading one into memory.
 
 A unit is one or more byte ranges of raw files and nothing more, so any executor can run it; only of
-a stream, which cannot be read from the middle, it carries the text. Ranges of a file with movie
+a stream, which cannot be read from the middle, it carries the text. Ranges of a file with item
 headers start at a header; ranges of a file of plain rows start at a line.
 """
 
@@ -43,7 +43,7 @@ _LINE_START: Final = re.compile(rb"\n(?=[^\r\n])")
 
 
 def next_movie_header(text: Text, position: int) -> int:
-    """The Boundary of a file with movie headers: only they have a colon, which is fast to find."""
+    """The Boundary of a file with item headers: only they have a colon, which is fast to find."""
     colon = text.find(b":", position)
     while colon >= 0:
         line_feed = text.rfind(b"\n", max(position, colon - _HEADER_BYTES), colon)
@@ -255,7 +255,7 @@ def _cut_stream(
 def _uncut_error(file: RawFile, start: int) -> DataError:
     """The error for text that could only be held in memory as a whole."""
     return DataError(
-        f"{file.label}: expected a line end or a movie header such as '8:' at least every "
+        f"{file.label}: expected a line end or an item header such as '8:' at least every "
         f"{format_bytes(_MAX_UNCUT_BYTES)}, found none from byte {start} on",
         hint="this is no file of ratings; fetch it again",
     )

@@ -1,6 +1,6 @@
-"""The bias model: mean plus a deviation of the user and one of the movie.
+"""The bias model: mean plus a deviation of the user and one of the item.
 
-    score(u, m) = mean + user_bias[u] + movie_bias[m]
+    score(u, m) = mean + user_bias[u] + item_bias[m]
 
 and perhaps one of the user on the day (see `day_bias`). It is a baseline, what tuned models start
 from, and the fallback for pairs that a model cannot score. `bias_fit` fits it, and is a module of
@@ -23,10 +23,10 @@ Array = np.ndarray[Any, Any]
 
 USER_PENALTY: Final = 5.0
 """Ridge penalty of a user's bias: train rows at which the bias is half of the mean deviation."""
-MOVIE_PENALTY: Final = 3.0
-"""Likewise of a movie's."""
+ITEM_PENALTY: Final = 3.0
+"""Likewise of an item's."""
 
-_ARRAYS: Final = ("user", "movie", "movie_mean", "user_count", "movie_count")
+_ARRAYS: Final = ("user", "item", "item_mean", "user_count", "item_count")
 _DAY_ARRAYS: Final = {
     "day_indptr": "indptr", "day": "day", "day_bias": "bias", "day_penalty": "penalty"
 }  # fmt: skip
@@ -34,20 +34,20 @@ _DAY_ARRAYS: Final = {
 
 @dataclass(frozen=True)
 class Biases:
-    """A fitted bias model. A user or movie without train rows has a bias of 0."""
+    """A fitted bias model. A user or item without train rows has a bias of 0."""
 
     mean: float
     """Mean of the train side, in stars."""
     user: Array
     """(n_users,) float32."""
-    movie: Array
-    """(n_movies,) float32."""
-    movie_mean: Array
-    """(n_movies,) float32: plain mean of each movie; the overall mean without train rows."""
+    item: Array
+    """(n_items,) float32."""
+    item_mean: Array
+    """(n_items,) float32: plain mean of each item; the overall mean without train rows."""
     user_count: Array
     """(n_users,) int32: train rows of each user."""
-    movie_count: Array
-    """(n_movies,) int32: train rows of each movie."""
+    item_count: Array
+    """(n_items,) int32: train rows of each item."""
     days: DayBiases | None = None
     """Biases of users on single days, if they were asked for."""
 
@@ -68,14 +68,14 @@ class Biases:
 
             indptr, day, bias, penalty = (arrays[name] for name in _DAY_ARRAYS)
             days = DayBiases(indptr, day, bias, float(penalty))
-        user, movie, movie_mean, user_count, movie_count = (arrays[name] for name in _ARRAYS)
-        return cls(float(arrays["mean"]), user, movie, movie_mean, user_count, movie_count, days)
+        user, item, item_mean, user_count, item_count = (arrays[name] for name in _ARRAYS)
+        return cls(float(arrays["mean"]), user, item, item_mean, user_count, item_count, days)
 
-    def score_pairs(self, user_index: Array, movie_index: Array) -> Array:
+    def score_pairs(self, user_index: Array, item_index: Array) -> Array:
         """Scores of pairs: (n,) float32. An index below 0 stands for an unknown id: bias 0."""
         user = np.where(user_index >= 0, self.user[user_index], 0)
-        movie = np.where(movie_index >= 0, self.movie[movie_index], 0)
-        return (self.mean + user + movie).astype(np.float32)
+        item = np.where(item_index >= 0, self.item[item_index], 0)
+        return (self.mean + user + item).astype(np.float32)
 
     def of_days(self, user_index: Array, day: Array | None) -> Array:
         """What the day adds to scores of pairs: (n,) float32, 0 without day biases or a day.
@@ -92,18 +92,18 @@ class Biases:
         """The ratings of the train side as models learn from them: (n_rows,) float32, stars."""
         return rows.rating if self.days is None else self.days.less_days(rows)
 
-    def fold_in(self, movie_index: Array, rating: Array) -> float:
+    def fold_in(self, item_index: Array, rating: Array) -> float:
         """The bias of a person who is not in the data, as `bias_fit` would find it.
 
         Args:
-            movie_index: (n,) int32, the movies that the person has rated.
+            item_index: (n,) int32, the items that the person has rated.
             rating: (n,) float32, stars.
         """
-        deviations = rating - self.mean - self.movie[movie_index]
+        deviations = rating - self.mean - self.item[item_index]
         return float(deviations.sum(dtype=np.float64) / (len(rating) + USER_PENALTY))
 
-    def is_cold(self, user_index: Array, movie_index: Array) -> Array:
-        """Whether the user or the movie of each pair is unknown or has no train row: (n,) bool."""
+    def is_cold(self, user_index: Array, item_index: Array) -> Array:
+        """Whether the user or the item of each pair is unknown or has no train row: (n,) bool."""
         cold_user = (user_index < 0) | (self.user_count[user_index] == 0)
-        cold_movie = (movie_index < 0) | (self.movie_count[movie_index] == 0)
-        return np.asarray(cold_user | cold_movie)
+        cold_item = (item_index < 0) | (self.item_count[item_index] == 0)
+        return np.asarray(cold_user | cold_item)

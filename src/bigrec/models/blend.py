@@ -3,7 +3,7 @@
     score = b + w_0 + w_u u + w_m m + sum_c (w_c + w_cu u + w_cm m) (s_c - b)
 
 where b is the bias model's score, s_c the score of component c, and u and m the logarithms of
-1 + train ratings of the user and of the movie, standardized. The weights are a ridge regression of
+1 + train ratings of the user and of the item, standardized. The weights are a ridge regression of
 rating - b on those terms (Breiman, "Stacked Regressions", Machine Learning 24, 1996). That a weight
 may change with how much is known of the pair is feature-weighted linear stacking (Sill, Takács,
 Mackey, Lin, arXiv 0911.0460, 2009), from the Netflix Prize.
@@ -36,11 +36,11 @@ class ComponentWeights:
     run: str
     """Name of its run."""
     weight: float
-    """w_c: at a user and a movie of average support."""
+    """w_c: at a user and an item of average support."""
     by_user: float
     """w_cu: how the weight grows with the support of the user."""
-    by_movie: float
-    """w_cm: how the weight grows with the support of the movie."""
+    by_item: float
+    """w_cm: how the weight grows with the support of the item."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class BlendWeights:
     """w_0, in stars."""
     by_user: float
     """w_u, in stars."""
-    by_movie: float
+    by_item: float
     """w_m, in stars."""
     user_support: Support
-    movie_support: Support
+    item_support: Support
     penalty: float
     """Ridge penalty that leave-one-out errors chose."""
     n_fitted: int
@@ -87,22 +87,22 @@ class BlendWeights:
         parsed = {
             "components": tuple(ComponentWeights(**own) for own in fields["components"]),
             "user_support": Support(**fields["user_support"]),
-            "movie_support": Support(**fields["movie_support"]),
+            "item_support": Support(**fields["item_support"]),
         }
         return cls(**{**fields, **parsed})
 
-    def combine(self, base: Any, scores: Sequence[Any], user: Any, movie: Any) -> Any:
+    def combine(self, base: Any, scores: Sequence[Any], user: Any, item: Any) -> Any:
         """Blend scores, as arrays or tensors of any shapes that broadcast.
 
         Args:
             base: the bias model's scores.
             scores: of each component.
             user: standardized support of the user of each score.
-            movie: likewise of the movie.
+            item: likewise of the item.
         """
-        total = base + self.intercept + self.by_user * user + self.by_movie * movie
+        total = base + self.intercept + self.by_user * user + self.by_item * item
         for own, score in zip(self.components, scores, strict=True):
-            weight = own.weight + own.by_user * user + own.by_movie * movie
+            weight = own.weight + own.by_user * user + own.by_item * item
             total = total + weight * (score - base)
         return total
 
@@ -122,40 +122,40 @@ class Blend(Scorer):
         self.components = tuple(components)
         self.weights = weights
         self.user_support = weights.user_support.standardize(biases.user_count)
-        self.movie_support = weights.movie_support.standardize(biases.movie_count)
+        self.item_support = weights.item_support.standardize(biases.item_count)
 
-    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
+    def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
         """Blend the components' scores of pairs: (n,) float32."""
         blended = self.weights.combine(
-            self.biases.score_pairs(user_index, movie_index),
-            [one.score_warm_pairs(user_index, movie_index) for one in self.components],
+            self.biases.score_pairs(user_index, item_index),
+            [one.score_warm_pairs(user_index, item_index) for one in self.components],
             self.user_support[user_index],
-            self.movie_support[movie_index],
+            self.item_support[item_index],
         )
         return np.asarray(blended, np.float32)
 
     def score_users(self, users: Array) -> Array:
-        """Blend the components' scores of whole users: (n_users, n_movies) float32."""
+        """Blend the components' scores of whole users: (n_users, n_items) float32."""
         biases = self.biases
         blended = self.weights.combine(
-            biases.mean + biases.user[users, None] + biases.movie,  # (n_users, n_movies)
+            biases.mean + biases.user[users, None] + biases.item,  # (n_users, n_items)
             [one.score_users(users) for one in self.components],
             self.user_support[users, None],  # (n_users, 1)
-            self.movie_support,  # (n_movies,)
+            self.item_support,  # (n_items,)
         )
         return np.asarray(blended, np.float32)
 
-    def fold_in(self, movie_index: Array, rating: Array) -> Array:
+    def fold_in(self, item_index: Array, rating: Array) -> Array:
         """Blend what the components score for a new person, if all of them can.
 
-        The person's bias is that of a user with these ratings, given the movies' biases.
+        The person's bias is that of a user with these ratings, given the items' biases.
         """
         biases, n = self.biases, len(rating)
-        residual = rating - biases.mean - biases.movie[movie_index]
+        residual = rating - biases.mean - biases.item[item_index]
         blended = self.weights.combine(
-            biases.mean + residual.sum() / (n + USER_PENALTY) + biases.movie,
-            [one.fold_in(movie_index, rating) for one in self.components],
+            biases.mean + residual.sum() / (n + USER_PENALTY) + biases.item,
+            [one.fold_in(item_index, rating) for one in self.components],
             self.weights.user_support.standardize(np.array([n])),
-            self.movie_support,
+            self.item_support,
         )
         return np.asarray(blended, np.float32)

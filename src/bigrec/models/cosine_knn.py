@@ -1,8 +1,8 @@
-"""Nearest neighbours by cosine similarity, of users or of movies.
+"""Nearest neighbours by cosine similarity, of users or of items.
 
 The notebook preset is the notebook's engine: rows filled with the user's mean, cosines of all
-users, ratings averaged over the hundred most similar, whether they saw the movie or not. Its
-settings can be changed one by one into the tuned preset, which compares movies by what the bias
+users, ratings averaged over the hundred most similar, whether they saw the item or not. Its
+settings can be changed one by one into the tuned preset, which compares items by what the bias
 model leaves over, and by who has rated them at all.
 """
 
@@ -42,13 +42,13 @@ class CosineKnnOptions(ModelOptions):
     """Hyper-parameters of the neighbours; the defaults are the notebook's."""
 
     basis: str = choice("user", "user", "item")
-    """Whose neighbours are sought: users near the user, or movies near the movie."""
+    """Whose neighbours are sought: users near the user, or items near the item."""
     neighbors: int = bounded(100, 1)
     """Neighbours that a score is made from."""
     candidates: int = bounded(0, 0)
     """Neighbours kept, of which a score takes the first that it can use; at least neighbors."""
     deviation: str = choice("mean", "mean", "biases")
-    """What a rating is counted from: the mean of the user (of the movie), or the bias model."""
+    """What a rating is counted from: the mean of the user (of the item), or the bias model."""
     filled: bool = True
     """Whether rows are filled with their mean before cosines are taken."""
     support: float = bounded(0.0, 0)
@@ -92,7 +92,7 @@ def fit(
         spec: sizes and scale.
         options: see CosineKnnOptions.
         biases: the fitted bias model.
-        progress: told of users (of movies) done, and of the memory that it takes.
+        progress: told of users (of items) done, and of the memory that it takes.
         budget: threads, and the memory that there is.
         checkpoint: where the search is saved now and then, and continued from after a kill.
         multiply: computes the tiles of a search among users; by default BLAS.
@@ -102,9 +102,9 @@ def fit(
         RunError: the checkpoint is damaged, or of another search.
     """
     budget = budget or Budget()
-    ratings = sparse(rows.indptr, rows.movie_index, biases.less_days(rows))
+    ratings = sparse(rows.indptr, rows.item_index, biases.less_days(rows))
     of_users = options.basis == "user"
-    n_lists, unit = (spec.n_users, "users") if of_users else (spec.n_movies, "movies")
+    n_lists, unit = (spec.n_users, "users") if of_users else (spec.n_items, "items")
     needs = estimate_memory(rows, spec, options, biases)
     check_memory(f"neighbours of {n_lists:,} {unit} by {rows.n_rows:,} ratings", needs, budget)
     memory = format_bytes(sum(needs.values()))
@@ -135,13 +135,13 @@ def estimate_memory(
     """What `fit` takes at most, in bytes by what for; the arguments are its own."""
     k = _list_length(options, spec)
     if options.basis == "user":
-        counts = biases.movie_count
+        counts = biases.item_count
         search = row_search_needs(
             spec.n_users, counts, k, tiled=tiles_are_cheaper(spec.n_users, counts),
             needs_counts=options.support > 0 or options.co_rating > 0,
         )  # fmt: skip
     else:
-        search = column_search_needs(biases.movie_count, k)
+        search = column_search_needs(biases.item_count, k)
     search["lists"] += 4 * search["lists"] // 12  # the similarities in float32, to be kept
     return {**search, "the ratings": 8 * rows.n_rows, "the program": _PROGRAM_BYTES}
 
@@ -156,24 +156,22 @@ def count_from(
 ) -> Sides:
     """What ratings are counted from, users as rows: sides.row[u] + sides.column[m], in stars.
 
-    The overall mean goes with the basis: it is in sides.row for users, in sides.column for movies.
+    The overall mean goes with the basis: it is in sides.row for users, in sides.column for items.
     """
     by_user = options.basis == "user"
     if options.deviation == "mean":
-        user, movie = np.zeros(spec.n_users), np.zeros(spec.n_movies)
-        sum_ratings(ratings, user, movie)
-        total, count = (user, biases.user_count) if by_user else (movie, biases.movie_count)
+        user, item = np.zeros(spec.n_users), np.zeros(spec.n_items)
+        sum_ratings(ratings, user, item)
+        total, count = (user, biases.user_count) if by_user else (item, biases.item_count)
         np.divide(total, count, out=total, where=count > 0)
         total[count == 0] = spec.mean_rating
-        return Sides(user, np.zeros(spec.n_movies)) if by_user else Sides(
-            np.zeros(spec.n_users), movie
+        return Sides(user, np.zeros(spec.n_items)) if by_user else Sides(
+            np.zeros(spec.n_users), item
         )  # fmt: skip
-    user, movie = biases.user.astype(np.float64), biases.movie.astype(np.float64)
-    return (
-        Sides(user + spec.mean_rating, movie) if by_user else Sides(user, movie + spec.mean_rating)
-    )
+    user, item = biases.user.astype(np.float64), biases.item.astype(np.float64)
+    return Sides(user + spec.mean_rating, item) if by_user else Sides(user, item + spec.mean_rating)
 
 
 def _list_length(options: CosineKnnOptions, spec: BatchSpec) -> int:
-    n_lists = spec.n_users if options.basis == "user" else spec.n_movies
+    n_lists = spec.n_users if options.basis == "user" else spec.n_items
     return max(min(max(options.neighbors, options.candidates), n_lists - 1), 1)

@@ -1,7 +1,7 @@
-"""Fitting day biases beside those of users and movies, and finding out how much they may vary.
+"""Fitting day biases beside those of users and items, and finding out how much they may vary.
 
 A day's bias is shrunk towards 0 by a ridge penalty, which the data tells. Ratings less mean and
-movie bias covary, two of one user,
+item bias covary, two of one user,
 
     by the variance of users                    if they are of different days,
     by the variance of users + that of days     if they are of one day,
@@ -22,7 +22,7 @@ import numpy as np
 from bigrec.compiled import compiled
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import MOVIE_PENALTY, USER_PENALTY
+from bigrec.models.bias import ITEM_PENALTY, USER_PENALTY
 from bigrec.models.day_bias import N_DAYS, DayBiases, list_days
 from bigrec.resources import Progress
 
@@ -34,9 +34,9 @@ ROUNDS: Final = 10
 def fit_days(
     rows: UserRows,
     spec: BatchSpec,
-    movie_count: Array,
+    item_count: Array,
     user: Array,
-    movie: Array,
+    item: Array,
     progress: Progress,
 ) -> DayBiases | None:
     """Fit day biases, and refit the others beside them.
@@ -44,9 +44,9 @@ def fit_days(
     Args:
         rows: the train side, with days.
         spec: sizes and scale.
-        movie_count: (n_movies,) int64, train rows of each movie.
+        item_count: (n_items,) int64, train rows of each item.
         user: (n_users,) float64, fitted biases; refitted in place.
-        movie: (n_movies,) float64, likewise.
+        item: (n_items,) float64, likewise.
         progress: told of finished rounds.
 
     Returns:
@@ -56,7 +56,7 @@ def fit_days(
         raise StoreError("biases of days need days, and these rows have none")
     indptr, day = list_days(rows.indptr, rows.day)
     of_days, error, of_all_else = _variances(
-        rows.indptr, rows.movie_index, rows.rating, rows.day, spec.mean_rating, movie, indptr, day
+        rows.indptr, rows.item_index, rows.rating, rows.day, spec.mean_rating, item, indptr, day
     )
     if not of_days > 2 * error:
         progress.advance(ROUNDS)
@@ -65,8 +65,8 @@ def fit_days(
     days = DayBiases(indptr, day, np.zeros(len(day), np.float32), penalty)
     for _ in range(ROUNDS):
         _fit_round(
-            rows.indptr, rows.movie_index, rows.rating, rows.day, spec.mean_rating, USER_PENALTY,
-            MOVIE_PENALTY, penalty, movie_count, user, movie, days.indptr, days.day, days.bias,
+            rows.indptr, rows.item_index, rows.rating, rows.day, spec.mean_rating, USER_PENALTY,
+            ITEM_PENALTY, penalty, item_count, user, item, days.indptr, days.day, days.bias,
         )  # fmt: skip
         progress.advance(1)
     return days
@@ -74,7 +74,7 @@ def fit_days(
 
 @compiled
 def _variances(  # type: ignore[no-untyped-def]
-    indptr, movie_index, rating, day, mean, movie, day_indptr, days
+    indptr, item_index, rating, day, mean, item, day_indptr, days
 ):
     """The variance of days, its standard error, and the variance of all but days and users.
 
@@ -85,7 +85,7 @@ def _variances(  # type: ignore[no-untyped-def]
     for u in range(len(indptr) - 1):
         squares, n = 0.0, float(indptr[u + 1] - indptr[u])
         for row in range(indptr[u], indptr[u + 1]):
-            deviation = rating[row] - mean - movie[movie_index[row]]
+            deviation = rating[row] - mean - item[item_index[row]]
             sums[day[row]] += deviation
             counts[day[row]] += 1
             squares += deviation * deviation
@@ -111,28 +111,28 @@ def _variances(  # type: ignore[no-untyped-def]
 
 @compiled
 def _fit_round(  # type: ignore[no-untyped-def]
-    indptr, movie_index, rating, day, mean, user_penalty, movie_penalty, day_penalty, movie_count,
-    user, movie, day_indptr, days, bias,
+    indptr, item_index, rating, day, mean, user_penalty, item_penalty, day_penalty, item_count,
+    user, item, day_indptr, days, bias,
 ):  # fmt: skip
-    """Refit the movie biases given all others, then those of users and of their days at once.
+    """Refit the item biases given all others, then those of users and of their days at once.
 
     Given its user's bias b, the bias of a day with n rows and a sum S of deviations is
     (S - n b) / (n + day_penalty). With these put in, b is a ridge regression on the means S / n,
     each of the weight n day_penalty / (n + day_penalty).
     """
-    totals = np.zeros(len(movie))
+    totals = np.zeros(len(item))
     of_day = np.zeros(N_DAYS)
     for u in range(len(user)):
         for place in range(day_indptr[u], day_indptr[u + 1]):
             of_day[days[place]] = bias[place]
         for row in range(indptr[u], indptr[u + 1]):
-            totals[movie_index[row]] += rating[row] - mean - user[u] - of_day[day[row]]
-    for m in range(len(movie)):
-        movie[m] = totals[m] / (movie_count[m] + movie_penalty)
+            totals[item_index[row]] += rating[row] - mean - user[u] - of_day[day[row]]
+    for m in range(len(item)):
+        item[m] = totals[m] / (item_count[m] + item_penalty)
     sums, counts = np.zeros(N_DAYS), np.zeros(N_DAYS, np.int64)
     for u in range(len(user)):
         for row in range(indptr[u], indptr[u + 1]):
-            sums[day[row]] += rating[row] - mean - movie[movie_index[row]]
+            sums[day[row]] += rating[row] - mean - item[item_index[row]]
             counts[day[row]] += 1
         total, weights = 0.0, user_penalty
         for place in range(day_indptr[u], day_indptr[u + 1]):

@@ -67,38 +67,38 @@ class RowPenalty(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("bigrec")
 class PairBias(keras.layers.Layer):
-    """mean + user bias + movie bias of each pair: (batch,), (batch,) to (batch, 1).
+    """mean + user bias + item bias of each pair: (batch,), (batch,) to (batch, 1).
 
     The weights are constants that `set_biases` fills from a fitted bias model; with all of them
     zero the layer gives the mean.
     """
 
-    def __init__(self, n_users: int, n_movies: int, mean: float, **kwargs: Any) -> None:
+    def __init__(self, n_users: int, n_items: int, mean: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.n_users, self.n_movies, self.mean = n_users, n_movies, mean
+        self.n_users, self.n_items, self.mean = n_users, n_items, mean
 
     def build(self, *_: Any) -> None:
         """Make the weights."""
         self.user = self.add_weight(
             shape=(self.n_users, 1), initializer="zeros", trainable=False, name="user"
         )
-        self.movie = self.add_weight(
-            shape=(self.n_movies, 1), initializer="zeros", trainable=False, name="movie"
+        self.item = self.add_weight(
+            shape=(self.n_items, 1), initializer="zeros", trainable=False, name="item"
         )
 
-    def set_biases(self, user: Any, movie: Any) -> None:
-        """Fill the weights: (n_users,) and (n_movies,)."""
+    def set_biases(self, user: Any, item: Any) -> None:
+        """Fill the weights: (n_users,) and (n_items,)."""
         self.user.assign(user[:, None])
-        self.movie.assign(movie[:, None])
+        self.item.assign(item[:, None])
 
-    def call(self, user_index: Any, movie_index: Any) -> Any:
+    def call(self, user_index: Any, item_index: Any) -> Any:
         """Look up both biases."""
         user = tf.gather(self.user.value, user_index)
-        return self.mean + user + tf.gather(self.movie.value, movie_index)
+        return self.mean + user + tf.gather(self.item.value, item_index)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        own = {"n_users": self.n_users, "n_movies": self.n_movies, "mean": self.mean}
+        own = {"n_users": self.n_users, "n_items": self.n_items, "mean": self.mean}
         return {**super().get_config(), **own}
 
 

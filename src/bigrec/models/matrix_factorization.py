@@ -12,27 +12,27 @@ from typing import Any, Final
 
 import keras
 
-from bigrec.features import MOVIE_INDEX, USER_INDEX, BatchSpec
+from bigrec.features import ITEM_INDEX, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
 from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty, RowProduct
 from bigrec.models.options import GradientOptions, bounded
-from bigrec.models.similarity import MOVIE_VECTORS
+from bigrec.models.similarity import ITEM_VECTORS
 
 USER_FACTORS: Final = "user_factors"
 """Name of the layer with the table of users."""
-MOVIE_FACTORS: Final = "movie_factors"
-"""Name of the layer with the table of movies."""
+ITEM_FACTORS: Final = "item_factors"
+"""Name of the layer with the table of items."""
 USER_BIAS: Final = "user_bias"
-MOVIE_BIAS: Final = "movie_bias"
+ITEM_BIAS: Final = "item_bias"
 BASE: Final = "base"
 
 
 @dataclass(frozen=True)
 class FactorOptions(GradientOptions):
-    """Hyper-parameters of any model with a table of users and one of movies."""
+    """Hyper-parameters of any model with a table of users and one of items."""
 
     embedding_size: int = bounded(10, 1, 1024)
-    """Factors of a user and of a movie."""
+    """Factors of a user and of an item."""
     row_l2: float = bounded(0.0, 0)
     """L2 penalty on the factor rows of a batch."""
     row_l2_power: float = bounded(0.0, 0, 1)
@@ -68,14 +68,14 @@ PRESETS: Final = {
 
 
 def build(spec: BatchSpec, options: MatrixFactorizationOptions, biases: Biases) -> keras.Model:
-    """Build the model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars."""
-    user, movie = pair_inputs()
-    user_factors, movie_factors = factor_embeddings(
-        spec, user, movie, options.embedding_size,
+    """Build the model: user_index, item_index (batch,) int32 to scores (batch, 1) in stars."""
+    user, item = pair_inputs()
+    user_factors, item_factors = factor_embeddings(
+        spec, user, item, options.embedding_size,
         table_l2=options.table_l2, deviation=options.initial_deviation,
     )  # fmt: skip
-    scores = factor_scores(spec, user, movie, user_factors, movie_factors, options)
-    return finish(spec, user, movie, scores, biases if options.start_from_biases else None)
+    scores = factor_scores(spec, user, item, user_factors, item_factors, options)
+    return finish(spec, user, item, scores, biases if options.start_from_biases else None)
 
 
 def represent(model: keras.Model) -> dict[str, Any]:
@@ -87,28 +87,28 @@ def represent(model: keras.Model) -> dict[str, Any]:
 
     return {
         "user_factors": table(USER_FACTORS),
-        "movie_factors": table(MOVIE_FACTORS),
+        "item_factors": table(ITEM_FACTORS),
         "user_bias": (base.user.numpy() + table(USER_BIAS))[:, 0],
-        "movie_bias": (base.movie.numpy() + table(MOVIE_BIAS))[:, 0],
+        "item_bias": (base.item.numpy() + table(ITEM_BIAS))[:, 0],
     }
 
 
-def represent_movies(model: keras.Model) -> dict[str, Any]:
-    """The embeddings of the movies in a model of pairs."""
-    return {MOVIE_VECTORS: model.get_layer(MOVIE_FACTORS).embeddings.numpy()}
+def represent_items(model: keras.Model) -> dict[str, Any]:
+    """The embeddings of the items in a model of pairs."""
+    return {ITEM_VECTORS: model.get_layer(ITEM_FACTORS).embeddings.numpy()}
 
 
 def pair_inputs() -> tuple[Any, Any]:
     """The two inputs of every model of pairs."""
     user = keras.Input((), dtype="int32", name=USER_INDEX)
-    movie = keras.Input((), dtype="int32", name=MOVIE_INDEX)
-    return user, movie
+    item = keras.Input((), dtype="int32", name=ITEM_INDEX)
+    return user, item
 
 
 def factor_embeddings(
     spec: BatchSpec,
     user: Any,
-    movie: Any,
+    item: Any,
     size: int,
     *,
     table_l2: float = 0.0,
@@ -118,7 +118,7 @@ def factor_embeddings(
     embedded = []
     for name, vocabulary, index in (
         (USER_FACTORS, spec.n_users, user),
-        (MOVIE_FACTORS, spec.n_movies, movie),
+        (ITEM_FACTORS, spec.n_items, item),
     ):
         rows = RowEmbedding(
             vocabulary,
@@ -134,18 +134,18 @@ def factor_embeddings(
 def factor_scores(
     spec: BatchSpec,
     user: Any,
-    movie: Any,
+    item: Any,
     user_factors: Any,
-    movie_factors: Any,
+    item_factors: Any,
     options: FactorOptions,
 ) -> Any:
     """p_u · q_m + b_u + b_m with trained biases: (batch, 1)."""
     # A bias that corrects a fitted one starts at 0, others as Keras' embeddings do.
     start = "zeros" if options.start_from_biases else "uniform"
-    terms = [RowProduct()(user_factors, movie_factors)]
+    terms = [RowProduct()(user_factors, item_factors)]
     for name, vocabulary, index in (
         (USER_BIAS, spec.n_users, user),
-        (MOVIE_BIAS, spec.n_movies, movie),
+        (ITEM_BIAS, spec.n_items, item),
     ):
         bias = RowEmbedding(vocabulary, 1, embeddings_initializer=start, name=name)(index)
         terms.append(RowPenalty(options.bias_l2)(bias) if options.bias_l2 else bias)
@@ -153,13 +153,13 @@ def factor_scores(
 
 
 def finish(
-    spec: BatchSpec, user: Any, movie: Any, scores: Any, biases: Biases | None
+    spec: BatchSpec, user: Any, item: Any, scores: Any, biases: Biases | None
 ) -> keras.Model:
     """Count the scores from the mean, or from fitted biases, and close the model."""
-    base = PairBias(spec.n_users, spec.n_movies, spec.mean_rating, name=BASE)
-    model = keras.Model([user, movie], keras.layers.Add()([scores, base(user, movie)]))
+    base = PairBias(spec.n_users, spec.n_items, spec.mean_rating, name=BASE)
+    model = keras.Model([user, item], keras.layers.Add()([scores, base(user, item)]))
     if biases is not None:
-        base.set_biases(biases.user, biases.movie)
+        base.set_biases(biases.user, biases.item)
     return model
 
 
@@ -168,11 +168,11 @@ def start_from_factorization(model: keras.Model, trained: keras.Model) -> None:
 
     Its own trained biases, if it has any, then correct those of the factorisation.
     """
-    for name in (USER_FACTORS, MOVIE_FACTORS):
+    for name in (USER_FACTORS, ITEM_FACTORS):
         model.get_layer(name).set_weights(trained.get_layer(name).get_weights())
     base = trained.get_layer(BASE)
     biases = [
         fitted + trained.get_layer(name).get_weights()[0]
-        for name, fitted in zip((USER_BIAS, MOVIE_BIAS), base.get_weights(), strict=True)
+        for name, fitted in zip((USER_BIAS, ITEM_BIAS), base.get_weights(), strict=True)
     ]
     model.get_layer(BASE).set_weights(biases)

@@ -1,7 +1,7 @@
 """Scores of pairs from lists of neighbours, in arrays: they score without Keras.
 
-With basis=user a list holds users v near u, with basis=item movies near m. A rating r of neighbour
-x counts from its own base: base(u, m) = user_base[u] + movie_base[m]. The score is
+With basis=user a list holds users v near u, with basis=item items near m. A rating r of neighbour
+x counts from its own base: base(u, m) = user_base[u] + item_base[m]. The score is
 
     base(u, m) + sum_x w_x y_x / (shrinkage + sum_x w_x),   w_x = s_x ** power,
 
@@ -65,8 +65,8 @@ class NeighbourLists:
     """(n_lists, k) float32; 0 beside an index of -1."""
     user_base: Array
     """(n_users,) float32, stars."""
-    movie_base: Array
-    """(n_movies,) float32, stars."""
+    item_base: Array
+    """(n_items,) float32, stars."""
 
 
 class NeighbourScorer(Scorer):
@@ -80,40 +80,40 @@ class NeighbourScorer(Scorer):
         self.lists, self.rule = lists, rule
         self._index = read_only(lists.neighbour_index)
         self._similarity = read_only(lists.neighbour_similarity)
-        self._sides = Sides(lists.user_base.astype(np.float64), lists.movie_base.astype(np.float64))
-        self._ratings = sparse(rows.indptr, rows.movie_index, biases.less_days(rows))
+        self._sides = Sides(lists.user_base.astype(np.float64), lists.item_base.astype(np.float64))
+        self._ratings = sparse(rows.indptr, rows.item_index, biases.less_days(rows))
 
-    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
+    def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
         """Score pairs: (n,), (n,) to (n,) float32, unclipped."""
         order = np.argsort(user_index, kind="stable")
         users, starts = np.unique(user_index[order], return_index=True)
         scores = np.empty(len(order), np.float32)
         starts = np.append(starts, len(order))
-        scores[order] = self._score(users, starts, movie_index[order])
+        scores[order] = self._score(users, starts, item_index[order])
         return scores
 
     def score_users(self, users: Array) -> Array:
-        """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
-        n_movies = self.spec.n_movies
-        starts = np.arange(0, (len(users) + 1) * n_movies, n_movies)
-        movies = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
-        return self._score(users, starts, movies).reshape(len(users), n_movies)
+        """Score every item for some known users, unclipped: (n_users, n_items) float32."""
+        n_items = self.spec.n_items
+        starts = np.arange(0, (len(users) + 1) * n_items, n_items)
+        items = np.tile(np.arange(n_items, dtype=np.int32), len(users))
+        return self._score(users, starts, items).reshape(len(users), n_items)
 
-    def raters_near(self, user: int, movie: int) -> Raters | None:
-        """The neighbours who count and have rated the movie; None if the lists hold movies."""
+    def raters_near(self, user: int, item: int) -> Raters | None:
+        """The neighbours who count and have rated the item; None if the lists hold items."""
         if self.rule.basis != "user":
             return None
         near = self._index[user][self._index[user] >= 0]
         rows = self.rows.take(near)
-        places = np.flatnonzero(rows.movie_index == movie)
+        places = np.flatnonzero(rows.item_index == item)
         rank = np.searchsorted(rows.indptr, places, side="right") - 1
         n = self.rule.neighbors
         counts = slice(n) if self.rule.only_raters else rank < n
         rank, places = rank[counts], places[counts]
         return Raters(near[rank], self._similarity[user][rank], rows.rating[places])
 
-    def fold_in(self, movie_index: Array, rating: Array) -> Array:
-        """Score every movie for a new person, by the movies' lists.
+    def fold_in(self, item_index: Array, rating: Array) -> Array:
+        """Score every item for a new person, by the items' lists.
 
         Raises:
             RunError: the lists hold users.
@@ -125,25 +125,25 @@ class NeighbourScorer(Scorer):
                 hint="train cosine-knn with --set basis=item, as its tuned preset does",
             )
         counts_from_biases = self.lists.user_base.any()
-        level = self.biases.fold_in(movie_index, rating) if counts_from_biases else 0.0
+        level = self.biases.fold_in(item_index, rating) if counts_from_biases else 0.0
         alone = NeighbourLists(
             self.lists.neighbour_index, self.lists.neighbour_similarity,
-            np.array([level], np.float32), self.lists.movie_base,
+            np.array([level], np.float32), self.lists.item_base,
         )  # fmt: skip
-        row = UserRows(np.array([0, len(rating)]), movie_index, rating)
+        row = UserRows(np.array([0, len(rating)]), item_index, rating)
         biases = replace(self.biases, days=None)  # of users of the data
         scorer = NeighbourScorer(alone, self.rule, row, self.spec, biases)
         return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])
 
-    def _score(self, users: Array, starts: Array, movies: Array) -> Array:
+    def _score(self, users: Array, starts: Array, items: Array) -> Array:
         rule = self.rule
-        scores = np.empty(len(movies), np.float32)
-        score = _score_by_users if rule.basis == "user" else _score_by_movies
+        scores = np.empty(len(items), np.float32)
+        score = _score_by_users if rule.basis == "user" else _score_by_items
 
         def run(first: int) -> None:
             part = slice(first, first + _USERS_AT_ONCE)
             score(
-                users[part], starts[first : first + _USERS_AT_ONCE + 1], movies, self._index,
+                users[part], starts[first : first + _USERS_AT_ONCE + 1], items, self._index,
                 self._similarity, self._ratings, self._sides, rule.neighbors, rule.only_raters,
                 rule.own_level, rule.shrinkage, rule.power, scores,
             )  # fmt: skip
@@ -166,13 +166,13 @@ def _weight(similarity, power):  # type: ignore[no-untyped-def]
 
 @compiled
 def _score_by_users(  # type: ignore[no-untyped-def]
-    users, starts, movies, index, similarity, ratings, sides, neighbors, only_raters, own_level,
+    users, starts, items, index, similarity, ratings, sides, neighbors, only_raters, own_level,
     shrinkage, power, scores,
 ):  # fmt: skip
-    """Add the rows of a user's neighbours up, then read the wanted movies."""
-    n_movies = len(sides.column)
-    above, below = np.zeros(n_movies), np.zeros(n_movies)
-    n_found = np.zeros(n_movies, np.int32)
+    """Add the rows of a user's neighbours up, then read the wanted items."""
+    n_items = len(sides.column)
+    above, below = np.zeros(n_items), np.zeros(n_items)
+    n_found = np.zeros(n_items, np.int32)
     for number in range(len(users)):
         user = users[number]
         above[:] = 0
@@ -187,34 +187,34 @@ def _score_by_users(  # type: ignore[no-untyped-def]
             all_weights += weight
             all_levels += weight * sides.row[near]
             for place in range(ratings.indptr[near], ratings.indptr[near + 1]):
-                movie = ratings.column[place]
-                if n_found[movie] == neighbors:
+                item = ratings.column[place]
+                if n_found[item] == neighbors:
                     continue
-                n_found[movie] += 1
-                below[movie] += weight
+                n_found[item] += 1
+                below[item] += weight
                 value = ratings.rating[place]
                 if own_level or not only_raters:
-                    value -= sides.row[near] + sides.column[movie]
-                above[movie] += weight * value
+                    value -= sides.row[near] + sides.column[item]
+                above[item] += weight * value
         for place in range(starts[number], starts[number + 1]):
-            movie = movies[place]
-            base = sides.row[user] + sides.column[movie]
-            total = below[movie] if only_raters else all_weights
-            change = above[movie]
+            item = items[place]
+            base = sides.row[user] + sides.column[item]
+            total = below[item] if only_raters else all_weights
+            change = above[item]
             if not own_level:
                 if not only_raters:
-                    change += all_levels + all_weights * sides.column[movie]
+                    change += all_levels + all_weights * sides.column[item]
                 change -= total * base
             total += shrinkage
             scores[place] = base + (change / total if total > 0 else 0.0)
 
 
 @compiled
-def _score_by_movies(  # type: ignore[no-untyped-def]
-    users, starts, movies, index, similarity, ratings, sides, neighbors, only_raters, own_level,
+def _score_by_items(  # type: ignore[no-untyped-def]
+    users, starts, items, index, similarity, ratings, sides, neighbors, only_raters, own_level,
     shrinkage, power, scores,
 ):  # fmt: skip
-    """Spread a user's row out, then walk the list of each wanted movie."""
+    """Spread a user's row out, then walk the list of each wanted item."""
     rating = np.full(len(sides.column), np.nan)
     for number in range(len(users)):
         user = users[number]
@@ -222,11 +222,11 @@ def _score_by_movies(  # type: ignore[no-untyped-def]
         for place in row:
             rating[ratings.column[place]] = ratings.rating[place]
         for place in range(starts[number], starts[number + 1]):
-            movie = movies[place]
-            base = sides.row[user] + sides.column[movie]
+            item = items[place]
+            base = sides.row[user] + sides.column[item]
             above, below, n_found = 0.0, 0.0, 0
             for rank in range(index.shape[1]):
-                near = index[movie, rank]
+                near = index[item, rank]
                 if near < 0 or n_found == neighbors:
                     break
                 rated = not np.isnan(rating[near])
@@ -238,7 +238,7 @@ def _score_by_movies(  # type: ignore[no-untyped-def]
                     value = rating[near] - there if rated else 0.0
                 else:
                     value = (rating[near] if rated else there) - base
-                weight = _weight(similarity[movie, rank], power)
+                weight = _weight(similarity[item, rank], power)
                 above += weight * value
                 below += weight
             total = below + shrinkage

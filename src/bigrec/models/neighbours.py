@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among sparse rows of ratings: users over movies, or movies over users.
+"""Exact nearest neighbours among sparse rows of ratings: users over items, or items over users.
 
 Rows may be filled with their mean m_u before cosines are taken. With x_u = m_u · 1 + d_u, where d_u
 is zero off the ratings and sums to zero over them,

@@ -58,7 +58,7 @@ class Profiles:
         """The profiles of these rows, in their order."""
         taken = UserRows(*self.ratings).take(rows)
         return Profiles(
-            sparse(taken.indptr, taken.movie_index, taken.rating),
+            sparse(taken.indptr, taken.item_index, taken.rating),
             Sides(self.sides.row[rows], self.sides.column),
             Norms(*(values[rows] for values in self.norms)),
             self.terms,
@@ -69,7 +69,7 @@ def profile_rows(
     ratings: Sparse, sides: Sides, *, filled: bool, support: float = 0, co_rating: float = 0,
     n_columns: int | None = None,
 ) -> Profiles:  # fmt: skip
-    """The profiles of all rows of a matrix, as in users over movies.
+    """The profiles of all rows of a matrix, as in users over items.
 
     Args:
         ratings: the rows.
@@ -90,7 +90,7 @@ def profile_rows(
 def profile_columns(
     ratings: Sparse, sides: Sides, *, filled: bool, support: float = 0, co_rating: float = 0
 ) -> Profiles:
-    """The profiles of all columns of a matrix, as in movies over users.
+    """The profiles of all columns of a matrix, as in items over users.
 
     Args are those of `profile_rows`, seen from the matrix. The `ratings` of the result are still
     the matrix by row, so that no transposed copy is needed: what `find_column_neighbours` takes.

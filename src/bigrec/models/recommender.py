@@ -1,4 +1,4 @@
-"""Scores from a trained Keras model: given pairs, or all movies of whole users."""
+"""Scores from a trained Keras model: given pairs, or all items of whole users."""
 
 from __future__ import annotations
 
@@ -41,42 +41,42 @@ class Recommender(Scorer):
         self.takes_rows = takes_rows(model)
         self._fold_in = fold_in
         index = tf.TensorSpec((None,), tf.int32)
-        row = tf.TensorSpec((None, spec.n_movies), tf.float32)
+        row = tf.TensorSpec((None, spec.n_items), tf.float32)
         self._call = tf.function(
             lambda one, other: model([one, other], training=False),
             input_signature=(index, row if self.takes_rows else index),
             autograph=False,  # it would leave files in the temporary folder, and finds nothing here
         )
 
-    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
+    def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
         """Score pairs: by pairs, or by completing the rows of their users."""
         score = self._score_by_rows if self.takes_rows else self._score_by_pairs
-        return score(user_index, movie_index)
+        return score(user_index, item_index)
 
     def score_users(self, users: Array) -> Array:
-        """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
+        """Score every item for some known users, unclipped: (n_users, n_items) float32."""
         if self.takes_rows:
             return self._complete_rows(users)
-        n_movies = self.spec.n_movies
-        movie_index = np.tile(np.arange(n_movies, dtype=np.int32), len(users))
-        user_index = np.repeat(users.astype(np.int32), n_movies)
-        return self._score_by_pairs(user_index, movie_index).reshape(len(users), n_movies)
+        n_items = self.spec.n_items
+        item_index = np.tile(np.arange(n_items, dtype=np.int32), len(users))
+        user_index = np.repeat(users.astype(np.int32), n_items)
+        return self._score_by_pairs(user_index, item_index).reshape(len(users), n_items)
 
-    def fold_in(self, movie_index: Array, rating: Array) -> Array:
-        """Score every movie for a person who is not in the data, if the model can."""
+    def fold_in(self, item_index: Array, rating: Array) -> Array:
+        """Score every item for a person who is not in the data, if the model can."""
         if self._fold_in is None:
-            return super().fold_in(movie_index, rating)
-        return self._fold_in(self.model, self.biases, movie_index, rating)
+            return super().fold_in(item_index, rating)
+        return self._fold_in(self.model, self.biases, item_index, rating)
 
-    def _score_by_pairs(self, user_index: Array, movie_index: Array) -> Array:
+    def _score_by_pairs(self, user_index: Array, item_index: Array) -> Array:
         scores = np.empty(len(user_index), np.float32)
         for start in range(0, len(scores), PAIRS_AT_ONCE):
             part = slice(start, start + PAIRS_AT_ONCE)
-            batch = (tf.constant(user_index[part]), tf.constant(movie_index[part]))
+            batch = (tf.constant(user_index[part]), tf.constant(item_index[part]))
             scores[part] = self._call(*batch).numpy()[:, 0]
         return scores
 
-    def _score_by_rows(self, user_index: Array, movie_index: Array) -> Array:
+    def _score_by_rows(self, user_index: Array, item_index: Array) -> Array:
         scores = np.empty(len(user_index), np.float32)
         users, place = np.unique(user_index, return_inverse=True)
         order = np.argsort(place, kind="stable")
@@ -85,14 +85,14 @@ class Recommender(Scorer):
             stop = min(start + USERS_AT_ONCE, len(users))
             completed = self._complete_rows(users[start:stop])
             pairs = order[ends[start] : ends[stop]]
-            scores[pairs] = completed[place[pairs] - start, movie_index[pairs]]
+            scores[pairs] = completed[place[pairs] - start, item_index[pairs]]
         return scores
 
     def _complete_rows(self, users: Array) -> Array:
         taken = self.rows.take(users)
-        dense = np.zeros((len(users), self.spec.n_movies), np.float32)
+        dense = np.zeros((len(users), self.spec.n_items), np.float32)
         place = np.repeat(np.arange(len(users)), taken.lengths())
         rating = taken.rating - self.biases.of_days(users[place], taken.day)
-        dense[place, taken.movie_index] = rating
+        dense[place, taken.item_index] = rating
         completed = self._call(tf.constant(users.astype(np.int32)), tf.constant(dense)).numpy()
         return np.asarray(completed)

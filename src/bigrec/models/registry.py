@@ -61,7 +61,7 @@ class ModelDefinition:
         """A trained model to the arrays that a run keeps for readers without Keras.
 
         They are the fields of Factors where scores are dot products, those of NeighbourLists for
-        neighbours, and otherwise what of models.similarity compares the movies.
+        neighbours, and otherwise what of models.similarity compares the items.
         """
         return getattr(self._load(), "represent", lambda _: {})
 

@@ -18,7 +18,7 @@ from bigrec.models.matrix_factorization import (
     factor_scores,
     finish,
     pair_inputs,
-    represent_movies,
+    represent_items,
 )
 
 PRESETS: Final = {
@@ -30,7 +30,7 @@ PRESETS: Final = {
     ),
 }  # fmt: skip
 
-represent = represent_movies
+represent = represent_items
 
 
 def has_dense_layers(_: DnnOptions) -> bool:
@@ -41,16 +41,16 @@ def has_dense_layers(_: DnnOptions) -> bool:
 def build(
     spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
 ) -> keras.Model:
-    """Build the model: user_index, movie_index (batch,) int32 to scores (batch, 1) in stars.
+    """Build the model: user_index, item_index (batch,) int32 to scores (batch, 1) in stars.
 
     The policy is Keras' dtype policy of the hidden layers.
     """
-    user, movie = pair_inputs()
+    user, item = pair_inputs()
     embeddings = factor_embeddings(
-        spec, user, movie, options.embedding_size,
+        spec, user, item, options.embedding_size,
         deviation=options.initial_deviation,
     )  # fmt: skip
-    main = factor_scores(spec, user, movie, *embeddings, options)
+    main = factor_scores(spec, user, item, *embeddings, options)
     side = network(embeddings, options, policy)
     scores = keras.layers.Add()([main, side])
-    return finish(spec, user, movie, scores, biases if options.start_from_biases else None)
+    return finish(spec, user, item, scores, biases if options.start_from_biases else None)

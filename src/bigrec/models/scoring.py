@@ -1,6 +1,6 @@
 """Scores, whatever gives them, and their errors on one side of a split.
 
-A pair whose user or movie has no train row gets the bias model's score instead, an unknown bias
+A pair whose user or item has no train row gets the bias model's score instead, an unknown bias
 counting as 0; such pairs are counted. Scores of pairs are clipped to the scale.
 """
 
@@ -21,7 +21,7 @@ from bigrec.models.bias import Biases
 
 Array = np.ndarray[Any, Any]
 
-FALLBACK: Final = "the bias model (mean + user bias + movie bias, an unknown bias counting as 0)"
+FALLBACK: Final = "the bias model (mean + user bias + item bias, an unknown bias counting as 0)"
 """How a pair that the model cannot score is scored."""
 
 FoldIn = Callable[[Any, Biases, Array, Array], Array]
@@ -38,7 +38,7 @@ class DecileErrors:
     decile: int
     """1 (rarest) to 10; see `popularity_deciles`."""
     from_count: int
-    """Fewest train ratings of a movie, or user, of the decile."""
+    """Fewest train ratings of an item, or user, of the decile."""
     to_count: int
     """Most."""
     n: int
@@ -65,8 +65,8 @@ class Errors:
     """Root mean squared error of the scores as they come, in stars."""
     mae_unclipped: float
     """Mean absolute error, likewise."""
-    movie_deciles: tuple[DecileErrors, ...]
-    """Rarest movies first; a decile without a pair is left out."""
+    item_deciles: tuple[DecileErrors, ...]
+    """Rarest items first; a decile without a pair is left out."""
     user_deciles: tuple[DecileErrors, ...]
     """Users with the fewest train ratings first, likewise."""
 
@@ -80,14 +80,14 @@ class Errors:
             "fallback": FALLBACK,
             "test_rmse_unclipped": self.rmse_unclipped,
             "test_mae_unclipped": self.mae_unclipped,
-            "movie_deciles": [dataclasses.asdict(decile) for decile in self.movie_deciles],
+            "item_deciles": [dataclasses.asdict(decile) for decile in self.item_deciles],
             "user_deciles": [dataclasses.asdict(decile) for decile in self.user_deciles],
         }
 
 
 @dataclass(frozen=True)
 class Raters:
-    """Users near a user who have rated a movie, most similar first."""
+    """Users near a user who have rated an item, most similar first."""
 
     user_index: Array
     """(n,) int32."""
@@ -113,12 +113,12 @@ class Scorer(abc.ABC):
         self.biases = biases
 
     @abc.abstractmethod
-    def score_warm_pairs(self, user_index: Array, movie_index: Array) -> Array:
-        """Score pairs whose user and movie have train rows, unclipped, whatever the day.
+    def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
+        """Score pairs whose user and item have train rows, unclipped, whatever the day.
 
         Args:
             user_index: (n,) int32. Sorted input is fastest.
-            movie_index: (n,) int32.
+            item_index: (n,) int32.
 
         Returns:
             (n,) float32.
@@ -126,17 +126,17 @@ class Scorer(abc.ABC):
 
     @abc.abstractmethod
     def score_users(self, users: Array) -> Array:
-        """Score every movie for some known users, unclipped: (n_users, n_movies) float32."""
+        """Score every item for some known users, unclipped: (n_users, n_items) float32."""
 
-    def fold_in(self, movie_index: Array, rating: Array) -> Array:  # noqa: ARG002
-        """Score every movie for a person who is not in the data, unclipped.
+    def fold_in(self, item_index: Array, rating: Array) -> Array:  # noqa: ARG002
+        """Score every item for a person who is not in the data, unclipped.
 
         Args:
-            movie_index: (n,) int32, the movies that the person has rated; at least one.
+            item_index: (n,) int32, the items that the person has rated; at least one.
             rating: (n,) float32, stars.
 
         Returns:
-            (n_movies,) float32.
+            (n_items,) float32.
 
         Raises:
             RunError: the model cannot.
@@ -147,30 +147,30 @@ class Scorer(abc.ABC):
             hint="matrix-factorization, autorec and cosine-knn can: use a run of one of them",
         )
 
-    def raters_near(self, user: int, movie: int) -> Raters | None:  # noqa: ARG002
+    def raters_near(self, user: int, item: int) -> Raters | None:  # noqa: ARG002
         """The users from whose ratings a score is made; None if it is made otherwise.
 
         Args:
             user: a user_index.
-            movie: a movie_index.
+            item: an item_index.
         """
         return None
 
     def score_pairs(
-        self, user_index: Array, movie_index: Array, day: Array | None = None
+        self, user_index: Array, item_index: Array, day: Array | None = None
     ) -> tuple[Array, Array]:
         """Score pairs.
 
         Args:
             user_index: (n,) int32; below 0 for an unknown user. Sorted input is fastest.
-            movie_index: (n,) int32; below 0 for an unknown movie.
+            item_index: (n,) int32; below 0 for an unknown item.
             day: (n,) int, days since 1970, below 0 for an unknown one, if they are known at all.
                 It matters to a run with day biases.
 
         Returns:
             (n,) float32 scores, clipped, and (n,) bool, whether the fallback gave them.
         """
-        scores, cold = self._score_unclipped(user_index, movie_index, day)
+        scores, cold = self._score_unclipped(user_index, item_index, day)
         return self.spec.clip(scores), cold
 
     def errors_on(self, side: UserRows) -> Errors:
@@ -178,13 +178,13 @@ class Scorer(abc.ABC):
         return measure_errors(self._score_unclipped, side, self.spec, self.biases)
 
     def _score_unclipped(
-        self, user_index: Array, movie_index: Array, day: Array | None
+        self, user_index: Array, item_index: Array, day: Array | None
     ) -> tuple[Array, Array]:
         """Scores and whether the fallback gave them; none that is no number leaves here."""
-        cold = self.biases.is_cold(user_index, movie_index)
-        scores = self.biases.score_pairs(user_index, movie_index)
+        cold = self.biases.is_cold(user_index, item_index)
+        scores = self.biases.score_pairs(user_index, item_index)
         warm = np.flatnonzero(~cold)
-        scores[warm] = self.score_warm_pairs(user_index[warm], movie_index[warm])
+        scores[warm] = self.score_warm_pairs(user_index[warm], item_index[warm])
         scores += self.biases.of_days(user_index, day)
         check_finite(scores)
         return scores, cold
@@ -214,26 +214,26 @@ def measure_errors(
     """Measure scores against all ratings of one side, in memory that does not grow with it.
 
     Args:
-        score: user_index, movie_index, (n,) int32, and days, (n,) uint16 or None, to scores, not
+        score: user_index, item_index, (n,) int32, and days, (n,) uint16 or None, to scores, not
             clipped, (n,) float32, and whether the fallback gave them, (n,) bool.
         side: the ratings, at least one.
         spec: the scale.
         biases: for the train counts that the deciles go by.
     """
-    movie_decile = popularity_deciles(biases.movie_count)
+    item_decile = popularity_deciles(biases.item_count)
     user_decile = popularity_deciles(biases.user_count)
-    by_movie, by_user = np.zeros((3, _N_GROUPS)), np.zeros((3, _N_GROUPS))
+    by_item, by_user = np.zeros((3, _N_GROUPS)), np.zeros((3, _N_GROUPS))
     unclipped = np.zeros(2)
     n_fallback = 0
-    for user_index, movie_index, rating, day in side.pair_chunks(_ROWS_AT_ONCE):
-        scores, cold = score(user_index, movie_index, day)
+    for user_index, item_index, rating, day in side.pair_chunks(_ROWS_AT_ONCE):
+        scores, cold = score(user_index, item_index, day)
         difference = scores.astype(np.float64) - rating
         unclipped += np.square(difference).sum(), np.abs(difference).sum()
         difference = spec.clip(scores).astype(np.float64) - rating
-        by_movie += _sums(movie_decile[movie_index], difference)
+        by_item += _sums(item_decile[item_index], difference)
         by_user += _sums(user_decile[user_index], difference)
         n_fallback += int(cold.sum())
-    n, squares, absolutes = by_movie.sum(axis=1).tolist()
+    n, squares, absolutes = by_item.sum(axis=1).tolist()
     return Errors(
         rmse=math.sqrt(squares / n),
         mae=absolutes / n,
@@ -241,17 +241,17 @@ def measure_errors(
         n_fallback=n_fallback,
         rmse_unclipped=math.sqrt(unclipped[0] / n),
         mae_unclipped=float(unclipped[1]) / n,
-        movie_deciles=_decile_errors(by_movie, movie_decile, biases.movie_count),
+        item_deciles=_decile_errors(by_item, item_decile, biases.item_count),
         user_deciles=_decile_errors(by_user, user_decile, biases.user_count),
     )
 
 
 def popularity_deciles(count: Array) -> Array:
-    """The decile of popularity of each movie, or of each user.
+    """The decile of popularity of each item, or of each user.
 
     Ordered by number of train ratings (then by index), decile d holds those whose ratings lie in
     the d-th tenth of all train ratings, by the middle one of each. So every decile has about as
-    many ratings: the first has many rare movies, the last a few that everybody has rated. It
+    many ratings: the first has many rare items, the last a few that everybody has rated. It
     depends on the train side only.
 
     Args:

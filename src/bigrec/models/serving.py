@@ -34,13 +34,13 @@ Graph = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 class ServedModel(tf.Module):
     """Scores of raw ids. Save it with `save_served`."""
 
-    def __init__(self, scorer: Scorer, user_ids: Array, movie_ids: Array) -> None:
+    def __init__(self, scorer: Scorer, user_ids: Array, item_ids: Array) -> None:
         """Build the graph.
 
         Args:
             scorer: a trained model or a blend.
             user_ids: (n_users,) int, ascending: the id of each user_index.
-            movie_ids: (n_movies,) int, ascending: the id of each movie_index.
+            item_ids: (n_items,) int, ascending: the id of each item_index.
 
         Raises:
             RunError: this scorer has no graph.
@@ -48,7 +48,7 @@ class ServedModel(tf.Module):
         super().__init__()
         biases = scorer.biases
         self._users = _Side(user_ids, biases.user, biases.user_count)
-        self._movies = _Side(movie_ids, biases.movie, biases.movie_count)
+        self._items = _Side(item_ids, biases.item, biases.item_count)
         self._mean = biases.mean
         self._scale = scorer.spec.min_rating, scorer.spec.max_rating
         self._warm = _warm_scorer(scorer)
@@ -56,29 +56,29 @@ class ServedModel(tf.Module):
     # AutoGraph would leave files in the temporary folder. Were it inlined into its signature and
     # into its casts, each of them would be optimized on its own, to other last bits.
     @tf.function(autograph=False, experimental_attributes={"_noinline": True})
-    def __call__(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Score pairs; a saved model takes what `save_served` says.
 
         Args:
             user_id: (n,) int64 or int32, ids as in the source, known or not; n may be 0.
-            movie_id: (n,) likewise, as many.
+            item_id: (n,) likewise, as many.
 
         Returns:
             score: (n,) float32, stars, clipped to the scale. is_fallback: (n,) bool, whether the
-            user or the movie has no train row, so that the bias model gave the score.
+            user or the item has no train row, so that the bias model gave the score.
         """
-        if not user_id.dtype == movie_id.dtype == tf.int64:
+        if not user_id.dtype == item_id.dtype == tf.int64:
             scores: dict[str, tf.Tensor] = self(
-                tf.cast(user_id, tf.int64), tf.cast(movie_id, tf.int64)
+                tf.cast(user_id, tf.int64), tf.cast(item_id, tf.int64)
             )
             return scores
         # Stacking refuses what is not as many of both; some models would spread one over the other.
-        user_id, movie_id = tf.unstack(tf.stack([user_id, movie_id]))
+        user_id, item_id = tf.unstack(tf.stack([user_id, item_id]))
         user_index, user_bias, is_user_warm = self._users.look_up(user_id)
-        movie_index, movie_bias, is_movie_warm = self._movies.look_up(movie_id)
-        is_warm = tf.logical_and(is_user_warm, is_movie_warm)
-        fallback = self._mean + user_bias + movie_bias
-        scores = tf.where(is_warm, self._warm(user_index, movie_index), fallback)
+        item_index, item_bias, is_item_warm = self._items.look_up(item_id)
+        is_warm = tf.logical_and(is_user_warm, is_item_warm)
+        fallback = self._mean + user_bias + item_bias
+        scores = tf.where(is_warm, self._warm(user_index, item_index), fallback)
         return {
             "score": tf.clip_by_value(scores, *self._scale),
             "is_fallback": tf.logical_not(is_warm),
@@ -96,14 +96,14 @@ def save_served(served: ServedModel, folder: Path) -> None:
         served: the graph.
         folder: where to save it.
     """
-    for user_type, movie_type in itertools.product((tf.int64, tf.int32), repeat=2):
+    for user_type, item_type in itertools.product((tf.int64, tf.int32), repeat=2):
         # Each kind of call is a graph of its own; those that cast call the one that scores.
         served.__call__.get_concrete_function(
             tf.TensorSpec((None,), user_type, "user_id"),
-            tf.TensorSpec((None,), movie_type, "movie_id"),
+            tf.TensorSpec((None,), item_type, "item_id"),
         )
     serving = served.__call__.get_concrete_function(
-        tf.TensorSpec((None,), tf.int64, "user_id"), tf.TensorSpec((None,), tf.int64, "movie_id")
+        tf.TensorSpec((None,), tf.int64, "user_id"), tf.TensorSpec((None,), tf.int64, "item_id")
     )
     with _scratch_in(folder):
         tf.saved_model.save(served, str(folder), signatures=serving)
@@ -126,7 +126,7 @@ def _scratch_in(folder: Path) -> Iterator[None]:
 
 
 class _Side(tf.Module):
-    """Ids of users or of movies, with their biases."""
+    """Ids of users or of items, with their biases."""
 
     def __init__(self, ids: Array, bias: Array, count: Array) -> None:
         super().__init__()
@@ -150,8 +150,8 @@ class _PairScores(tf.Module):
         super().__init__()
         self._call, self._weights = _split(model)
 
-    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
-        return self._call([user_index, movie_index])[:, 0]
+    def __call__(self, user_index: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:
+        return self._call([user_index, item_index])[:, 0]
 
 
 class _FactorScores(tf.Module):
@@ -161,19 +161,19 @@ class _FactorScores(tf.Module):
         super().__init__()
         factors = scorer.factors
         self._mean = scorer.spec.mean_rating
-        self._users, self._movies = (
+        self._users, self._items = (
             _constant(factors.user_factors),
-            _constant(factors.movie_factors),
+            _constant(factors.item_factors),
         )
-        self._user_bias, self._movie_bias = (
+        self._user_bias, self._item_bias = (
             _constant(factors.user_bias),
-            _constant(factors.movie_bias),
+            _constant(factors.item_bias),
         )
 
-    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
-        users, movies = tf.gather(self._users, user_index), tf.gather(self._movies, movie_index)
-        bias = tf.gather(self._user_bias, user_index) + tf.gather(self._movie_bias, movie_index)
-        return self._mean + bias + tf.reduce_sum(users * movies, axis=1)
+    def __call__(self, user_index: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:
+        users, items = tf.gather(self._users, user_index), tf.gather(self._items, item_index)
+        bias = tf.gather(self._user_bias, user_index) + tf.gather(self._item_bias, item_index)
+        return self._mean + bias + tf.reduce_sum(users * items, axis=1)
 
 
 class _RowScores(tf.Module):
@@ -182,28 +182,28 @@ class _RowScores(tf.Module):
     def __init__(self, recommender: Recommender) -> None:
         super().__init__()
         self._call, self._weights = _split(recommender.model)
-        self._n_movies = recommender.spec.n_movies
+        self._n_items = recommender.spec.n_items
         rows = recommender.rows
         self._indptr = _constant(rows.indptr.astype(np.int64))
-        self._movie_index = _constant(np.asarray(rows.movie_index))
+        self._item_index = _constant(np.asarray(rows.item_index))
         self._rating = _constant(np.asarray(recommender.biases.less_days(rows)))
 
-    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
+    def __call__(self, user_index: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:
         users, place = tf.unique(user_index)
         starts, ends = tf.gather(self._indptr, users), tf.gather(self._indptr, users + 1)
         rows = tf.ragged.range(starts, ends)
         at = tf.stack(
             [
                 tf.cast(rows.value_rowids(), tf.int32),
-                tf.gather(self._movie_index, rows.flat_values),
+                tf.gather(self._item_index, rows.flat_values),
             ],
             axis=1,
         )  # (n_ratings, 2)
-        shape = tf.stack([tf.size(users), self._n_movies])
+        shape = tf.stack([tf.size(users), self._n_items])
         dense = tf.scatter_nd(at, tf.gather(self._rating, rows.flat_values), shape)
-        dense = tf.ensure_shape(dense, (None, self._n_movies))
-        completed = self._call([users, dense])  # (n_users, n_movies)
-        return tf.gather_nd(completed, tf.stack([place, movie_index], axis=1))
+        dense = tf.ensure_shape(dense, (None, self._n_items))
+        completed = self._call([users, dense])  # (n_users, n_items)
+        return tf.gather_nd(completed, tf.stack([place, item_index], axis=1))
 
 
 class _BlendedScores(tf.Module):
@@ -215,23 +215,23 @@ class _BlendedScores(tf.Module):
         self._weights = blend.weights
         self._components = [_warm_scorer(one) for one in blend.components]
         self._mean = biases.mean
-        self._user_bias, self._movie_bias = _constant(biases.user), _constant(biases.movie)
+        self._user_bias, self._item_bias = _constant(biases.user), _constant(biases.item)
         self._user_support = _constant(blend.user_support)
-        self._movie_support = _constant(blend.movie_support)
+        self._item_support = _constant(blend.item_support)
 
-    def __call__(self, user_index: tf.Tensor, movie_index: tf.Tensor) -> tf.Tensor:
+    def __call__(self, user_index: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:
         return self._weights.combine(
             self._mean
             + tf.gather(self._user_bias, user_index)
-            + tf.gather(self._movie_bias, movie_index),
-            [one(user_index, movie_index) for one in self._components],
+            + tf.gather(self._item_bias, item_index),
+            [one(user_index, item_index) for one in self._components],
             tf.gather(self._user_support, user_index),
-            tf.gather(self._movie_support, movie_index),
+            tf.gather(self._item_support, item_index),
         )
 
 
 def _warm_scorer(scorer: Scorer) -> Graph:
-    """user_index, movie_index (n,) int32 to scores (n,) float32, not clipped."""
+    """user_index, item_index (n,) int32 to scores (n,) float32, not clipped."""
     if isinstance(scorer, Blend):
         return _BlendedScores(scorer)
     if isinstance(scorer, FactorScorer):

@@ -1,4 +1,4 @@
-"""Which movies are alike: by vectors, by lists of neighbours, or by who rated them how."""
+"""Which items are alike: by vectors, by lists of neighbours, or by who rated them how."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bigrec.models.scoring import check_finite
 
 Array = np.ndarray[Any, Any]
 
-MOVIE_VECTORS: Final = "movie_vectors"
-"""The name of a run's array of movie vectors: (n_movies, size) float32."""
+ITEM_VECTORS: Final = "item_vectors"
+"""The name of a run's array of item vectors: (n_items, size) float32."""
 
 NEIGHBOUR_INDEX: Final = "neighbour_index"
-"""The name of a run's array of the nearest movies (or users) of each: (n, k) int32, -1: none."""
+"""The name of a run's array of the nearest items (or users) of each: (n, k) int32, -1: none."""
 NEIGHBOUR_SIMILARITY: Final = "neighbour_similarity"
 """The name of the array of their similarities: (n, k) float32."""
 
@@ -26,21 +26,21 @@ _USERS_AT_ONCE: Final = 1 << 12
 _SHRINKAGE: Final = 50.0
 
 
-class MovieSimilarity(Protocol):
-    """Something that compares movies."""
+class ItemSimilarity(Protocol):
+    """Something that compares items."""
 
-    def compare(self, movie: int) -> Array:
-        """The similarity of one movie, by its index, to every movie: (n_movies,) float64.
+    def compare(self, item: int) -> Array:
+        """The similarity of one item, by its index, to every item: (n_items,) float64.
 
         Higher is nearer; 0 where nothing is known.
         """
 
 
 class VectorSimilarity:
-    """Cosines of the vectors that a model has of its movies."""
+    """Cosines of the vectors that a model has of its items."""
 
     def __init__(self, vectors: Array) -> None:
-        """Take the vectors: (n_movies, size) float32.
+        """Take the vectors: (n_items, size) float32.
 
         Raises:
             RunError: one of their values is no finite number.
@@ -48,28 +48,28 @@ class VectorSimilarity:
         check_finite(vectors)
         self._vectors = unit_rows(vectors.astype(np.float64))
 
-    def compare(self, movie: int) -> Array:
-        """Cosines of one movie's vector with all."""
-        return np.asarray(self._vectors @ self._vectors[movie])
+    def compare(self, item: int) -> Array:
+        """Cosines of one item's vector with all."""
+        return np.asarray(self._vectors @ self._vectors[item])
 
 
 class ListSimilarity:
-    """Similarities as a search for neighbours found them; 0 to movies that no list holds."""
+    """Similarities as a search for neighbours found them; 0 to items that no list holds."""
 
     def __init__(self, index: Array, similarity: Array) -> None:
-        """Take the lists: (n_movies, k) int32 and float32."""
+        """Take the lists: (n_items, k) int32 and float32."""
         self._index, self._similarity = index, similarity
 
-    def compare(self, movie: int) -> Array:
-        """One movie's list, spread over all movies."""
-        real = self._index[movie] >= 0
+    def compare(self, item: int) -> Array:
+        """One item's list, spread over all items."""
+        real = self._index[item] >= 0
         compared = np.zeros(len(self._index))
-        compared[self._index[movie][real]] = self._similarity[movie][real]
+        compared[self._index[item][real]] = self._similarity[item][real]
         return compared
 
 
 class RatingSimilarity:
-    """Cosines of movies over their users' deviations from the bias model, shrunk by support.
+    """Cosines of items over their users' deviations from the bias model, shrunk by support.
 
     s(m, n) = cos(d_m, d_n) · common / (common + 50), with common the users who rated both: Koren,
     "Factor in the Neighbors" (TKDD 4(1), 2010), equation 2, with cosines of bias residuals.
@@ -79,37 +79,37 @@ class RatingSimilarity:
         """Take the train side and its bias model."""
         self._rows, self._biases = rows, biases
 
-    def compare(self, movie: int) -> Array:
-        """Cosines of one movie's column with all, in time of its raters' ratings."""
-        places = np.flatnonzero(self._rows.movie_index == movie)
+    def compare(self, item: int) -> Array:
+        """Cosines of one item's column with all, in time of its raters' ratings."""
+        places = np.flatnonzero(self._rows.item_index == item)
         raters = np.searchsorted(self._rows.indptr, places, side="right") - 1
-        n_movies = len(self._biases.movie)
-        dots, common = np.zeros(n_movies), np.zeros(n_movies)
+        n_items = len(self._biases.item)
+        dots, common = np.zeros(n_items), np.zeros(n_items)
         for start in range(0, len(raters), _USERS_AT_ONCE):
             users = raters[start : start + _USERS_AT_ONCE]
             taken = self._rows.take(users)
             deviations = self._deviations(
-                np.repeat(users, taken.lengths()), taken.movie_index, taken.rating, taken.day
+                np.repeat(users, taken.lengths()), taken.item_index, taken.rating, taken.day
             )
-            own = deviations[taken.movie_index == movie]  # one a user, in order
+            own = deviations[taken.item_index == item]  # one a user, in order
             dots += np.bincount(
-                taken.movie_index, np.repeat(own, taken.lengths()) * deviations, n_movies
+                taken.item_index, np.repeat(own, taken.lengths()) * deviations, n_items
             )
-            common += np.bincount(taken.movie_index, minlength=n_movies)
-        norms = self._norms[movie] * self._norms
-        cosines = np.divide(dots, norms, out=np.zeros(n_movies), where=norms > 0)
+            common += np.bincount(taken.item_index, minlength=n_items)
+        norms = self._norms[item] * self._norms
+        cosines = np.divide(dots, norms, out=np.zeros(n_items), where=norms > 0)
         return np.asarray(cosines * common / (common + _SHRINKAGE))
 
     @cached_property
     def _norms(self) -> Array:
-        squares = np.zeros(len(self._biases.movie))
-        for user, movie, rating, day in self._rows.pair_chunks(_ROWS_AT_ONCE):
-            deviations = self._deviations(user, movie, rating, day)
-            squares += np.bincount(movie, np.square(deviations), len(squares))
+        squares = np.zeros(len(self._biases.item))
+        for user, item, rating, day in self._rows.pair_chunks(_ROWS_AT_ONCE):
+            deviations = self._deviations(user, item, rating, day)
+            squares += np.bincount(item, np.square(deviations), len(squares))
         return np.sqrt(squares)
 
-    def _deviations(self, user: Array, movie: Array, rating: Array, day: Array | None) -> Array:
-        expected = self._biases.score_pairs(user, movie) + self._biases.of_days(user, day)
+    def _deviations(self, user: Array, item: Array, rating: Array, day: Array | None) -> Array:
+        expected = self._biases.score_pairs(user, item) + self._biases.of_days(user, day)
         return np.asarray(rating - expected, np.float64)
 
 

@@ -2,12 +2,12 @@
 
 A file opens with comments that say what it answers and what it takes:
 
-    -- title: Movies rated together with one movie
-    -- description: Which movies do its raters rate more often than other users?
-    -- param: movie_id INTEGER = 1  -- the movie
+    -- title: Items rated together with one item
+    -- description: Which items do its raters rate more often than other users?
+    -- param: item_id INTEGER = 1  -- the item
     -- needs: split
 
-The SQL below reads parameters as `$movie_id`. `needs: split` marks queries over a chosen split.
+The SQL below reads parameters as `$item_id`. `needs: split` marks queries over a chosen split.
 """
 
 from __future__ import annotations

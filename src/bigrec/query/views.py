@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from bigrec.errors import StoreError
+from bigrec.store.item_names import add_item_names
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
 from bigrec.store.sql_text import quote_text, select_files
 
-_PROBE_COLUMNS: Final = {"movie_id": "INTEGER", "user_id": "INTEGER"}
+_PROBE_COLUMNS: Final = {"item_id": "INTEGER", "user_id": "INTEGER"}
 _QUALIFYING_COLUMNS: Final = {**_PROBE_COLUMNS, "date": "DATE"}
 
 
@@ -30,15 +31,16 @@ def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
     layout = StoreLayout(Path(os.path.realpath(layout.root)))
     has_user_order = layout.ratings_by_user.is_dir()
     by_user = layout.ratings_by_user if has_user_order else layout.ratings
-    return {
+    views = {
         "ratings": _select_files(layout.parts(layout.ratings), layout.ratings),
         "ratings_by_user": _select_files(layout.parts(by_user), by_user),
-        "movies": _select_files([layout.movies], layout.movies),
+        "items": _select_files([layout.items], layout.items),
         "users": _select_files([layout.users], layout.users),
         "probe": _select_optional(layout.probe, _PROBE_COLUMNS),
         "qualifying": _select_optional(layout.qualifying, _QUALIFYING_COLUMNS),
         "manifest": _select_manifest(manifest, has_user_order=has_user_order),
     }
+    return add_item_names(views, manifest.item_name)
 
 
 def _select_files(paths: Iterable[Path], where: Path) -> str:
@@ -66,7 +68,7 @@ def _select_manifest(manifest: Manifest, *, has_user_order: bool) -> str:
         "source": quote_text(manifest.source),
         "n_ratings": number(manifest.n_ratings, "BIGINT"),
         "n_users": number(manifest.n_users, "BIGINT"),
-        "n_movies": number(manifest.n_movies, "BIGINT"),
+        "n_items": number(manifest.n_items, "BIGINT"),
         "n_probe": number(manifest.n_probe, "BIGINT"),
         "n_qualifying": number(manifest.n_qualifying, "BIGINT"),
         "rating_sum": number(manifest.rating_sum, "DOUBLE"),

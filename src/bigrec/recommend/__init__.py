@@ -1,1 +1,1 @@
-"""Lists: the best unseen movies of a user, scores of given pairs."""
+"""Lists: the best unseen items of a user, scores of given pairs."""

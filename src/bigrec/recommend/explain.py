@@ -1,6 +1,6 @@
-"""Why a movie is recommended.
+"""Why an item is recommended.
 
-Where the score is made from other users' ratings, by the nearest of them; else by the movies that
+Where the score is made from other users' ratings, by the nearest of them; else by the items that
 the user likes and the model finds most like it.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from bigrec.features import UserRows
 from bigrec.models.scoring import Raters
-from bigrec.models.similarity import MovieSimilarity
-from bigrec.recommend.movies import Movies
+from bigrec.models.similarity import ItemSimilarity
+from bigrec.recommend.items import Items
 
 Array = np.ndarray[Any, Any]
 
@@ -22,16 +22,16 @@ _REASONS: Final = 3
 
 
 @dataclass(frozen=True)
-class LikedMovie:
-    """A movie that stands behind a recommendation."""
+class LikedItem:
+    """An item that stands behind a recommendation."""
 
-    movie_id: int
+    item_id: int
     title: str | None
     year: int | None
     rating: float
     """By the user, in stars."""
     similarity: float
-    """To the recommended movie (see bigrec.models.similarity)."""
+    """To the recommended item (see bigrec.models.similarity)."""
 
 
 @dataclass(frozen=True)
@@ -40,38 +40,38 @@ class NearUser:
 
     user_id: int
     rating: float
-    """Of the recommended movie, by this user, in stars."""
+    """Of the recommended item, by this user, in stars."""
     similarity: float
     """To the user who gets the recommendation."""
 
 
-Reason = LikedMovie | NearUser
+Reason = LikedItem | NearUser
 
 
-def explain_by_movies(
-    similarity: MovieSimilarity, movies: Movies, rated: UserRows, movie_index: int
-) -> tuple[LikedMovie, ...]:
-    """The movies most like one, of those that a user rates at least as high as they do on average.
+def explain_by_items(
+    similarity: ItemSimilarity, items: Items, rated: UserRows, item_index: int
+) -> tuple[LikedItem, ...]:
+    """The items most like one, of those that a user rates at least as high as they do on average.
 
     Args:
         similarity: the run's.
-        movies: of the split.
+        items: of the split.
         rated: the row of the one user.
-        movie_index: the recommended movie.
+        item_index: the recommended item.
 
     Returns:
         At most three, nearest first, all of positive similarity.
     """
     liked = np.flatnonzero(rated.rating >= rated.rating.mean())
-    values = similarity.compare(movie_index)[rated.movie_index[liked]]
+    values = similarity.compare(item_index)[rated.item_index[liked]]
     nearest = np.argsort(-values, kind="stable")[:_REASONS]
     return tuple(
-        LikedMovie(
-            int(movies.ids[place]), movies.titles[place], movies.years[place],
+        LikedItem(
+            int(items.ids[place]), items.titles[place], items.years[place],
             float(rating), float(value),
         )
         for place, rating, value in zip(
-            rated.movie_index[liked[nearest]].tolist(), rated.rating[liked[nearest]],
+            rated.item_index[liked[nearest]].tolist(), rated.rating[liked[nearest]],
             values[nearest], strict=True,
         )
         if value > 0
@@ -79,10 +79,10 @@ def explain_by_movies(
 
 
 def explain_by_users(raters: Raters, user_ids: Array) -> tuple[NearUser, ...]:
-    """The nearest users who have rated a movie.
+    """The nearest users who have rated an item.
 
     Args:
-        raters: of the recommended movie.
+        raters: of the recommended item.
         user_ids: (n_users,) int32, the id of each user_index.
 
     Returns:

@@ -1,10 +1,10 @@
 """Runs for use elsewhere: a SavedModel from raw ids to scores, or the bare Keras model.
 
 saved-model   OUTPUT/                  for tf.saved_model.load or TensorFlow Serving; needs
-TensorFlow only. Called with user ids and movie ids (see bigrec.models.serving.save_served)
+TensorFlow only. Called with user ids and item ids (see bigrec.models.serving.save_served)
 keras         OUTPUT/model.keras       takes indices; its layers need bigrec to be loaded
 OUTPUT/user_ids.npy      (n_users,) int32, the id of each user_index
-OUTPUT/movie_ids.npy     (n_movies,) int32, the id of each movie_index
+OUTPUT/item_ids.npy     (n_items,) int32, the id of each item_index
 
 Scores are those of a day without ratings. The Keras model of an AutoRec of rows with day biases
 takes ratings less these.
@@ -71,9 +71,9 @@ def export_run(
         if kind == "keras":
             _write_keras_model(run, data, partial / "model.keras")
             np.save(partial / "user_ids.npy", data.user_ids)
-            np.save(partial / "movie_ids.npy", data.movie_ids)
+            np.save(partial / "item_ids.npy", data.item_ids)
         else:
-            served = ServedModel(run.recommender(data), data.user_ids, data.movie_ids)
+            served = ServedModel(run.recommender(data), data.user_ids, data.item_ids)
             save_served(served, partial)
     return ExportSummary(kind, folder_bytes(output), str(output))
 

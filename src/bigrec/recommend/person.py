@@ -11,8 +11,8 @@ import numpy as np
 from bigrec.errors import DataError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.recommend.csv_file import CsvFile, parse_decimal, parse_whole
-from bigrec.recommend.movies import Movies
-from bigrec.schema import MOVIE_ID, RATING
+from bigrec.recommend.items import Items
+from bigrec.schema import ITEM_ID, RATING
 
 Array = np.ndarray[Any, Any]
 
@@ -21,60 +21,61 @@ _TITLE: Final = "title"
 
 @dataclass(frozen=True)
 class PersonRatings:
-    """What a person has rated, of the movies of a split."""
+    """What a person has rated, of the items of a split."""
 
-    movie_index: Array
+    item_index: Array
     """(n,) int32, ascending; at least one."""
     rating: Array
     """(n,) float32, stars."""
     left_out: tuple[str, ...]
-    """Ids or titles in the file that are no movie of the split."""
+    """Ids or titles in the file that are no item of the split."""
 
     @property
     def rows(self) -> UserRows:
         """The ratings as the row of one user."""
-        return UserRows(np.array([0, len(self.rating)]), self.movie_index, self.rating)
+        return UserRows(np.array([0, len(self.rating)]), self.item_index, self.rating)
 
 
-def read_person(path: Path, movies: Movies, spec: BatchSpec) -> PersonRatings:
-    """Read a csv file with the columns movie_id or title, and rating.
+def read_person(path: Path, items: Items, spec: BatchSpec) -> PersonRatings:
+    """Read a csv file with the columns item_id or title, and rating.
 
     Args:
         path: the file.
-        movies: of the split; titles are found as `Movies.find` does.
+        items: of the split; titles are found as `Items.find` does.
         spec: the scale.
 
     Raises:
         DataError: the file is missing or is no such file, a rating is off the scale, a title fits
-            several movies, a movie is rated twice, or no movie is of the split.
+            several items, an item is rated twice, or no item is of the split.
     """
-    file = CsvFile(path, "ratings", f"{MOVIE_ID} or {_TITLE}, and {RATING}")
-    movie_at, rating_at = file.place(MOVIE_ID, _TITLE), file.place(RATING)
-    column = file.columns[movie_at]
+    file = CsvFile(path, "ratings", f"{ITEM_ID} or {_TITLE}, and {RATING}")
+    item_at, rating_at = file.place(ITEM_ID, _TITLE), file.place(RATING)
+    column = file.columns[item_at]
+    expected = f"an {ITEM_ID}" if column == ITEM_ID else f"a {_TITLE}"
     low, high = spec.min_rating, spec.max_rating
     rated: dict[int, float] = {}
     left_out = []
     for line, cells in file.rows():
-        text, rating = cells[movie_at], parse_decimal(cells[rating_at])
-        movie_id = parse_whole(text) if column == MOVIE_ID else None
+        text, rating = cells[item_at], parse_decimal(cells[rating_at])
+        item_id = parse_whole(text) if column == ITEM_ID else None
         if not text.strip() or rating is None or not low <= rating <= high:
             shown = cells[rating_at] if rating is None and cells[rating_at].strip() else rating
             raise DataError(
-                f"{path}, line {line}: found {text!r} rated {shown}, expected a {column}, and a "
+                f"{path}, line {line}: found {text!r} rated {shown}, expected {expected}, and a "
                 f"rating as a number from {low:g} to {high:g}",
                 hint="correct or remove that line",
             )
-        if column == MOVIE_ID and movie_id is None:
-            raise file.wrong(line, text, "a movie_id, a whole number")
+        if column == ITEM_ID and item_id is None:
+            raise file.wrong(line, text, "an item_id, a whole number")
         try:
-            place = movies.find(text) if movie_id is None else movies.find_id(movie_id)
+            place = items.find(text) if item_id is None else items.find_id(item_id)
         except DataError as error:
             raise DataError(f"{path}, line {line}: {error.message}", hint=error.hint) from error
         if place is None:
             left_out.append(text)
         elif place in rated:
             raise DataError(
-                f"{path}, line {line}: {movies.name(place)} is rated twice",
+                f"{path}, line {line}: {items.name(place)} is rated twice",
                 hint="correct or remove one of the two lines",
             )
         else:
@@ -83,8 +84,8 @@ def read_person(path: Path, movies: Movies, spec: BatchSpec) -> PersonRatings:
         raise DataError(f"{path} has no rating", hint="each line after the first is a rating")
     if not rated:
         raise DataError(
-            f"{path}: none of its {len(left_out)} movies is in the split",
-            hint="see the split's movies with: bigrec sql 'SELECT movie_id, title FROM movies'",
+            f"{path}: none of its {len(left_out)} items is in the split",
+            hint="see the split's items with: bigrec sql 'SELECT item_id, title FROM items'",
         )
     places = np.array(sorted(rated), np.int32)
     stars = np.array([rated[place] for place in places.tolist()], np.float32)

@@ -2,9 +2,9 @@
 
 The ending of the file that they are written to decides its form:
 
-    .csv, .parquet    user_id, movie_id, score, is_fallback
-    .txt              as the Netflix Prize took submissions: a line `movie_id:` before the pairs of
-                      a movie, then a score a line, in the order of the pairs. The store keeps
+    .csv, .parquet    user_id, item_id, score, is_fallback
+    .txt              as the Netflix Prize took submissions: a line `item_id:` before the pairs of
+                      an item, then a score a line, in the order of the pairs. The store keeps
                       qualifying.txt in its own order, so that lines match.
 """
 
@@ -26,7 +26,7 @@ from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
 from bigrec.recommend.csv_file import CsvFile, parse_whole
 from bigrec.recommend.endings import check_ending
-from bigrec.schema import DATE, MOVIE_ID, RATING, USER_ID
+from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.publish import publishing_file
 
@@ -45,7 +45,7 @@ class PredictSummary:
 
     n_pairs: int
     n_fallback: int
-    """Pairs whose user or movie has no train row, scored by the bias model."""
+    """Pairs whose user or item has no train row, scored by the bias model."""
     rmse: float | None
     """For the probe: RMSE against the ratings of the store, in stars. None otherwise."""
     n_in_train: int | None
@@ -55,7 +55,7 @@ class PredictSummary:
 
 
 def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
-    """Read a csv file with the columns user_id, movie_id and perhaps date (YYYY-MM-DD).
+    """Read a csv file with the columns user_id, item_id and perhaps date (YYYY-MM-DD).
 
     An id that no store knows is an id: its pair is scored by the fallback, and counted. An empty
     date is an unknown day.
@@ -68,17 +68,17 @@ def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
         DataError: the file is missing, lacks a column or a value, holds something that is no id or
             date, or has no row.
     """
-    file = CsvFile(path, "pairs", f"{USER_ID} and {MOVIE_ID}, and perhaps {DATE}")
-    user_at, movie_at = file.place(USER_ID), file.place(MOVIE_ID)
+    file = CsvFile(path, "pairs", f"{USER_ID} and {ITEM_ID}, and perhaps {DATE}")
+    user_at, item_at = file.place(USER_ID), file.place(ITEM_ID)
     date_at = file.place(DATE) if with_dates and DATE in file.columns else None
-    users, movies, days = array("q"), array("q"), array("i")
+    users, items, days = array("q"), array("q"), array("i")
     for line, cells in file.rows():
-        user, movie = parse_whole(cells[user_at]), parse_whole(cells[movie_at])
-        if user is None or movie is None:
-            name, text = (USER_ID, cells[user_at]) if user is None else (MOVIE_ID, cells[movie_at])
+        user, item = parse_whole(cells[user_at]), parse_whole(cells[item_at])
+        if user is None or item is None:
+            name, text = (USER_ID, cells[user_at]) if user is None else (ITEM_ID, cells[item_at])
             raise file.wrong(line, text, f"a whole number as {name}")
         users.append(user)
-        movies.append(movie)
+        items.append(item)
         if date_at is not None:
             try:
                 days.append(_parse_day(cells[date_at].strip()))
@@ -86,7 +86,7 @@ def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
                 raise file.wrong(line, cells[date_at], f"YYYY-MM-DD as {DATE}") from None
     if not users:
         raise DataError(f"{path} has no pair", hint="each line after the first is a pair")
-    columns = {USER_ID: np.array(users), MOVIE_ID: np.array(movies)}
+    columns = {USER_ID: np.array(users), ITEM_ID: np.array(items)}
     pairs = pl.DataFrame(columns)
     if date_at is None:
         return pairs
@@ -115,7 +115,7 @@ def predict_pairs(
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
-        pairs: user_id, movie_id and perhaps date, any order; the output keeps it. Dates matter to
+        pairs: user_id, item_id and perhaps date, any order; the output keeps it. Dates matter to
             a run with day biases.
         output: ends in .csv, .parquet or .txt; see the module.
 
@@ -150,19 +150,19 @@ def predict_probe(
     """
     if output is not None:
         check_ending(output, *ENDINGS)
-    pairs = catalog.probe().select(USER_ID, MOVIE_ID).collect()
+    pairs = catalog.probe().select(USER_ID, ITEM_ID).collect()
     if recommender.biases.days is not None:
         # The table of a join is that of its right side, which must not be all ratings.
-        dates = catalog.ratings().select(USER_ID, MOVIE_ID, DATE)
-        found = dates.join(pairs.lazy(), on=[USER_ID, MOVIE_ID], how="inner").collect()
-        pairs = pairs.join(found, on=[USER_ID, MOVIE_ID], how="left", maintain_order="left")
+        dates = catalog.ratings().select(USER_ID, ITEM_ID, DATE)
+        found = dates.join(pairs.lazy(), on=[USER_ID, ITEM_ID], how="inner").collect()
+        pairs = pairs.join(found, on=[USER_ID, ITEM_ID], how="left", maintain_order="left")
     scored = _score(recommender, data, pairs)
     if output is not None:
         _write_scored(scored, output)
     rated = (
         catalog.ratings()
-        .select(USER_ID, MOVIE_ID, RATING)
-        .join(scored.lazy(), on=[USER_ID, MOVIE_ID], how="inner")
+        .select(USER_ID, ITEM_ID, RATING)
+        .join(scored.lazy(), on=[USER_ID, ITEM_ID], how="inner")
         .collect()
     )
     rmse = None
@@ -181,19 +181,19 @@ def predict_probe(
 def _score(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
     """The ids of the pairs with score and is_fallback."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
-    movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())
+    item_index = data.find_items(pairs[ITEM_ID].to_numpy())
     day = np.full(len(pairs), -1, np.int32)
     if DATE in pairs.columns:
         day = pairs[DATE].cast(pl.Int32).fill_null(-1).to_numpy()
-    order = np.lexsort((movie_index, user_index))
+    order = np.lexsort((item_index, user_index))
     scores = np.empty(len(pairs), np.float32)
     cold = np.empty(len(pairs), bool)
     for start in range(0, len(pairs), _ROWS_AT_ONCE):
         part = order[start : start + _ROWS_AT_ONCE]
         scores[part], cold[part] = recommender.score_pairs(
-            user_index[part], movie_index[part], day[part]
+            user_index[part], item_index[part], day[part]
         )
-    return pairs.select(USER_ID, MOVIE_ID).with_columns(
+    return pairs.select(USER_ID, ITEM_ID).with_columns(
         score=pl.Series(scores), is_fallback=pl.Series(cold)
     )
 
@@ -209,9 +209,9 @@ def _write_scored(scored: pl.DataFrame, output: Path) -> None:
 
 
 def _write_submission(scored: pl.DataFrame, path: Path) -> None:
-    """A header line where the movie changes, then a score a line."""
-    is_new = pl.col(MOVIE_ID).ne_missing(pl.col(MOVIE_ID).shift(1))
-    header = pl.when(is_new).then(pl.format("{}:\n", MOVIE_ID)).otherwise(pl.lit(""))
+    """A header line where the item changes, then a score a line."""
+    is_new = pl.col(ITEM_ID).ne_missing(pl.col(ITEM_ID).shift(1))
+    header = pl.when(is_new).then(pl.format("{}:\n", ITEM_ID)).otherwise(pl.lit(""))
     score = pl.col("score").cast(pl.Float64).round(4)
     lines = scored.select(pl.format("{}{}", header, score))
     lines.write_csv(path, include_header=False, quote_style="never")
@@ -220,11 +220,11 @@ def _write_submission(scored: pl.DataFrame, path: Path) -> None:
 def _count_trained(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> int:
     """How many of the pairs are on the train side."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
-    movie_index = data.find_movies(pairs[MOVIE_ID].to_numpy())
-    known = (user_index >= 0) & (movie_index >= 0)
-    n_movies = data.spec.n_movies
+    item_index = data.find_items(pairs[ITEM_ID].to_numpy())
+    known = (user_index >= 0) & (item_index >= 0)
+    n_items = data.spec.n_items
     users = np.unique(user_index[known])
     rows = recommender.rows.take(users)
-    trained = np.repeat(users.astype(np.int64), rows.lengths()) * n_movies + rows.movie_index
-    wanted = user_index[known].astype(np.int64) * n_movies + movie_index[known]
+    trained = np.repeat(users.astype(np.int64), rows.lengths()) * n_items + rows.item_index
+    wanted = user_index[known].astype(np.int64) * n_items + item_index[known]
     return int(np.isin(wanted, trained).sum())

@@ -1,4 +1,4 @@
-"""The best unseen movies of a user of the split, or of a person who is not in the data."""
+"""The best unseen items of a user of the split, or of a person who is not in the data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import polars as pl
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
 from bigrec.features import UserRows
-from bigrec.models.ranking import list_length, top_movies
+from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
-from bigrec.models.similarity import MovieSimilarity
-from bigrec.recommend.explain import Reason, explain_by_movies, explain_by_users
-from bigrec.recommend.movies import Movies, read_movies
+from bigrec.models.similarity import ItemSimilarity
+from bigrec.recommend.explain import Reason, explain_by_items, explain_by_users
+from bigrec.recommend.items import Items, read_items
 from bigrec.recommend.person import PersonRatings
-from bigrec.schema import MOVIE_ID, USER_ID
+from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
@@ -27,10 +27,10 @@ _MOST_IDS: Final = 1 << 63
 
 
 @dataclass(frozen=True)
-class RecommendedMovie:
-    """One movie of a list."""
+class RecommendedItem:
+    """One item of a list."""
 
-    movie_id: int
+    item_id: int
     title: str | None
     year: int | None
     score: float
@@ -39,16 +39,16 @@ class RecommendedMovie:
     """Where they are asked for, at most three (see explain)."""
 
 
-def recommend_movies(
+def recommend_items(
     recommender: Scorer,
     data: TrainingData,
     catalog: Catalog,
     user_id: int,
     *,
     top: int = 10,
-    similarity: MovieSimilarity | None = None,
-) -> list[RecommendedMovie]:
-    """The movies of the split with the highest scores that a user has not rated anywhere.
+    similarity: ItemSimilarity | None = None,
+) -> list[RecommendedItem]:
+    """The items of the split with the highest scores that a user has not rated anywhere.
 
     Equal scores are ordered by number of train ratings, then by id.
 
@@ -57,7 +57,7 @@ def recommend_movies(
         data: the split that it was trained on.
         catalog: the store, for what the user has rated (all sides) and for titles.
         user_id: as in the source.
-        top: length of the list; cut to the number of movies.
+        top: length of the list; cut to the number of items.
         similarity: the run's, to say why; None does not.
 
     Raises:
@@ -65,41 +65,41 @@ def recommend_movies(
         RunError: the user has no train row, so the model knows nothing of them; or it gives scores
             that are no numbers.
     """
-    top = list_length(top, data.spec.n_movies)
+    top = list_length(top, data.spec.n_items)
     user_index = find_user(recommender, data, user_id)
     user = np.array([user_index])
     scores = recommender.score_users(user)
-    seen = seen_movies(catalog, data, user)
-    movies = read_movies(catalog, data)
-    found = top_movies(scores, seen, recommender.biases.movie_count, top)[0]
+    seen = seen_items(catalog, data, user)
+    items = read_items(catalog, data)
+    found = top_items(scores, seen, recommender.biases.item_count, top)[0]
     if similarity is None:
-        return _list(scores[0], found, movies)
+        return _list(scores[0], found, items)
     rated = data.train.take(user)
 
-    def explain(movie: int) -> tuple[Reason, ...]:
-        raters = recommender.raters_near(user_index, movie)
+    def explain(item: int) -> tuple[Reason, ...]:
+        raters = recommender.raters_near(user_index, item)
         if raters is not None:
             return explain_by_users(raters, data.user_ids)
-        return explain_by_movies(similarity, movies, rated, movie)
+        return explain_by_items(similarity, items, rated, item)
 
-    return _list(scores[0], found, movies, explain)
+    return _list(scores[0], found, items, explain)
 
 
 def recommend_to_person(
     recommender: Scorer,
-    movies: Movies,
+    items: Items,
     person: PersonRatings,
     *,
     top: int = 10,
-    similarity: MovieSimilarity | None = None,
-) -> list[RecommendedMovie]:
-    """The movies with the highest scores for a person who is not in the data.
+    similarity: ItemSimilarity | None = None,
+) -> list[RecommendedItem]:
+    """The items with the highest scores for a person who is not in the data.
 
     Args:
         recommender: the trained model.
-        movies: of the split.
+        items: of the split.
         person: what the person has rated.
-        top: length of the list; cut to the number of movies.
+        top: length of the list; cut to the number of items.
         similarity: the run's, to say why; None does not.
 
     Raises:
@@ -107,14 +107,14 @@ def recommend_to_person(
         RunError: the model cannot score a person whom it was not trained on, or it gives scores
             that are no numbers.
     """
-    top = list_length(top, len(movies.ids))
-    scores = recommender.fold_in(person.movie_index, person.rating)
-    found = top_movies(scores[None], person.rows, recommender.biases.movie_count, top)[0]
+    top = list_length(top, len(items.ids))
+    scores = recommender.fold_in(person.item_index, person.rating)
+    found = top_items(scores[None], person.rows, recommender.biases.item_count, top)[0]
     if similarity is None:
-        return _list(scores, found, movies)
+        return _list(scores, found, items)
     return _list(
-        scores, found, movies,
-        lambda movie: explain_by_movies(similarity, movies, person.rows, movie),
+        scores, found, items,
+        lambda item: explain_by_items(similarity, items, person.rows, item),
     )  # fmt: skip
 
 
@@ -135,8 +135,8 @@ def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
     return place
 
 
-def seen_movies(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
-    """The movies of the split that some users have rated, on whatever side or on none.
+def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
+    """The items of the split that some users have rated, on whatever side or on none.
 
     Args:
         catalog: the store.
@@ -147,28 +147,28 @@ def seen_movies(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
     rated = (
         catalog.ratings_by_user()
         .filter(pl.col(USER_ID).is_between(int(ids[0]), int(ids[-1])))
-        .select(USER_ID, MOVIE_ID)
+        .select(USER_ID, ITEM_ID)
         .collect()
     )
     place = np.searchsorted(ids, rated[USER_ID].to_numpy())
-    movie = data.find_movies(rated[MOVIE_ID].to_numpy())
-    known = (movie >= 0) & (ids[np.minimum(place, len(ids) - 1)] == rated[USER_ID].to_numpy())
-    place, movie = place[known], movie[known]
-    order = np.lexsort((movie, place))
+    item = data.find_items(rated[ITEM_ID].to_numpy())
+    known = (item >= 0) & (ids[np.minimum(place, len(ids) - 1)] == rated[USER_ID].to_numpy())
+    place, item = place[known], item[known]
+    order = np.lexsort((item, place))
     lengths = np.bincount(place, minlength=len(users))
     indptr = np.concatenate(([0], np.cumsum(lengths)))
-    return UserRows(indptr, movie[order], np.zeros(len(order), np.float32))
+    return UserRows(indptr, item[order], np.zeros(len(order), np.float32))
 
 
 def _list(
     scores: Array,
     found: Array,
-    movies: Movies,
+    items: Items,
     explain: Callable[[int], tuple[Reason, ...]] = lambda _: (),
-) -> list[RecommendedMovie]:
+) -> list[RecommendedItem]:
     return [
-        RecommendedMovie(
-            int(movies.ids[place]), movies.titles[place], movies.years[place],
+        RecommendedItem(
+            int(items.ids[place]), items.titles[place], items.years[place],
             float(scores[place]), explain(place),
         )
         for place in found[found >= 0].tolist()

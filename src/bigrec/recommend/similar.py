@@ -1,4 +1,4 @@
-"""The movies nearest to one movie, as a run sees them."""
+"""The items nearest to one item, as a run sees them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from bigrec.errors import DataError
 from bigrec.features import UserRows
 from bigrec.models.bias import Biases
-from bigrec.models.ranking import list_length, top_movies
-from bigrec.models.similarity import MovieSimilarity
-from bigrec.recommend.movies import Movies
+from bigrec.models.ranking import list_length, top_items
+from bigrec.models.similarity import ItemSimilarity
+from bigrec.recommend.items import Items
 
 
 @dataclass(frozen=True)
-class SimilarMovie:
-    """One movie of a list of similar ones."""
+class SimilarItem:
+    """One item of a list of similar ones."""
 
-    movie_id: int
+    item_id: int
     title: str | None
     year: int | None
     similarity: float
@@ -27,42 +27,42 @@ class SimilarMovie:
     """Train ratings."""
 
 
-def similar_movies(
-    similarity: MovieSimilarity,
-    movies: Movies,
+def similar_items(
+    similarity: ItemSimilarity,
+    items: Items,
     biases: Biases,
-    movie_index: int,
+    item_index: int,
     *,
     top: int = 10,
     min_ratings: int = 1,
-) -> list[SimilarMovie]:
-    """The movies that are nearest to one, equal ones by number of train ratings, then by id.
+) -> list[SimilarItem]:
+    """The items that are nearest to one, equal ones by number of train ratings, then by id.
 
     Args:
         similarity: the run's.
-        movies: of the split.
+        items: of the split.
         biases: of the run, for the number of train ratings.
-        movie_index: the movie to compare with.
-        top: length of the list; cut to the number of movies.
-        min_ratings: train ratings that a movie needs to be listed. What a model knows of a movie
+        item_index: the item to compare with.
+        top: length of the list; cut to the number of items.
+        min_ratings: train ratings that an item needs to be listed. What a model knows of an item
             with few is little better than chance.
 
     Raises:
         SettingsError: `top` is no length.
         RunError: the run gives similarities that are no numbers.
-        DataError: the movie has no train rating, so the model knows nothing of it.
+        DataError: the item has no train rating, so the model knows nothing of it.
     """
-    top = list_length(top, len(movies.ids))
-    count = biases.movie_count
-    if count[movie_index] == 0:
-        raise DataError(f"{movies.name(movie_index)} has no rating on the train side of the split")
-    values = similarity.compare(movie_index)
-    itself = UserRows(np.array([0, 1]), np.array([movie_index]), np.zeros(1, np.float32))
+    top = list_length(top, len(items.ids))
+    count = biases.item_count
+    if count[item_index] == 0:
+        raise DataError(f"{items.name(item_index)} has no rating on the train side of the split")
+    values = similarity.compare(item_index)
+    itself = UserRows(np.array([0, 1]), np.array([item_index]), np.zeros(1, np.float32))
     popularity = np.where(count >= min_ratings, count, 0)
-    places = top_movies(values[None], itself, popularity, top)[0]
+    places = top_items(values[None], itself, popularity, top)[0]
     return [
-        SimilarMovie(
-            int(movies.ids[place]), movies.titles[place], movies.years[place],
+        SimilarItem(
+            int(items.ids[place]), items.titles[place], items.years[place],
             float(values[place]), int(count[place]),
         )
         for place in places[places >= 0].tolist()

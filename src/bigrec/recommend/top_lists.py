@@ -1,4 +1,4 @@
-"""The best unseen movies of every user of a split, streamed to one file."""
+"""The best unseen items of every user of a split, streamed to one file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.models.ranking import list_length, top_movies
+from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
 from bigrec.recommend.endings import check_ending
-from bigrec.recommend.movies import Movies, read_movies
-from bigrec.recommend.recommend import seen_movies
+from bigrec.recommend.items import Items, read_items
+from bigrec.recommend.recommend import seen_items
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
-from bigrec.schema import MOVIE_ID, USER_ID
+from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.publish import publishing_file
 
@@ -28,7 +28,7 @@ _SCHEMA: Final = pa.schema(
     {
         USER_ID: pa.int32(),
         "rank": pa.int32(),
-        MOVIE_ID: pa.int32(),
+        ITEM_ID: pa.int32(),
         "title": pa.dictionary(pa.int32(), pa.string()),
         "score": pa.float32(),
     }
@@ -38,7 +38,7 @@ _MOST_USERS: Final = 1024
 _CELL_BYTES: Final = 32
 """Bytes for one score of one user while lists are made: scores, copies, masks."""
 _LISTED_BYTES: Final = 96
-"""Bytes for one movie of one list: keys and orders of sorts, columns of the table."""
+"""Bytes for one item of one list: keys and orders of sorts, columns of the table."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,16 @@ def write_top_lists(
     budget: Budget | None = None,
     progress: Progress = SILENT,
 ) -> TopListsSummary:
-    """Write user_id, rank (from 1), movie_id, title and score of every user's list to Parquet.
+    """Write user_id, rank (from 1), item_id, title and score of every user's list to Parquet.
 
-    Rows are in order of user_id and rank. The lists are those of `recommend_movies`.
+    Rows are in order of user_id and rank. The lists are those of `recommend_items`.
 
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
         catalog: the store.
         output: ends in .parquet; replaced when the new file is whole.
-        top: length of a list; cut to the number of movies.
+        top: length of a list; cut to the number of items.
         budget: memory that scores may take an eighth of.
         progress: told of finished users.
 
@@ -92,10 +92,10 @@ def write_top_lists(
     check_ending(output, ".parquet")
     started = time.perf_counter()
     users = np.flatnonzero(recommender.biases.user_count)
-    movies = read_movies(catalog, data)
-    titles = pa.array(movies.titles, pa.string())
-    top = list_length(top, data.spec.n_movies)
-    user_bytes = _CELL_BYTES * data.spec.n_movies + _LISTED_BYTES * top
+    items = read_items(catalog, data)
+    titles = pa.array(items.titles, pa.string())
+    top = list_length(top, data.spec.n_items)
+    user_bytes = _CELL_BYTES * data.spec.n_items + _LISTED_BYTES * top
     fitting = (budget or Budget()).memory_bytes // 8 // user_bytes
     at_once = min(max(fitting, 1), _MOST_USERS)
     n_rows = 0
@@ -105,9 +105,9 @@ def write_top_lists(
         for start in range(0, len(users), at_once):
             chunk = users[start : start + at_once]
             scores = recommender.score_users(chunk)
-            seen = seen_movies(catalog, data, chunk)
-            places = top_movies(scores, seen, recommender.biases.movie_count, top)
-            waiting.append(_table(data.user_ids[chunk], scores, places, movies, titles))
+            seen = seen_items(catalog, data, chunk)
+            places = top_items(scores, seen, recommender.biases.item_count, top)
+            waiting.append(_table(data.user_ids[chunk], scores, places, items, titles))
             n_rows += len(waiting[-1])
             progress.advance(len(chunk), len(waiting[-1]))
             if sum(map(len, waiting)) >= _GROUP_ROWS:
@@ -123,19 +123,19 @@ def write_top_lists(
 
 
 def _table(
-    user_ids: Array, scores: Array, places: Array, movies: Movies, titles: pa.Array
+    user_ids: Array, scores: Array, places: Array, items: Items, titles: pa.Array
 ) -> pa.Table:
     user, rank = np.nonzero(places >= 0)
-    movie = places[user, rank]
+    item = places[user, rank]
     columns = [
         user_ids[user],
         (rank + 1).astype(np.int32),
-        movies.ids[movie],
-        # Parquet takes no null in a dictionary, so a movie without a title has no place in it.
+        items.ids[item],
+        # Parquet takes no null in a dictionary, so an item without a title has no place in it.
         pa.DictionaryArray.from_arrays(
-            pa.array(movie, mask=titles.is_null().to_numpy(zero_copy_only=False)[movie]),
+            pa.array(item, mask=titles.is_null().to_numpy(zero_copy_only=False)[item]),
             titles.fill_null(""),
         ),
-        scores[user, movie].astype(np.float32),
+        scores[user, item].astype(np.float32),
     ]
     return pa.table(columns, schema=_SCHEMA)

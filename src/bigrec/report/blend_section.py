@@ -14,9 +14,9 @@ from bigrec.runs import RunDirectory
 
 _AVERAGE: Final = "average pair"
 _USER: Final = "more active user"
-_MOVIE: Final = "more popular movie"
-_COLOURS: Final = {_AVERAGE: MUTED, _USER: SERIES[0], _MOVIE: SERIES[1]}
-_SHAPES: Final = {_AVERAGE: "circle", _USER: "triangle-right", _MOVIE: "diamond"}
+_ITEM: Final = "more popular item"
+_COLOURS: Final = {_AVERAGE: MUTED, _USER: SERIES[0], _ITEM: SERIES[1]}
+_SHAPES: Final = {_AVERAGE: "circle", _USER: "triangle-right", _ITEM: "diamond"}
 
 
 def blend_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
@@ -33,7 +33,7 @@ def _weights_figure(run: RunDirectory) -> Figure:
         for pair, weight in (
             (_AVERAGE, own.weight),
             (_USER, own.weight + own.by_user),
-            (_MOVIE, own.weight + own.by_movie),
+            (_ITEM, own.weight + own.by_item),
         )
     ]
     colours = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
@@ -58,8 +58,8 @@ def _weights_figure(run: RunDirectory) -> Figure:
         name=f"weights-of-{run.name}",
         title=f"What {run.name} is made of",
         caption="A blend adds to the bias model's score each component's difference from it, times "
-        "the component's weight: for a user and a movie with an average number of train ratings, "
-        "and where the user or the movie has more by one standard deviation (of the logarithm). "
+        "the component's weight: for a user and an item with an average number of train ratings, "
+        "and where the user or the item has more by one standard deviation (of the logarithm). "
         f"Fitted to {weights.n_fitted:,} validation ratings with a ridge penalty of "
         f"{weights.penalty:g}.",
         alt=f"Points of the weight of each component of {run.name}, for an average pair: {words}.",

@@ -10,9 +10,9 @@ import numpy as np
 from bigrec.datasets.training_data import TrainingData
 from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
-from bigrec.recommend.movies import read_movies
-from bigrec.recommend.recommend import recommend_movies
-from bigrec.recommend.similar import similar_movies
+from bigrec.recommend.items import read_items
+from bigrec.recommend.recommend import recommend_items
+from bigrec.recommend.similar import similar_items
 from bigrec.report.figures import Lists, ask
 from bigrec.report.runs_section import model_title
 from bigrec.runs import RunDirectory
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 _TOP: Final = 8
 _QUANTILES: Final = {"occasional": 0.25, "typical": 0.5, "keen": 0.95}
 _FEWEST_USER_RATINGS: Final = 5
-_FEWEST_MOVIE_RATINGS: Final = 20
+_FEWEST_ITEM_RATINGS: Final = 20
 
 
 def pick_users(user_count: Array) -> dict[str, int]:
@@ -60,30 +60,30 @@ def list_for_user(
     """
     user_id = int(data.user_ids[user_index])
     history = ask(session, "user_history", user_id=user_id)
-    best = sorted(history, key=lambda row: (-row["rating"], -row["difference"], row["movie_id"]))
+    best = sorted(history, key=lambda row: (-row["rating"], -row["difference"], row["item_id"]))
     lists = {
         "rated best by the user": [
-            (_film(row["title"], row["year"], row["movie_id"]), f"{row['rating']:g}")
+            (_film(row["title"], row["year"], row["item_id"]), f"{row['rating']:g}")
             for row in best[:_TOP]
         ]
     }
     for model, recommender in recommenders.items():
         lists[model_title(model)] = [
-            (_film(movie.title, movie.year, movie.movie_id), f"{movie.score:.2f}")
-            for movie in recommend_movies(recommender, data, catalog, user_id, top=_TOP)
+            (_film(item.title, item.year, item.item_id), f"{item.score:.2f}")
+            for item in recommend_items(recommender, data, catalog, user_id, top=_TOP)
         ]
     article = "An" if word[0] in "aeiou" else "A"
     return Lists(
         title=f"{article} {word} user",
         lists=lists,
         first_is_own=True,
-        caption=f"User {user_id:,} has rated {len(history):,} movies. Scores are not clipped to "
+        caption=f"User {user_id:,} has rated {len(history):,} items. Scores are not clipped to "
         "the scale, so that their order can be seen. The same list in a terminal: "
         f"bigrec recommend RUN {user_id}",
     )
 
 
-def list_for_movie(runs: Sequence[RunDirectory], data: TrainingData, catalog: Catalog) -> Lists:
+def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Catalog) -> Lists:
     """The films that each model sees nearest to the most rated one.
 
     Args:
@@ -92,27 +92,27 @@ def list_for_movie(runs: Sequence[RunDirectory], data: TrainingData, catalog: Ca
         catalog: the store.
     """
     biases = runs[0].biases()
-    movies = read_movies(catalog, data)
-    film = int(np.argmax(biases.movie_count))
+    items = read_items(catalog, data)
+    film = int(np.argmax(biases.item_count))
     lists: dict[str, Sequence[tuple[str, str]]] = {}
     for run in runs:
-        nearest = similar_movies(
-            run.similarity(data), movies, biases, film, top=_TOP, min_ratings=_FEWEST_MOVIE_RATINGS
+        nearest = similar_items(
+            run.similarity(data), items, biases, film, top=_TOP, min_ratings=_FEWEST_ITEM_RATINGS
         )
         lists[model_title(run.config["model"])] = [
-            (_film(movie.title, movie.year, movie.movie_id), f"{movie.similarity:.2f}")
-            for movie in nearest
+            (_film(item.title, item.year, item.item_id), f"{item.similarity:.2f}")
+            for item in nearest
         ]
     return Lists(
-        title=f"Films like “{movies.name(film)}”",
+        title=f"Films like “{items.name(film)}”",
         lists=lists,
-        caption="The most rated film, and the nearest to it by each model's own picture of movies: "
+        caption="The most rated film, and the nearest to it by each model's own picture of items: "
         "factors, embeddings, weights, or the ratings themselves (1 is alike). Only films with at "
-        f"least {_FEWEST_MOVIE_RATINGS} train ratings. The same list in a terminal: "
-        f"bigrec similar RUN {movies.ids[film]}",
+        f"least {_FEWEST_ITEM_RATINGS} train ratings. The same list in a terminal: "
+        f"bigrec similar RUN {items.ids[film]}",
     )
 
 
-def _film(title: str | None, year: int | None, movie_id: int) -> str:
-    name = title or f"movie {movie_id}"
+def _film(title: str | None, year: int | None, item_id: int) -> str:
+    name = title or f"item {item_id}"
     return f"{name} ({year})" if year else name

@@ -13,7 +13,7 @@ from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
 from bigrec.report.blend_section import blend_figures
 from bigrec.report.figures import Section
-from bigrec.report.lists_section import list_for_movie, list_for_user, pick_users
+from bigrec.report.lists_section import list_for_item, list_for_user, pick_users
 from bigrec.report.published import find_published
 from bigrec.report.runs_section import (
     comparison_figure,
@@ -128,8 +128,8 @@ def _recommendations(
         title="What they recommend",
         text="Three users and one film, by the best run of each model: "
         + ", ".join(run.name for run in best)
-        + ". Only movies that the user has not rated.",
-        blocks=[*users, list_for_movie(best, data, catalog)],
+        + ". Only items that the user has not rated.",
+        blocks=[*users, list_for_item(best, data, catalog)],
         commands=[],
     )
 

@@ -215,7 +215,7 @@ def _write_page(
     return Template((_ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
         title=f"{manifest.n_ratings:,} ratings",
         lead=_escape(
-            f"{manifest.n_users:,} users and {manifest.n_movies:,} movies, {manifest.first_date} "
+            f"{manifest.n_users:,} users and {manifest.n_items:,} items, {manifest.first_date} "
             f"to {manifest.last_date}. Point at a figure for its numbers; click a legend to single "
             "one line out."
         ),

@@ -92,7 +92,7 @@ def comparison_table(
         f"{comparison.runs[0].n_test:,} test ratings, in stars, "
         "scores clipped to the scale. Seconds: the whole training, tests included. Peak: the most "
         "memory that the process of the training held at once. Fallback: test ratings of users or "
-        "movies without a train rating, scored by the bias model."
+        "items without a train rating, scored by the bias model."
     )
     if published is not None:
         rows += [

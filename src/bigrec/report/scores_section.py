@@ -32,7 +32,7 @@ class SampledPairs:
 
     user_index: Array
     """(n,) int32, ascending."""
-    movie_index: Array
+    item_index: Array
     """(n,) int32."""
     rating: Array
     """(n,) float32, stars."""
@@ -62,14 +62,14 @@ def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 
     rows = data.test.take(drawn)
     user_index = np.repeat(drawn, rows.lengths()).astype(np.int32)
     return SampledPairs(
-        user_index, np.asarray(rows.movie_index), np.asarray(rows.rating), rows.day, len(drawn),
+        user_index, np.asarray(rows.item_index), np.asarray(rows.rating), rows.day, len(drawn),
         is_sample=rows.n_rows < data.test.n_rows,
     )  # fmt: skip
 
 
 def score_sample(recommender: Scorer, pairs: SampledPairs) -> Array:
     """Scores of the sample, clipped to the scale: (n,) float32."""
-    scores, _ = recommender.score_pairs(pairs.user_index, pairs.movie_index, pairs.day)
+    scores, _ = recommender.score_pairs(pairs.user_index, pairs.item_index, pairs.day)
     return scores
 
 
@@ -85,15 +85,15 @@ def score_figures(scores: Mapping[str, Array], pairs: SampledPairs) -> list[Figu
 
 
 def decile_figures(metrics: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
-    """Errors by popularity of the movies and by activity of the users.
+    """Errors by popularity of the items and by activity of the users.
 
     Args:
         metrics: of the best run of each model, best model first, as metrics.json holds them.
     """
     return [
         _decile_figure(
-            {model: recorded["movie_deciles"] for model, recorded in metrics.items()},
-            name="error-by-popularity", title="Error by popularity", things="movies",
+            {model: recorded["item_deciles"] for model, recorded in metrics.items()},
+            name="error-by-popularity", title="Error by popularity", things="items",
             ends=("rarest", "most popular"),
         ),
         _decile_figure(

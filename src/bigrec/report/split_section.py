@@ -35,7 +35,7 @@ def describe_split(split: Split, *, budget: Budget, progress: Progress = SILENT)
     counts = _count_sides(split, budget, progress)
     summary = split.summary
     n_rows = summary.n_train + summary.n_validation + summary.n_test
-    cold_users, cold_movies = _cold(split.users()), _cold(split.movies())
+    cold_users, cold_items = _cold(split.users()), _cold(split.items())
     return Section(
         name="split",
         title="The split",
@@ -49,10 +49,10 @@ def describe_split(split: Split, *, budget: Budget, progress: Progress = SILENT)
             "test ratings": f"{summary.n_test:,}",
             "on the test side": share(summary.n_test, n_rows),
             "users": f"{summary.n_users:,}",
-            "movies": f"{summary.n_movies:,}",
-            "of all pairs rated": f"{100 * n_rows / (summary.n_users * summary.n_movies):.2f} %",
+            "items": f"{summary.n_items:,}",
+            "of all pairs rated": f"{100 * n_rows / (summary.n_users * summary.n_items):.2f} %",
             "cold users in the test": f"{cold_users:,}",
-            "cold movies in the test": f"{cold_movies:,}",
+            "cold items in the test": f"{cold_items:,}",
         },
     )
 

@@ -35,7 +35,7 @@ _MOST_STEPS: Final = 4000
 _SMOOTHED_DAYS: Final = 28
 _FEW: Final = 0.2
 """Steps with less than this share of the usual number of ratings do not stretch the scale."""
-_MOVIE_CLIP: Final = {"clip": 18_000, "width": 100}
+_ITEM_CLIP: Final = {"clip": 18_000, "width": 100}
 _USER_CLIP: Final = {"clip": 300, "width": 2}
 
 
@@ -57,22 +57,22 @@ def describe_store(session: Session) -> Section:
             _rating_distribution(session),
             _ratings_per_day(session, daily),
             _mean_over_time(session, daily),
-            _movies_by_year(session),
-            _ratings_per_movie(session),
+            _items_by_year(session),
+            _ratings_per_item(session),
             _ratings_per_user(session),
             _long_tail(session),
-            _movie_age(session),
+            _item_age(session),
             *title_figures(session),
         ],
         commands=[["bigrec", "ingest", "RAW"]],
         numbers={
             "ratings": f"{manifest.n_ratings:,}",
             "users": f"{manifest.n_users:,}",
-            "movies": f"{manifest.n_movies:,}",
+            "items": f"{manifest.n_items:,}",
             "mean rating": f"{manifest.mean_rating:.3f}",
             "of all pairs rated": f"{density['percent_filled']:.2f} %",
             "ratings per user": f"{density['ratings_per_user']:,.1f}",
-            "ratings per movie": f"{density['ratings_per_movie']:,.1f}",
+            "ratings per item": f"{density['ratings_per_item']:,.1f}",
             "from": manifest.first_date,
             "to": manifest.last_date,
         },
@@ -167,10 +167,10 @@ def _mean_over_time(session: Session, daily: Sequence[Row]) -> Figure:
     )
 
 
-def _movies_by_year(session: Session) -> Figure:
-    rows = ask(session, "movies_by_release_year")
-    dated = total(rows, "n_movies")
-    undated = session.manifest.n_movies - dated
+def _items_by_year(session: Session) -> Figure:
+    rows = ask(session, "items_by_release_year")
+    dated = total(rows, "n_items")
+    undated = session.manifest.n_items - dated
     chart = (
         new_chart()
         .mark_line(point=alt.OverlayMarkDef(size=18, fill=ACCENT, stroke=ACCENT))
@@ -179,26 +179,26 @@ def _movies_by_year(session: Session) -> Figure:
                 "year:Q", title="year of release", scale=alt.Scale(zero=False, nice=False),
                 axis=alt.Axis(format="d"),
             ),
-            y=alt.Y("n_movies:Q", title="movies"),
-            tooltip=tooltips(year="year|d", n_movies="movies"),
+            y=alt.Y("n_items:Q", title="items"),
+            tooltip=tooltips(year="year|d", n_items="items"),
         )
     )  # fmt: skip
-    most = max(rows, key=lambda row: row["n_movies"], default={"year": "none", "n_movies": 0})
+    most = max(rows, key=lambda row: row["n_items"], default={"year": "none", "n_items": 0})
     return Figure(
-        name="movies-by-release-year",
-        title=f"{dated:,} movies by year of release",
-        caption=f"Most came out in {most['year']}: {most['n_movies']:,}. "
+        name="items-by-release-year",
+        title=f"{dated:,} items by year of release",
+        caption=f"Most came out in {most['year']}: {most['n_items']:,}. "
         + (f"Left out for want of a year: {undated:,}." if undated else ""),
-        alt=f"A line of movies by year of release, highest in {most['year']}.",
+        alt=f"A line of items by year of release, highest in {most['year']}.",
         rows=rows,
         chart=chart,
         log_axes=["y"],
-        command=sql_command("movies_by_release_year"),
+        command=sql_command("items_by_release_year"),
     )
 
 
-def _ratings_per_movie(session: Session) -> Figure:
-    return _histogram(session, "ratings_per_movie", "n_movies", "movie", _MOVIE_CLIP)
+def _ratings_per_item(session: Session) -> Figure:
+    return _histogram(session, "ratings_per_item", "n_items", "item", _ITEM_CLIP)
 
 
 def _ratings_per_user(session: Session) -> Figure:
@@ -208,7 +208,7 @@ def _ratings_per_user(session: Session) -> Figure:
 def _histogram(
     session: Session, query: str, column: str, what: str, parameters: dict[str, int]
 ) -> Figure:
-    """How many movies or users have so many ratings, in equal bins up to a clip."""
+    """How many items or users have so many ratings, in equal bins up to a clip."""
     clip, width = parameters["clip"], parameters["width"]
     rows: list[dict[str, Any]] = [
         row | {"to_n_ratings": row["from_n_ratings"] + width}
@@ -247,7 +247,7 @@ def _histogram(
 
 def _long_tail(session: Session) -> Figure:
     rows: list[dict[str, Any]] = []
-    for what in ("movies", "users"):
+    for what in ("items", "users"):
         rows.append({"what": what, "top_percent": 0, "percent_of_ratings_so_far": 0})
         rows += [
             {
@@ -262,7 +262,7 @@ def _long_tail(session: Session) -> Figure:
     }
     words = " and ".join(
         f"the most rated tenth of the {what} holds {percent:.0f} %"
-        if what == "movies"
+        if what == "items"
         else f"the most active tenth of the {what} {percent:.0f} %"
         for what, percent in tenth.items()
     )
@@ -271,10 +271,10 @@ def _long_tail(session: Session) -> Figure:
         new_chart()
         .mark_line()
         .encode(
-            x=alt.X("top_percent:Q", title="per cent of movies or users, most active first"),
+            x=alt.X("top_percent:Q", title="per cent of items or users, most active first"),
             y=alt.Y("percent_of_ratings_so_far:Q", title="per cent of all ratings"),
             color=alt.Color(
-                "what:N", scale=alt.Scale(domain=["movies", "users"], range=list(SERIES[:2]))
+                "what:N", scale=alt.Scale(domain=["items", "users"], range=list(SERIES[:2]))
             ),
             strokeDash=alt.StrokeDash("what:N", legend=None),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.12)),
@@ -290,37 +290,37 @@ def _long_tail(session: Session) -> Figure:
         title="The long tail",
         caption=(words[:1].upper() + words[1:] + " of all ratings. " if words else "")
         + "An even spread would be the diagonal.",
-        alt=f"Curves of the share of ratings by the share of movies and of users; {words}.",
+        alt=f"Curves of the share of ratings by the share of items and of users; {words}.",
         rows=rows,
         chart=diagonal(0, 100) + lines,
-        command=sql_command("long_tail_of_movies", n_groups=100),
+        command=sql_command("long_tail_of_items", n_groups=100),
     )
 
 
-def _movie_age(session: Session) -> Figure:
+def _item_age(session: Session) -> Figure:
     rows = [
         row | {"from_age_years": round(row["from_age_days"] / 365.25, 3)}
-        for row in ask(session, "rating_by_movie_age")
+        for row in ask(session, "rating_by_item_age")
     ]
     base = new_chart()
     chart = base.mark_line(point=alt.OverlayMarkDef(size=18, fill=ACCENT, stroke=ACCENT)).encode(
-        x=alt.X("from_age_years:Q", title="years since the movie's first rating"),
-        y=alt.Y("drift:Q", title="stars above the movies' own means", scale=alt.Scale(zero=False)),
+        x=alt.X("from_age_years:Q", title="years since the item's first rating"),
+        y=alt.Y("drift:Q", title="stars above the items' own means", scale=alt.Scale(zero=False)),
         tooltip=tooltips(
             from_age_days="days from", drift="above own means|+.3f", mean_rating="mean rating|.3f",
             n_ratings="ratings",
         ),
     )  # fmt: skip
     return Figure(
-        name="rating-by-movie-age",
-        title="Ratings by a movie's age",
-        caption="In steps of 90 days since the movie's first rating, against the mean of the same "
-        "movies, so that the line does not merely show that better movies stay longer.",
-        alt=f"A line of how far ratings lie from their movies' means by the movies' age, from "
+        name="rating-by-item-age",
+        title="Ratings by an item's age",
+        caption="In steps of 90 days since the item's first rating, against the mean of the same "
+        "items, so that the line does not merely show that better items stay longer.",
+        alt=f"A line of how far ratings lie from their items' means by the items' age, from "
         f"{rows[0]['drift']:+.3f} to {rows[-1]['drift']:+.3f} stars.",
         rows=rows,
         chart=level(0) + chart,
-        command=sql_command("rating_by_movie_age"),
+        command=sql_command("rating_by_item_age"),
     )
 
 

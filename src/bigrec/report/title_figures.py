@@ -24,17 +24,17 @@ def title_figures(session: Session) -> list[Figure]:
 
 def _most_rated(session: Session) -> Figure:
     return _titles(
-        session, "most_rated_movies", {"top": _N_TITLES}, "n_ratings", "ratings", "~s",
-        title="Most rated", caption="The movies with most ratings.",
+        session, "most_rated_items", {"top": _N_TITLES}, "n_ratings", "ratings", "~s",
+        title="Most rated", caption="The items with most ratings.",
     )  # fmt: skip
 
 
 def _most_loved(session: Session) -> Figure:
     damping = _enough_ratings(session)
     return _titles(
-        session, "most_loved_movies", {"damping": damping, "top": _N_TITLES}, "damped_mean",
+        session, "most_loved_items", {"damping": damping, "top": _N_TITLES}, "damped_mean",
         "damped mean rating", ".2f", title="Most loved",
-        caption=f"The highest means, each movie given {damping:,} more ratings of the overall "
+        caption=f"The highest means, each item given {damping:,} more ratings of the overall "
         "mean, so that a few raters cannot put one on top.",
     )  # fmt: skip
 
@@ -42,9 +42,9 @@ def _most_loved(session: Session) -> Figure:
 def _most_divisive(session: Session) -> Figure:
     least = _enough_ratings(session)
     return _titles(
-        session, "most_divisive_movies", {"min_ratings": least, "top": _N_TITLES},
+        session, "most_divisive_items", {"min_ratings": least, "top": _N_TITLES},
         "standard_deviation", "standard deviation, stars", ".2f", title="Most divisive",
-        caption=f"Where opinions differ most, among movies with at least {least:,} ratings.",
+        caption=f"Where opinions differ most, among items with at least {least:,} ratings.",
     )  # fmt: skip
 
 
@@ -59,9 +59,9 @@ def _titles(
     title: str,
     caption: str,
 ) -> Figure:
-    """Movies by name along one measure: bars from zero for counts, points for the rest."""
+    """Items by name along one measure: bars from zero for counts, points for the rest."""
     rows: list[dict[str, Any]] = [
-        row | {"movie": _movie_name(row)} for row in ask(session, query, **parameters)
+        row | {"item": _item_name(row)} for row in ask(session, query, **parameters)
     ]
     is_count = column == "n_ratings"
     base = new_chart(alt.Step(20))
@@ -72,33 +72,33 @@ def _titles(
             axis=alt.Axis(format=number_format, grid=True),
         ),
         y=alt.Y(
-            "movie:N", title=None, sort=None,
+            "item:N", title=None, sort=None,
             axis=alt.Axis(
                 labelLimit=alt.ExprRef("width < 420 ? 150 : 260"), grid=not is_count,
                 labelColor="var(--ink)",
             ),
         ),
         tooltip=tooltips(
-            movie="|text", **{column: f"{words}|{'' if is_count else '.3f'}"},
+            item="|text", **{column: f"{words}|{'' if is_count else '.3f'}"},
             **({} if is_count else {"n_ratings": "ratings"}), mean_rating="mean rating|.3f",
         ),
     )  # fmt: skip
     return Figure(
-        name=query.removesuffix("_movies").replace("_", "-"),
+        name=query.removesuffix("_items").replace("_", "-"),
         title=title,
-        caption=caption if rows else "No movie has enough ratings.",
-        alt=f"{title}: " + ", ".join(row["movie"] for row in rows),
+        caption=caption if rows else "No item has enough ratings.",
+        alt=f"{title}: " + ", ".join(row["item"] for row in rows),
         rows=rows,
         chart=chart,
         command=sql_command(query, **parameters),
     )
 
 
-def _movie_name(row: dict[str, Any]) -> str:
-    title = row["title"] or f"movie {row['movie_id']}"
+def _item_name(row: dict[str, Any]) -> str:
+    title = row["title"] or f"item {row['item_id']}"
     return f"{title} ({row['year']})" if row["year"] else str(title)
 
 
 def _enough_ratings(session: Session) -> int:
-    """How many ratings make a movie's mean trustworthy: 1,000 at full size, 20 in a small store."""
+    """How many ratings make an item's mean trustworthy: 1,000 at full size, 20 in a small store."""
     return min(1000, max(20, session.manifest.n_ratings // 20_000))

@@ -1,4 +1,4 @@
-"""Which users and movies take part in a split: minimum counts, lists, the k-core of the rest."""
+"""Which users and items take part in a split: minimum counts, lists, the k-core of the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from bigrec.errors import SplitError
 from bigrec.resources import Budget, Progress
-from bigrec.schema import MOVIE_ID, USER_ID
+from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.splits.kernels import IdIndex
 from bigrec.splits.selection import Selection, count_sides, index_ids
 from bigrec.splits.sides import rule_for
@@ -24,57 +24,57 @@ _SHOWN_IDS = 5
 
 
 def candidates(catalog: Catalog, spec: SplitSpec) -> tuple[IdIndex, IdIndex]:
-    """The users and the movies that pass the minimum counts and the lists; reads no rating.
+    """The users and the items that pass the minimum counts and the lists; reads no rating.
 
     Raises:
         SplitError: a list names an id that the store does not have.
     """
     users = _frequent_ids(catalog.users(), USER_ID, spec.min_user_ratings, spec.user_ids)
-    movies = _frequent_ids(catalog.movies(), MOVIE_ID, spec.min_movie_ratings, spec.movie_ids)
-    return index_ids(users), index_ids(movies)
+    items = _frequent_ids(catalog.items(), ITEM_ID, spec.min_item_ratings, spec.item_ids)
+    return index_ids(users), index_ids(items)
 
 
 def find_k_core(
     catalog: Catalog,
     users: IdIndex,
-    movies: IdIndex,
+    items: IdIndex,
     spec: SplitSpec,
     budget: Budget,
     progress: Progress,
 ) -> tuple[IdIndex, IdIndex, int]:
-    """Drop users and movies with fewer than k ratings of each other until none is left to drop.
+    """Drop users and items with fewer than k ratings of each other until none is left to drop.
 
     The largest such set is unique, so the order of dropping does not matter. One scan a round.
 
     Args:
         catalog: the store.
-        users, movies: those to begin with.
+        users, items: those to begin with.
         spec: has k_core and the dates.
         budget: threads to scan with.
         progress: told of scanned rows.
 
     Returns:
-        Users and movies of the core, and the number of rounds, the last of which dropped none.
+        Users and items of the core, and the number of rounds, the last of which dropped none.
     """
-    rule = rule_for(dataclasses.replace(spec, warm=False), users, movies, sides=False)
+    rule = rule_for(dataclasses.replace(spec, warm=False), users, items, sides=False)
     rounds = 0
     while True:
         rounds += 1
-        selection = Selection(users, movies, rule)
+        selection = Selection(users, items, rule)
         counts = count_sides(catalog, selection, budget, progress, f"k-core, round {rounds}")
-        stay_users, stay_movies = (
-            by.sum(axis=1) >= spec.k_core for by in (counts.by_user, counts.by_movie)
+        stay_users, stay_items = (
+            by.sum(axis=1) >= spec.k_core for by in (counts.by_user, counts.by_item)
         )
-        if stay_users.all() and stay_movies.all():
-            return users, movies, rounds
+        if stay_users.all() and stay_items.all():
+            return users, items, rounds
         users = index_ids(users.ids[stay_users])
-        movies = index_ids(movies.ids[stay_movies])
+        items = index_ids(items.ids[stay_items])
 
 
 def _frequent_ids(
     frame: pl.LazyFrame, column: str, min_ratings: int, listed: Iterable[int] | None
 ) -> Array:
-    """Ids, ascending int32, in the list (if any), with more than min_ratings by stored counts."""
+    """Ids, ascending int32, in the list (if any), of at least min_ratings ratings, and of one."""
     table = frame.select(column, "n_ratings").sort(column).collect()
     if listed is not None:
         wanted = pl.Series(column, list(listed), dtype=table.schema[column])
@@ -87,5 +87,5 @@ def _frequent_ids(
                 hint="take them off the list",
             )
         table = table.filter(pl.col(column).is_in(wanted.implode()))
-    ids: Array = table.filter(pl.col("n_ratings") > min_ratings)[column].to_numpy()
+    ids: Array = table.filter(pl.col("n_ratings") >= max(min_ratings, 1))[column].to_numpy()
     return ids

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.schema import MAX_MOVIES, MOVIE_SHIFT, RATING_MASK, USER_SHIFT
+from bigrec.schema import ITEM_SHIFT, MAX_ITEMS, RATING_MASK, USER_SHIFT
 from bigrec.splits.random_key import PRIME, key_formula
 
 Array = np.ndarray[Any, Any]
@@ -56,9 +56,9 @@ class Rule(NamedTuple):
     starts: Array
     """BY_TIME: (n_users,) int64, `time_order` of each user's first row of the test side."""
     listed_ends: Array
-    """BY_LIST: (n_users + 1,) int64, where each user's movies in `listed` end."""
+    """BY_LIST: (n_users + 1,) int64, where each user's items in `listed` end."""
     listed: Array
-    """BY_LIST: (n_pairs,) int32, the movie_index of the pairs of the test side, by user."""
+    """BY_LIST: (n_pairs,) int32, the item_index of the pairs of the test side, by user."""
     validation_seed: int
     """The seed of the second key, which moves train rows to validation."""
     validation_bound: int
@@ -70,11 +70,11 @@ class Rule(NamedTuple):
     last_day: int
     """Last day taken, in days since 1970."""
     drops_cold: bool
-    """Whether validation and test rows need a user and a movie of the train side."""
+    """Whether validation and test rows need a user and an item of the train side."""
     warm_users: Array
     """(n_users,) bool: users with a train row."""
-    warm_movies: Array
-    """(n_movies,) bool: movies with a train row."""
+    warm_items: Array
+    """(n_items,) bool: items with a train row."""
 
 
 @numba.njit
@@ -92,16 +92,16 @@ _nearly_key = numba.njit(key_formula(_nearly_remainder))
 
 
 @numba.njit
-def compiled_key(user_id, movie_id, seed):  # type: ignore[no-untyped-def]
+def compiled_key(user_id, item_id, seed):  # type: ignore[no-untyped-def]
     """The random key of one row."""
-    key = _nearly_key(np.int64(user_id) & PRIME, np.int64(movie_id) & PRIME, seed)
+    key = _nearly_key(np.int64(user_id) & PRIME, np.int64(item_id) & PRIME, seed)
     return key - PRIME if key >= PRIME else key
 
 
 @compiled
-def time_order(day, movie_id):  # type: ignore[no-untyped-def]
-    """One number that orders rows by day and then by movie_id."""
-    return np.int64(day) << 32 | np.int64(movie_id)
+def time_order(day, item_id):  # type: ignore[no-untyped-def]
+    """One number that orders rows by day and then by item_id."""
+    return np.int64(day) << 32 | np.int64(item_id)
 
 
 @compiled
@@ -111,9 +111,9 @@ def user_of(pair):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def movie_of(pair):  # type: ignore[no-untyped-def]
-    """The movie_index of a pair."""
-    return np.int32((pair >> MOVIE_SHIFT) & (MAX_MOVIES - 1))
+def item_of(pair):  # type: ignore[no-untyped-def]
+    """The item_index of a pair."""
+    return np.int32((pair >> ITEM_SHIFT) & (MAX_ITEMS - 1))
 
 
 @compiled
@@ -167,19 +167,19 @@ def _find_rows(runs, other_id, day, stars, others, first_day, last_day, out):  #
 
 
 @compiled
-def _mark_keys(user_id, movie_id, seed, low, high, side, mark):  # type: ignore[no-untyped-def]
+def _mark_keys(user_id, item_id, seed, low, high, side, mark):  # type: ignore[no-untyped-def]
     """Put the rows of the train side whose keys are from low up to high, exclusive, on another."""
     for row in range(len(side)):
-        key = compiled_key(user_id[row], movie_id[row], seed)
+        key = compiled_key(user_id[row], item_id[row], seed)
         is_marked = (key >= low) & (key < high) & (side[row] == TRAIN)
         side[row] = mark if is_marked else side[row]
 
 
 @compiled
-def _mark_late(pair, day, movie_id, starts, side):  # type: ignore[no-untyped-def]
+def _mark_late(pair, day, item_id, starts, side):  # type: ignore[no-untyped-def]
     """Put rows that are not before their user's start in time order on the test side."""
     for row in range(len(side)):
-        if time_order(day[row], movie_id[row]) >= starts[user_of(pair[row])]:
+        if time_order(day[row], item_id[row]) >= starts[user_of(pair[row])]:
             side[row] = TEST
 
 
@@ -187,20 +187,20 @@ def _mark_late(pair, day, movie_id, starts, side):  # type: ignore[no-untyped-de
 def _mark_listed(pair, listed_ends, listed, side):  # type: ignore[no-untyped-def]
     """Put the rows of listed pairs on the test side."""
     for row in range(len(side)):
-        user, movie = user_of(pair[row]), movie_of(pair[row])
+        user, item = user_of(pair[row]), item_of(pair[row])
         for place in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
-            if listed[place] == movie:
+            if listed[place] == item:
                 side[row] = TEST
 
 
 @compiled
-def _drop_cold(pair, day, side, warm_users, warm_movies):  # type: ignore[no-untyped-def]
+def _drop_cold(pair, day, side, warm_users, warm_items):  # type: ignore[no-untyped-def]
     """Move the rows that stay to the front; how many."""
     has_days = len(day) > 0
     n_kept = 0
     for row in range(len(side)):
-        user, movie = user_of(pair[row]), movie_of(pair[row])
-        if side[row] == TRAIN or (warm_users[user] and warm_movies[movie]):
+        user, item = user_of(pair[row]), item_of(pair[row])
+        if side[row] == TRAIN or (warm_users[user] and warm_items[item]):
             pair[n_kept], side[n_kept] = pair[row], side[row]
             if has_days:
                 day[n_kept] = day[row]
@@ -213,7 +213,7 @@ def select_rows(runs, other_id, day, stars, others, rule, by_user, out):  # type
     """Take the rows of a split out of a row group, as pairs with their sides.
 
     Args:
-        runs: the rows of one user each where rows are sorted by user, else of one movie: dense
+        runs: the rows of one user each where rows are sorted by user, else of one item: dense
             indices (ABSENT to skip), ids and ends, (n_runs,) each; the shifts of this and the other
             index in a pair.
         other_id: (n,) int32, the other id of each row.
@@ -232,39 +232,39 @@ def select_rows(runs, other_id, day, stars, others, rule, by_user, out):  # type
     found = run_id, other, pair, out_day
     n_found = _find_rows(runs, other_id, day, stars, others, rule.first_day, rule.last_day, found)
     pair, side, out_day = pair[:n_found], side[:n_found], out_day[:n_found]
-    user_id, movie_id = run_id[:n_found], other[:n_found]
+    user_id, item_id = run_id[:n_found], other[:n_found]
     if not by_user:
-        user_id, movie_id = movie_id, user_id
+        user_id, item_id = item_id, user_id
     side[:] = TRAIN
     if rule.way == BY_KEY:
-        _mark_keys(user_id, movie_id, rule.seed, rule.low, rule.high, side, TEST)
+        _mark_keys(user_id, item_id, rule.seed, rule.low, rule.high, side, TEST)
     elif rule.way == BY_TIME:
-        _mark_late(pair, out_day, movie_id, rule.starts, side)
+        _mark_late(pair, out_day, item_id, rule.starts, side)
     elif rule.way == BY_LIST:
         _mark_listed(pair, rule.listed_ends, rule.listed, side)
     if rule.validation_bound:
         seed, bound = rule.validation_seed, rule.validation_bound
-        _mark_keys(user_id, movie_id, seed, 0, bound, side, VALIDATION)
+        _mark_keys(user_id, item_id, seed, 0, bound, side, VALIDATION)
     n_kept = n_found
     if rule.drops_cold:
-        n_kept = _drop_cold(pair, out_day, side, rule.warm_users, rule.warm_movies)
+        n_kept = _drop_cold(pair, out_day, side, rule.warm_users, rule.warm_items)
     return n_kept, n_found - n_kept
 
 
 @compiled
-def count_rows(by_user, by_movie, pair, side):  # type: ignore[no-untyped-def]
-    """Add rows to (n_users, N_SIDES) and (n_movies, N_SIDES) counts."""
+def count_rows(by_user, by_item, pair, side):  # type: ignore[no-untyped-def]
+    """Add rows to (n_users, N_SIDES) and (n_items, N_SIDES) counts."""
     for row in range(len(side)):
         by_user[user_of(pair[row]), side[row]] += 1
-        by_movie[movie_of(pair[row]), side[row]] += 1
+        by_item[item_of(pair[row]), side[row]] += 1
 
 
 @compiled
-def keep_latest(latest, pair, day, movie_ids):  # type: ignore[no-untyped-def]
+def keep_latest(latest, pair, day, item_ids):  # type: ignore[no-untyped-def]
     """Keep each user's greatest time orders in (n_users, n) int64, ascending; -1 is none."""
     n_kept = latest.shape[1]
     for row in range(len(day)):
-        order = time_order(day[row], movie_ids[movie_of(pair[row])])
+        order = time_order(day[row], item_ids[item_of(pair[row])])
         kept = latest[user_of(pair[row])]
         if order <= kept[0]:
             continue

@@ -1,9 +1,9 @@
 """Materializing a split for training: dense indices, rows by user, and a uniform shuffle.
 
     shards/manifest.json                  digest of the split, counts, mean
-    shards/users.npy, movies.npy          (n,) int32 ids; position = dense index
+    shards/users.npy, items.npy          (n,) int32 ids; position = dense index
     shards/SIDE/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
-    shards/SIDE/movie_index.npy           (n_rows,) int32, ascending for each user
+    shards/SIDE/item_index.npy           (n_rows,) int32, ascending for each user
     shards/SIDE/rating.npy                (n_rows,) float32, stars
     shards/shuffled/00000.npy …           the train side again, in random order: (n,) int64 pairs,
                                           see bigrec.schema
@@ -47,7 +47,7 @@ _SIDES: Final = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 class _OrderedRows(NamedTuple):
     """The selected rows of one row group in the orders in which they are written."""
 
-    movie_index: Array
+    item_index: Array
     """(n,) int32, by side."""
     rating: Array
     """(n,) float32, by side."""
@@ -168,7 +168,7 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
     digests = draft.digests
     for writer in sides:
         digests |= writer.digests()
-    for name, ids in (("users.npy", selection.users.ids), ("movies.npy", selection.movies.ids)):
+    for name, ids in (("users.npy", selection.users.ids), ("items.npy", selection.items.ids)):
         digests[partial / name] = save_array(partial / name, ids)
     digests |= _shuffle_shards(partial, n_shards, seed, budget, progress)
     _write_manifest(partial, split, half_stars / 2)
@@ -183,21 +183,21 @@ class _SideWriter:
         folder.mkdir()
         self._folder, self._side = folder, side
         self._indptr = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-        self._movie_index, self._rating = (
+        self._item_index, self._rating = (
             files.enter_context(ArrayFile(folder / name, dtype, int(self._indptr[-1])))
-            for name, dtype in (("movie_index.npy", "<i4"), ("rating.npy", "<f4"))
+            for name, dtype in (("item_index.npy", "<i4"), ("rating.npy", "<f4"))
         )
 
     def append(self, rows: _OrderedRows) -> None:
         of_side = slice(rows.side_ends[self._side], rows.side_ends[self._side + 1])
-        self._movie_index.append(rows.movie_index[of_side])
+        self._item_index.append(rows.item_index[of_side])
         self._rating.append(rows.rating[of_side])
 
     def digests(self) -> dict[Path, str]:
         """Finish the side; the digest of each of its files."""
         indptr = self._folder / "indptr.npy"
         digests = {indptr: save_array(indptr, self._indptr)}
-        return digests | {file.path: file.digest for file in (self._movie_index, self._rating)}
+        return digests | {file.path: file.digest for file in (self._item_index, self._rating)}
 
 
 def _shard(folder: Path, number: int) -> Path:
@@ -233,7 +233,7 @@ def _write_manifest(partial: Path, split: Split, rating_sum: float) -> None:
         "n_validation": split.summary.n_validation,
         "n_test": split.summary.n_test,
         "n_users": split.summary.n_users,
-        "n_movies": split.summary.n_movies,
+        "n_items": split.summary.n_items,
         "mean_rating": rating_sum / split.summary.n_train,
         "min_rating": split.catalog.manifest.min_rating,
         "max_rating": split.catalog.manifest.max_rating,

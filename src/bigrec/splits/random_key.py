@@ -23,14 +23,14 @@ def key_formula(remainder: Callable[[Any], Any]) -> Callable[[Any, Any, int], An
     prime = PRIME
     one, two, three, four = _MULTIPLIERS
 
-    def formula(user: Any, movie: Any, seed: int) -> Any:
+    def formula(user: Any, item: Any, seed: int) -> Any:
         start = (seed * 2 + 1) * 40_692 % prime
         # Each product is below 2^62 and each sum below 2^63.
         state = remainder(user * one + start)
-        state = remainder(state * state + movie * two)
+        state = remainder(state * state + item * two)
         state = remainder(state * three + start)
         state = remainder(state * state + user * four)
-        state = remainder(state * one + movie)
+        state = remainder(state * one + item)
         state = remainder(state * state + state * two)
         state = remainder(state * three + start)
         state = remainder(state * state + state * four)
@@ -42,18 +42,18 @@ def key_formula(remainder: Callable[[Any], Any]) -> Callable[[Any, Any, int], An
 _formula = key_formula(lambda value: value % PRIME)
 
 
-def random_key(user_id: Operand, movie_id: Operand, seed: int) -> Operand:
-    """A uniform pseudo-random integer from 0 to 2^31 - 2 for each (user, movie) pair.
+def random_key(user_id: Operand, item_id: Operand, seed: int) -> Operand:
+    """A uniform pseudo-random integer from 0 to 2^31 - 2 for each (user, item) pair.
 
     Args:
         user_id: ids as 64-bit integers: an int, a NumPy array, a Polars or a DuckDB expression.
-        movie_id: the same for movies.
+        item_id: the same for items.
         seed: another seed gives independent numbers; taken modulo 2^31 - 1.
 
     Returns:
         The same kind of operand as the ids.
     """
-    return _formula(user_id, movie_id, seed)  # type: ignore[no-any-return]
+    return _formula(user_id, item_id, seed)  # type: ignore[no-any-return]
 
 
 def threshold(fraction: float) -> int:

@@ -1,6 +1,6 @@
 """Scanning a store for the rows of a split: pairs, sides, counts; a row group at a time.
 
-Rows are sorted by user, or by movie where a store keeps that order alone. How many rows each user
+Rows are sorted by user, or by item where a store keeps that order alone. How many rows each user
 has is stored, so the column of the ids that rows are sorted by is never read.
 """
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from bigrec.errors import StoreError
 from bigrec.resources import Budget, Progress, map_in_order
-from bigrec.schema import DATE, MOVIE_ID, MOVIE_SHIFT, RATING, USER_ID, USER_SHIFT
+from bigrec.schema import DATE, ITEM_ID, ITEM_SHIFT, RATING, USER_ID, USER_SHIFT
 from bigrec.splits.kernels import ABSENT, N_SIDES, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
 from bigrec.workspace import Workspace
@@ -35,8 +35,8 @@ class Selection:
 
     users: IdIndex
     """The users that take part."""
-    movies: IdIndex
-    """The movies that take part."""
+    items: IdIndex
+    """The items that take part."""
     rule: Rule
     """On which side a row is."""
 
@@ -54,7 +54,7 @@ class SelectedRows:
     n_read: int
     """Rows of the row group."""
     n_dropped: int
-    """Validation and test rows left out because their user or movie has no train row."""
+    """Validation and test rows left out because their user or item has no train row."""
 
     def copy(self) -> SelectedRows:
         """The same rows in memory of their own."""
@@ -68,10 +68,10 @@ class Counts:
 
     by_user: Array
     """(n_users, N_SIDES) int32."""
-    by_movie: Array
-    """(n_movies, N_SIDES) int32."""
+    by_item: Array
+    """(n_items, N_SIDES) int32."""
     n_dropped: int
-    """Validation and test rows left out because their user or movie has no train row."""
+    """Validation and test rows left out because their user or item has no train row."""
 
 
 def index_ids(ids: Array) -> IdIndex:
@@ -106,8 +106,8 @@ def scan_selected(
         StoreError: the store's counts do not add up to its rows.
     """
     order = _scan_order(catalog, selection)
-    others = selection.movies if order.by_user else selection.users
-    other_id = MOVIE_ID if order.by_user else USER_ID
+    others = selection.items if order.by_user else selection.users
+    other_id = ITEM_ID if order.by_user else USER_ID
     with_days = selection.rule.reads_days or DATE in columns
     with_stars = RATING in columns
     names = [other_id, *([DATE] if with_days else []), *([RATING] if with_stars else [])]
@@ -142,14 +142,14 @@ def scan_selected(
 def count_sides(
     catalog: Catalog, selection: Selection, budget: Budget, progress: Progress, task: str
 ) -> Counts:
-    """Count the rows on each side of each user and movie, in one scan."""
+    """Count the rows on each side of each user and item, in one scan."""
     by_user = np.zeros((len(selection.users.ids), N_SIDES), np.int32)
-    by_movie = np.zeros((len(selection.movies.ids), N_SIDES), np.int32)
+    by_item = np.zeros((len(selection.items.ids), N_SIDES), np.int32)
     n_dropped = 0
     for rows in scan_ratings(catalog, selection, budget, progress, task):
-        count_rows(by_user, by_movie, rows.pair, rows.side)
+        count_rows(by_user, by_item, rows.pair, rows.side)
         n_dropped += rows.n_dropped
-    return Counts(by_user, by_movie, n_dropped)
+    return Counts(by_user, by_item, n_dropped)
 
 
 def scan_ratings(
@@ -188,12 +188,12 @@ class _RowGroup(NamedTuple):
 
 
 class _ScanOrder(NamedTuple):
-    """The ratings of a store, sorted by user or by movie, and where the rows of each are."""
+    """The ratings of a store, sorted by user or by item, and where the rows of each are."""
 
     parts: list[Path]
     by_user: bool
     ids: Array
-    """(n,) int32, ascending: all users, or all movies."""
+    """(n,) int32, ascending: all users, or all items."""
     indices: Array
     """(n,) int32: their dense indices, ABSENT for those that do not take part."""
     ends: Array
@@ -220,7 +220,7 @@ class _ScanOrder(NamedTuple):
         if start != self.ends[-1]:
             raise StoreError(
                 f"{self.parts[0].parent} holds {start:,} rows where the counts of "
-                f"{'users' if self.by_user else 'movies'} add up to {self.ends[-1]:,}",
+                f"{'users' if self.by_user else 'items'} add up to {self.ends[-1]:,}",
                 hint="the store is damaged: ingest the raw files again with --overwrite",
             )
 
@@ -231,11 +231,11 @@ def _scan_order(catalog: Catalog, selection: Selection) -> _ScanOrder:
     by_user = bool(parts)
     if by_user:
         frame, name, chosen = catalog.users(), USER_ID, selection.users
-        shifts = USER_SHIFT, MOVIE_SHIFT
+        shifts = USER_SHIFT, ITEM_SHIFT
     else:
         parts = layout.parts(layout.ratings)
-        frame, name, chosen = catalog.movies(), MOVIE_ID, selection.movies
-        shifts = MOVIE_SHIFT, USER_SHIFT
+        frame, name, chosen = catalog.items(), ITEM_ID, selection.items
+        shifts = ITEM_SHIFT, USER_SHIFT
     table = frame.select(name, pl.col("n_ratings").cast(pl.Int64)).sort(name).collect()
     ids = table[name].to_numpy()
     index = np.full(len(ids), ABSENT, np.int32)

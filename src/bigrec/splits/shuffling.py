@@ -6,7 +6,7 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.splitmix import GOLDEN, mix64
-from bigrec.splits.kernels import TEST, TRAIN, VALIDATION, half_stars_of, movie_of, stars_of
+from bigrec.splits.kernels import TEST, TRAIN, VALIDATION, half_stars_of, item_of, stars_of
 
 _HALF = np.uint64(32)
 
@@ -30,14 +30,14 @@ def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-unt
         n_shards: below 2^16 - 1.
         seed: another seed throws independently.
         buckets: (n,) uint16, for use in between.
-        out: movie_index, (n,) int32, and rating, (n,) float32 stars, both by side; side_ends,
+        out: item_index, (n,) int32, and rating, (n,) float32 stars, both by side; side_ends,
             (N_SIDES + 1,) int64; pairs, (n,) int64, by shard, other sides behind the last one;
             shard_ends, (n_shards + 2,) int64.
 
     Returns:
         The sum of half stars of the train side.
     """
-    movie_index, rating, side_ends, pairs, shard_ends = out
+    item_index, rating, side_ends, pairs, shard_ends = out
     n_train = n_validation = 0
     for row in range(len(side)):
         n_train += int(side[row] == TRAIN)
@@ -50,7 +50,7 @@ def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-unt
     for row in range(len(side)):
         is_train, is_validation = side[row] == TRAIN, side[row] == VALIDATION
         place = train if is_train else (validation if is_validation else test)
-        movie_index[place] = movie_of(pair[row])
+        item_index[place] = item_of(pair[row])
         rating[place] = stars_of(pair[row])
         train += np.uint64(is_train)
         validation += np.uint64(is_validation)

@@ -14,7 +14,7 @@ import polars as pl
 
 from bigrec.errors import SplitError
 from bigrec.resources import Budget, Progress
-from bigrec.schema import DATE, FIRST_DATE, MOVIE_ID, USER_ID
+from bigrec.schema import DATE, FIRST_DATE, ITEM_ID, USER_ID
 from bigrec.splits.kernels import (
     BY_KEY,
     BY_LIST,
@@ -35,8 +35,8 @@ from bigrec.store.catalog import Catalog
 Array = np.ndarray[Any, Any]
 
 START_DATE = "test_from_date"
-START_MOVIE = "test_from_movie_id"
-"""Columns of users.parquet in the leave-last method: date and movie of a user's first test row."""
+START_ITEM = "test_from_item_id"
+"""Columns of users.parquet in the leave-last method: date and item of a user's first test row."""
 
 _KEY = "random_key"
 
@@ -51,7 +51,7 @@ _NO_FLAGS = np.empty(0, np.bool_)
 def rule_for(
     spec: SplitSpec,
     users: IdIndex,
-    movies: IdIndex,
+    items: IdIndex,
     *,
     sides: bool = True,
     starts: Array = _NO_ORDERS,
@@ -62,18 +62,18 @@ def rule_for(
 
     Args:
         spec: the split.
-        users, movies: those that take part.
+        users, items: those that take part.
         sides: False to put all rows on the train side.
         starts: (n_users,) int64, first row of each user's test side; temporal and leave-last only.
         probe: pairs of the test side; probe only.
-        warm: users and movies with a train row, (n,) bool each, where others are to be dropped.
+        warm: users and items with a train row, (n,) bool each, where others are to be dropped.
     """
     ends, listed = _NO_ORDERS, _NO_IDS
     if sides and probe is not None:
-        ends, listed = _index_pairs(probe, users, movies)
+        ends, listed = _index_pairs(probe, users, items)
     low, high = spec.key_range
     way = _WAYS[spec.method] if sides else NO_SIDES
-    warm_users, warm_movies = warm or (_NO_FLAGS, _NO_FLAGS)
+    warm_users, warm_items = warm or (_NO_FLAGS, _NO_FLAGS)
     return Rule(
         way=way,
         seed=spec.seed,
@@ -89,7 +89,7 @@ def rule_for(
         last_day=_day(spec.last_date, np.iinfo(np.int32).max),
         drops_cold=warm is not None,
         warm_users=warm_users,
-        warm_movies=warm_movies,
+        warm_items=warm_items,
     )
 
 
@@ -127,20 +127,20 @@ def find_last_starts(
     """The first of each user's `last` latest rows in time order: (n_users,) int64, 0 if all are."""
     latest = np.full((len(selection.users.ids), spec.last), -1, np.int64)
     for rows in scan_ratings(catalog, selection, budget, progress, "dating", columns=[DATE]):
-        keep_latest(latest, rows.pair, rows.day, selection.movies.ids)
+        keep_latest(latest, rows.pair, rows.day, selection.items.ids)
     return np.maximum(latest[:, 0], 0)
 
 
 def start_columns(starts: Array) -> dict[str, Array]:
-    """Starts as columns of users.parquet: dates and movie ids."""
+    """Starts as columns of users.parquet: dates and item ids."""
     dates = np.asarray(starts >> 32, "datetime64[D]")
-    return {START_DATE: dates, START_MOVIE: (starts & 0xFFFF_FFFF).astype(np.int32)}
+    return {START_DATE: dates, START_ITEM: (starts & 0xFFFF_FFFF).astype(np.int32)}
 
 
 def starts_of(users: pl.DataFrame) -> Array:
     """Read the columns of users.parquet back: (n_users,) int64."""
     days = users[START_DATE].cast(pl.Int32).to_numpy().astype(np.int64)
-    starts: Array = days << 32 | users[START_MOVIE].to_numpy()
+    starts: Array = days << 32 | users[START_ITEM].to_numpy()
     return starts
 
 
@@ -148,7 +148,7 @@ def lazy_side(
     catalog: Catalog,
     spec: SplitSpec,
     users: pl.LazyFrame,
-    movies: pl.LazyFrame,
+    items: pl.LazyFrame,
     test_from: str | None,
     side: int,
 ) -> pl.LazyFrame:
@@ -157,27 +157,27 @@ def lazy_side(
     Args:
         catalog: the store.
         spec: the split.
-        users, movies: users.parquet and movies.parquet of the saved split.
+        users, items: users.parquet and items.parquet of the saved split.
         test_from: first day of the test side in the temporal method.
         side: TRAIN, VALIDATION or TEST.
     """
     if side != TRAIN and spec.warm:
-        users, movies = (frame.filter(pl.col("n_train") > 0) for frame in (users, movies))
+        users, items = (frame.filter(pl.col("n_train") > 0) for frame in (users, items))
     frame = catalog.ratings()
     columns = frame.collect_schema().names()
     if spec.first_date is not None:
         frame = frame.filter(pl.col(DATE) >= dt.date.fromisoformat(spec.first_date))
     if spec.last_date is not None:
         frame = frame.filter(pl.col(DATE) <= dt.date.fromisoformat(spec.last_date))
-    frame = frame.join(movies.select(MOVIE_ID), on=MOVIE_ID, how="semi")
+    frame = frame.join(items.select(ITEM_ID), on=ITEM_ID, how="semi")
     if spec.method == "leave-last":
-        starts = users.select(USER_ID, START_DATE, START_MOVIE)
+        starts = users.select(USER_ID, START_DATE, START_ITEM)
         frame = frame.join(starts, on=USER_ID, how="inner")
     else:
         frame = frame.join(users.select(USER_ID), on=USER_ID, how="semi")
     if spec.method == "probe":
         how = "semi" if side == TEST else "anti"
-        frame = frame.join(catalog.probe(), on=[MOVIE_ID, USER_ID], how=how)  # type: ignore[arg-type]
+        frame = frame.join(catalog.probe(), on=[ITEM_ID, USER_ID], how=how)  # type: ignore[arg-type]
     else:
         if _WAYS[spec.method] == BY_KEY:
             frame = _with_key(frame, spec.seed)
@@ -199,7 +199,7 @@ def _is_test(spec: SplitSpec, test_from: str | None) -> pl.Expr:
     if spec.method == "leave-last":
         same_day = pl.col(DATE) == pl.col(START_DATE)
         return (pl.col(DATE) > pl.col(START_DATE)) | (
-            same_day & (pl.col(MOVIE_ID) >= pl.col(START_MOVIE))
+            same_day & (pl.col(ITEM_ID) >= pl.col(START_ITEM))
         )
     low, high = spec.key_range
     return (pl.col(_KEY) >= low) & (pl.col(_KEY) < high)
@@ -207,25 +207,25 @@ def _is_test(spec: SplitSpec, test_from: str | None) -> pl.Expr:
 
 def _with_key(frame: pl.LazyFrame, seed: int) -> pl.LazyFrame:
     """Add the random key: a column, since Polars computes a filter's repeated terms repeatedly."""
-    key = random_key(pl.col(USER_ID).cast(pl.Int64), pl.col(MOVIE_ID).cast(pl.Int64), seed)
+    key = random_key(pl.col(USER_ID).cast(pl.Int64), pl.col(ITEM_ID).cast(pl.Int64), seed)
     return frame.with_columns(key.alias(_KEY))
 
 
-def _index_pairs(pairs: pl.LazyFrame, users: IdIndex, movies: IdIndex) -> tuple[Array, Array]:
-    """The pairs of known users and movies: (n_users + 1,) int64 ends, (n_pairs,) movie indices."""
+def _index_pairs(pairs: pl.LazyFrame, users: IdIndex, items: IdIndex) -> tuple[Array, Array]:
+    """The pairs of known users and items: (n_users + 1,) int64 ends, (n_pairs,) item indices."""
     tables = [
         pl.LazyFrame({column: index.ids, place: np.arange(len(index.ids), dtype=np.int32)})
-        for column, place, index in ((USER_ID, "user", users), (MOVIE_ID, "movie", movies))
+        for column, place, index in ((USER_ID, "user", users), (ITEM_ID, "item", items))
     ]
     known = (
         pairs.join(tables[0], on=USER_ID)
-        .join(tables[1], on=MOVIE_ID)
-        .select("user", "movie")
-        .sort("user", "movie")
+        .join(tables[1], on=ITEM_ID)
+        .select("user", "item")
+        .sort("user", "item")
         .collect()
     )
     lengths = np.bincount(known["user"].to_numpy(), minlength=len(users.ids))
-    return np.concatenate(([0], np.cumsum(lengths))), np.array(known["movie"])
+    return np.concatenate(([0], np.cumsum(lengths))), np.array(known["item"])
 
 
 def _day(text: str | None, default: int) -> int:

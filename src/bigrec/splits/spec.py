@@ -22,12 +22,13 @@ MAX_LAST: Final = 100
 MAX_FOLDS: Final = 100
 
 PRESETS: Final[dict[str, dict[str, int]]] = {
-    "notebook-small": {"min_movie_ratings": 53_000, "min_user_ratings": 830},
-    "notebook-large": {"min_movie_ratings": 10_000, "min_user_ratings": 230},
+    "notebook-small": {"min_item_ratings": 53_001, "min_user_ratings": 831},
+    "notebook-large": {"min_item_ratings": 10_001, "min_user_ratings": 231},
 }
-"""The two filters of the notebook: small for its cosine and AutoRec cells, large for the others."""
+"""The two filters of the notebook, which keeps what has *more* ratings than 53,000, 830, …: small
+for its cosine and AutoRec cells, large for the others."""
 
-_RULES_VERSION: Final = 2
+_RULES_VERSION: Final = 3
 _MAX_COUNT: Final = 2**31 - 1  # what a store counts fits INT32
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_BYTES: Final = 1000
@@ -42,15 +43,15 @@ class SplitSpec:
     then the method on what is left of that.
     """
 
-    min_movie_ratings: int = 0
-    """Keep movies with more ratings than this in the whole store; exclusive, as in the notebook."""
+    min_item_ratings: int = 0
+    """Keep items with at least so many ratings in the whole store; 0: all."""
     min_user_ratings: int = 0
-    """Keep users with more ratings than this in the whole store; exclusive, as in the notebook."""
+    """Keep users with at least so many ratings in the whole store; 0: all."""
     method: str = "random"
     """How rows go to the test side; one of METHODS.
 
     random: each row is drawn on its own. temporal: the rows from one day on. leave-last: the latest
-    rows of each user, of one day those with the greatest movie_id. probe: the pairs of the probe
+    rows of each user, of one day those with the greatest item_id. probe: the pairs of the probe
     file. folds: one of equal parts of a random partition.
     """
     test_fraction: float = 0.2
@@ -59,13 +60,13 @@ class SplitSpec:
     seed: int = 0
     """Seed of the random choices, from 0 to MAX_SEED."""
     k_core: int = 0
-    """Keep the largest set of rows in which every user and movie has at least this many; 0: all."""
+    """Keep the largest set of rows in which every user and item has at least this many; 0: all."""
     first_date: str | None = None
     """Keep ratings from this day on, ISO 8601. None: from the first."""
     last_date: str | None = None
     """Keep ratings up to this day, inclusive, ISO 8601. None: to the last."""
-    movie_ids: tuple[int, ...] | None = None
-    """Keep these movies only. None: all."""
+    item_ids: tuple[int, ...] | None = None
+    """Keep these items only. None: all."""
     user_ids: tuple[int, ...] | None = None
     """Keep these users only. None: all."""
     test_from: str | None = None
@@ -79,7 +80,7 @@ class SplitSpec:
     validation_fraction: float = 0.0
     """Share of the train rows that go to the validation side, from 0 and below 1."""
     warm: bool = False
-    """Whether validation and test rows are dropped whose user or movie has no train row."""
+    """Whether validation and test rows are dropped whose user or item has no train row."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -94,7 +95,7 @@ class SplitSpec:
                 f"found {self.validation_fraction}"
             )
         for name, highest in (
-            ("min_movie_ratings", _MAX_COUNT), ("min_user_ratings", _MAX_COUNT),
+            ("min_item_ratings", _MAX_COUNT), ("min_user_ratings", _MAX_COUNT),
             ("k_core", _MAX_COUNT), ("seed", MAX_SEED),
         ):  # fmt: skip
             _check_range(name, getattr(self, name), 0, highest)
@@ -105,7 +106,7 @@ class SplitSpec:
                 f"expected a first date not after the last date {self.last_date}, "
                 f"found {self.first_date}"
             )
-        for name in ("movie_ids", "user_ids"):
+        for name in ("item_ids", "user_ids"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _check_ids(name, getattr(self, name)))
         self._check_method()
@@ -169,11 +170,11 @@ class SplitSpec:
 
     def _kept(self) -> str:
         filters = []
-        if self.min_movie_ratings:
-            filters.append(f"movies with more than {self.min_movie_ratings:,} ratings")
+        if self.min_item_ratings:
+            filters.append(f"items with at least {self.min_item_ratings:,} ratings")
         if self.min_user_ratings:
-            filters.append(f"users with more than {self.min_user_ratings:,}")
-        for word, ids in (("movies", self.movie_ids), ("users", self.user_ids)):
+            filters.append(f"users with at least {self.min_user_ratings:,}")
+        for word, ids in (("items", self.item_ids), ("users", self.user_ids)):
             if ids is not None:
                 filters.append(f"{len(ids):,} listed {word} ({_list_digest(ids)})")
         if self.first_date:
@@ -206,7 +207,7 @@ def read_id_list(path: Path, column: str) -> tuple[int, ...]:
 
     Args:
         path: the file.
-        column: movie_id or user_id.
+        column: item_id or user_id.
 
     Raises:
         RawFormatError: a line is no id.

@@ -2,8 +2,8 @@
 
 splits/NAME/split.json        the spec, its digest, its counts
 splits/NAME/users.parquet     user_id, n_train, n_validation, n_test; row number = user_index;
-                              of leave-last also test_from_date, test_from_movie_id
-splits/NAME/movies.parquet    movie_id, n_train, n_validation, n_test; row number = movie_index
+                              of leave-last also test_from_date, test_from_item_id
+splits/NAME/items.parquet    item_id, n_train, n_validation, n_test; row number = item_index
 splits/NAME/shards/           once materialized (see materialize)
 splits/NAME/days/             once a training asked for them (see days)
 """
@@ -26,7 +26,7 @@ import polars as pl
 
 from bigrec.errors import SettingsError, SplitError
 from bigrec.resources import SILENT, Budget, Progress
-from bigrec.schema import MAX_MOVIES, MOVIE_ID, USER_ID
+from bigrec.schema import ITEM_ID, MAX_ITEMS, USER_ID
 from bigrec.splits.filters import candidates, find_k_core
 from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import Counts, Selection, count_sides, index_ids
@@ -63,8 +63,8 @@ class SplitSummary:
     """Rows on the test side."""
     n_users: int
     """Users with a row on any side."""
-    n_movies: int
-    """Movies with a row on any side."""
+    n_items: int
+    """Items with a row on any side."""
     seconds: float
     """Wall time of creating it."""
     n_validation: int = 0
@@ -124,27 +124,27 @@ class Split:
 
     def _side(self, side: int) -> pl.LazyFrame:
         return lazy_side(
-            self.catalog, self.spec, self.users(), self.movies(), self.summary.test_from, side
+            self.catalog, self.spec, self.users(), self.items(), self.summary.test_from, side
         )
 
     def users(self) -> pl.LazyFrame:
         """user_id, n_train, n_validation, n_test in order of user_index."""
         return scan_file(self.folder / "users.parquet")
 
-    def movies(self) -> pl.LazyFrame:
-        """movie_id, n_train, n_validation, n_test in order of movie_index."""
-        return scan_file(self.folder / "movies.parquet")
+    def items(self) -> pl.LazyFrame:
+        """item_id, n_train, n_validation, n_test in order of item_index."""
+        return scan_file(self.folder / "items.parquet")
 
     def selection(self) -> Selection:
         """What the split takes, as scans read it."""
-        users, movies = self.users().collect(), self.movies().collect()
-        by_id = index_ids(users[USER_ID].to_numpy()), index_ids(movies[MOVIE_ID].to_numpy())
+        users, items = self.users().collect(), self.items().collect()
+        by_id = index_ids(users[USER_ID].to_numpy()), index_ids(items[ITEM_ID].to_numpy())
         starts = np.empty(0, np.int64)
         if self.summary.test_from is not None:
             starts = temporal_starts(self.summary.test_from, by_id[0])
         elif self.spec.method == "leave-last":
             starts = starts_of(users)
-        warm = tuple(np.array(frame["n_train"] > 0) for frame in (users, movies))
+        warm = tuple(np.array(frame["n_train"] > 0) for frame in (users, items))
         rule = rule_for(
             self.spec,
             *by_id,
@@ -180,7 +180,7 @@ def create_split(
     Raises:
         SettingsError: the name cannot be a folder's name.
         SplitError: the name is taken by another split, a side would be empty, or there are more
-            movies than MAX_MOVIES.
+            items than MAX_ITEMS.
     """
     (split,) = _create_all(catalog, {name: spec}, budget or Budget(), progress)
     return split
@@ -264,7 +264,7 @@ def _creating(
     """Count and write one split, whose lock is held; it appears if the block ends well."""
     started = time.perf_counter()
     found = _resolve(catalog, spec, budget, progress)
-    by_user, by_movie = found.counts.by_user, found.counts.by_movie
+    by_user, by_item = found.counts.by_user, found.counts.by_item
     n_train, n_validation, n_test = by_user.sum(axis=0, dtype=np.int64).tolist()
     sides = {"train": n_train, "test": n_test}
     if spec.validation_fraction:
@@ -274,7 +274,7 @@ def _creating(
         raise SplitError(
             f"this split would have {rows} rows: {spec.protocol()} leaves "
             f"{np.count_nonzero(by_user.any(axis=1)):,} users and "
-            f"{np.count_nonzero(by_movie.any(axis=1)):,} movies",
+            f"{np.count_nonzero(by_item.any(axis=1)):,} items",
             hint="loosen the filters or take another share of rows",
         )
     summary = SplitSummary(
@@ -282,7 +282,7 @@ def _creating(
         n_train=n_train,
         n_test=n_test,
         n_users=int(np.count_nonzero(by_user.any(axis=1))),
-        n_movies=int(np.count_nonzero(by_movie.any(axis=1))),
+        n_items=int(np.count_nonzero(by_item.any(axis=1))),
         seconds=time.perf_counter() - started,
         n_validation=n_validation,
         n_dropped=found.counts.n_dropped,
@@ -301,7 +301,7 @@ def _creating(
     with drafting(folder, Kind.SPLIT) as draft:
         partial = draft.folder
         _write_ids(partial / "users.parquet", USER_ID, found.selection.users.ids, by_user, **starts)
-        _write_ids(partial / "movies.parquet", MOVIE_ID, found.selection.movies.ids, by_movie)
+        _write_ids(partial / "items.parquet", ITEM_ID, found.selection.items.ids, by_item)
         (partial / "split.json").write_text(json.dumps(fields, indent=2) + "\n")
         yield Split(catalog, spec, summary, digest)
 
@@ -346,33 +346,33 @@ class _Resolved:
 def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progress) -> _Resolved:
     """Settle all that depends on more than one row, then count."""
     probe = catalog.probe() if spec.method == "probe" else None
-    users, movies = candidates(catalog, spec)
-    if len(movies.ids) > MAX_MOVIES:
+    users, items = candidates(catalog, spec)
+    if len(items.ids) > MAX_ITEMS:
         raise SplitError(
-            f"this split would have {len(movies.ids):,} movies, more than the {MAX_MOVIES:,} that "
+            f"this split would have {len(items.ids):,} items, more than the {MAX_ITEMS:,} that "
             "bigrec can tell apart",
-            hint="keep fewer with --min-movie-ratings or --movies-from",
+            hint="keep fewer with --min-item-ratings or --items-from",
         )
     rounds = 0
     if spec.k_core:
-        users, movies, rounds = find_k_core(catalog, users, movies, spec, budget, progress)
-    unsided = Selection(users, movies, rule_for(spec, users, movies, sides=False))
+        users, items, rounds = find_k_core(catalog, users, items, spec, budget, progress)
+    unsided = Selection(users, items, rule_for(spec, users, items, sides=False))
     test_from, starts = None, np.empty(0, np.int64)
     if spec.method == "temporal":
         test_from = spec.test_from or find_test_from(catalog, unsided, spec, budget, progress)
         starts = temporal_starts(test_from, users)
     elif spec.method == "leave-last":
         starts = find_last_starts(catalog, unsided, spec, budget, progress)
-    rule = rule_for(spec, users, movies, starts=starts, probe=probe)
-    selection = Selection(users, movies, rule)
+    rule = rule_for(spec, users, items, starts=starts, probe=probe)
+    selection = Selection(users, items, rule)
     counts = count_sides(catalog, selection, budget, progress, "counting")
     if spec.warm:
-        warm_users, warm_movies = (by[:, TRAIN] > 0 for by in (counts.by_user, counts.by_movie))
+        warm_users, warm_items = (by[:, TRAIN] > 0 for by in (counts.by_user, counts.by_item))
         if (counts.by_user.any(axis=1) & ~warm_users).any() or (
-            counts.by_movie.any(axis=1) & ~warm_movies
+            counts.by_item.any(axis=1) & ~warm_items
         ).any():
-            rule = rule._replace(drops_cold=True, warm_users=warm_users, warm_movies=warm_movies)
-            selection = Selection(users, movies, rule)
+            rule = rule._replace(drops_cold=True, warm_users=warm_users, warm_items=warm_items)
+            selection = Selection(users, items, rule)
             counts = count_sides(catalog, selection, budget, progress, "dropping cold rows")
     return _Resolved(selection, counts, rounds, test_from)
 

@@ -1,6 +1,6 @@
 """A saved split as SQL: the SELECT behind each view that a SQL session adds for it.
 
-The same rules as `sides`, over the views of the store and the split's tables of users and movies.
+The same rules as `sides`, over the views of the store and the split's tables of users and items.
 Nothing here imports Polars, so that a query of a split starts as fast as any other.
 """
 
@@ -12,18 +12,19 @@ from pathlib import Path
 from bigrec.errors import SplitError
 from bigrec.splits.random_key import random_key, second_seed, threshold
 from bigrec.splits.spec import SplitSpec
+from bigrec.store.item_names import add_item_names
 from bigrec.store.layout import StoreLayout, split_names
 from bigrec.store.manifest import read_manifest
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 from bigrec.store.sql_text import quote_text, select_files
 
-_COUNTS = ("n_train", "n_validation", "n_test", "n_users", "n_movies", "n_dropped")
+_COUNTS = ("n_train", "n_validation", "n_test", "n_users", "n_items", "n_dropped")
 
 
 def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
     """The SELECT of each view of a split, in the order in which they build on each other.
 
-    `split_users` and `split_movies` hold the counts of each id (n_train, n_validation, n_test), and
+    `split_users` and `split_items` hold the counts of each id (n_train, n_validation, n_test), and
     `split` the name, protocol and counts in one row. `split_rows` holds every row that the filters
     keep, with in_train, in_validation, in_test, and is_dropped where the split is warm; `train`,
     `validation` and `test` are the sides with the columns of ratings.
@@ -49,24 +50,26 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
         raise damaged(Kind.SPLIT, folder, f"it lacks {SEAL}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(Kind.SPLIT, path, f"a field lacks or is wrong ({error})") from error
-    if digest != spec.digest(read_manifest(layout).fingerprint):
+    manifest = read_manifest(layout)
+    if digest != spec.digest(manifest.fingerprint):
         raise SplitError(
             f"the split {name!r} was made of other ratings than the store holds now",
             hint=f"remove {path.parent} and make the split again",
         )
     sides = {
-        side: f"SELECT movie_id, user_id, rating, date FROM split_rows WHERE in_{side}"  # noqa: S608
+        side: f"SELECT item_id, user_id, rating, date FROM split_rows WHERE in_{side}"  # noqa: S608
         for side in ("train", "validation", "test")
     }
     numbers = ", ".join(f"CAST({n} AS BIGINT) AS {key}" for key, n in counts.items())
-    return {
+    views = {
         "split_users": select_files([folder / "users.parquet"]),
-        "split_movies": select_files([folder / "movies.parquet"]),
+        "split_items": select_files([folder / "items.parquet"]),
         "split": f"SELECT {quote_text(name)} AS name, "
         f"{quote_text(spec.protocol())} AS protocol, {numbers}",
         "split_rows": rows_query(spec, test_from),
         **sides,
     }
+    return add_item_names(views, manifest.item_name)
 
 
 def rows_query(spec: SplitSpec, test_from: str | None) -> str:
@@ -82,12 +85,12 @@ def rows_query(spec: SplitSpec, test_from: str | None) -> str:
     if spec.validation_fraction:
         key = _key(second_seed(spec.seed), steps)
         is_validation = f"{key} < {threshold(spec.validation_fraction)}"
-    is_warm = "user_n_train > 0 AND movie_n_train > 0" if spec.warm else "true"
+    is_warm = "user_n_train > 0 AND item_n_train > 0" if spec.warm else "true"
     rows = _kept_rows(spec)
     for number, step in enumerate(steps):
         rows = f"SELECT *, {step} AS {_step_name(number)} FROM ({rows}) AS rows_{number}"  # noqa: S608
     return (
-        "SELECT movie_id, user_id, rating, date, "  # noqa: S608
+        "SELECT item_id, user_id, rating, date, "  # noqa: S608
         "NOT is_test AND NOT is_validation AS in_train, "
         "NOT is_test AND is_validation AND is_warm AS in_validation, "
         "is_test AND is_warm AS in_test, "
@@ -99,18 +102,17 @@ def rows_query(spec: SplitSpec, test_from: str | None) -> str:
 
 def _kept_rows(spec: SplitSpec) -> str:
     columns = ["ratings.*"]
-    joins = ["JOIN split_movies ON ratings.movie_id = split_movies.movie_id",
+    joins = ["JOIN split_items ON ratings.item_id = split_items.item_id",
              "JOIN split_users ON ratings.user_id = split_users.user_id"]  # fmt: skip
     if spec.warm:
-        columns.append("split_movies.n_train AS movie_n_train")
+        columns.append("split_items.n_train AS item_n_train")
         columns.append("split_users.n_train AS user_n_train")
     if spec.method == "leave-last":
-        columns += ["split_users.test_from_date", "split_users.test_from_movie_id"]
+        columns += ["split_users.test_from_date", "split_users.test_from_item_id"]
     if spec.method == "probe":
-        columns.append("probe.movie_id IS NOT NULL AS in_probe")
+        columns.append("probe.item_id IS NOT NULL AS in_probe")
         joins.append(
-            "LEFT JOIN probe ON ratings.movie_id = probe.movie_id "
-            "AND ratings.user_id = probe.user_id"
+            "LEFT JOIN probe ON ratings.item_id = probe.item_id AND ratings.user_id = probe.user_id"
         )
     days = ((">=", spec.first_date), ("<=", spec.last_date))
     bounds = [
@@ -124,9 +126,7 @@ def _is_test(spec: SplitSpec, test_from: str | None, steps: list[str]) -> str:
     if spec.method == "temporal":
         return f"date >= DATE {quote_text(test_from)}"
     if spec.method == "leave-last":
-        return (
-            "(date > test_from_date OR (date = test_from_date AND movie_id >= test_from_movie_id))"
-        )
+        return "(date > test_from_date OR (date = test_from_date AND item_id >= test_from_item_id))"
     if spec.method == "probe":
         return "in_probe"
     low, high = spec.key_range
@@ -135,8 +135,8 @@ def _is_test(spec: SplitSpec, test_from: str | None, steps: list[str]) -> str:
 
 
 def _key(seed: int, steps: list[str]) -> str:
-    user, movie = (_Term(f"CAST({name} AS BIGINT)", steps) for name in ("user_id", "movie_id"))
-    return str(random_key(user, movie, seed))
+    user, item = (_Term(f"CAST({name} AS BIGINT)", steps) for name in ("user_id", "item_id"))
+    return str(random_key(user, item, seed))
 
 
 class _Term:

@@ -20,11 +20,11 @@ class Catalog:
     manifest: Manifest
 
     def ratings(self) -> pl.LazyFrame:
-        """All ratings: movie_id INT32, user_id INT32, rating FLOAT32 (stars), date DATE."""
+        """All ratings: item_id INT32, user_id INT32, rating FLOAT32 (stars), date DATE."""
         return scan_file(self.layout.parts(self.layout.ratings))
 
     def ratings_by_user(self) -> pl.LazyFrame:
-        """The same rows, stored in order of (user_id, movie_id)."""
+        """The same rows, stored in order of (user_id, item_id)."""
         if not self.layout.ratings_by_user.exists():
             raise StoreError(
                 "this store does not keep its ratings in order of users",
@@ -32,20 +32,20 @@ class Catalog:
             )
         return scan_file(self.layout.parts(self.layout.ratings_by_user))
 
-    def movies(self) -> pl.LazyFrame:
-        """One row a movie: movie_id, title, year, n_ratings, mean_rating."""
-        return scan_file(self.layout.movies)
+    def items(self) -> pl.LazyFrame:
+        """One row an item: item_id, title, year, n_ratings, mean_rating."""
+        return scan_file(self.layout.items)
 
     def users(self) -> pl.LazyFrame:
         """One row a user: user_id, n_ratings, mean_rating, first_date, last_date."""
         return scan_file(self.layout.users)
 
     def probe(self) -> pl.LazyFrame:
-        """Pairs of the official probe: movie_id, user_id, in the order of its file."""
+        """Pairs of the official probe: item_id, user_id, in the order of its file."""
         return self._scan_optional(self.layout.probe, "probe")
 
     def qualifying(self) -> pl.LazyFrame:
-        """Pairs of the qualifying set: movie_id, user_id, date, in the order of its file."""
+        """Pairs of the qualifying set: item_id, user_id, date, in the order of its file."""
         return self._scan_optional(self.layout.qualifying, "qualifying set")
 
     def split_names(self) -> list[str]:

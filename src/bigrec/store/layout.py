@@ -22,18 +22,18 @@ class StoreLayout:
 
     @property
     def ratings(self) -> Path:
-        """Parquet parts sorted by (movie_id, user_id), one contiguous range of movies each."""
+        """Parquet parts sorted by (item_id, user_id), one contiguous range of items each."""
         return self.root / "ratings"
 
     @property
     def ratings_by_user(self) -> Path:
-        """Parquet parts sorted by (user_id, movie_id), one contiguous range of users each."""
+        """Parquet parts sorted by (user_id, item_id), one contiguous range of users each."""
         return self.root / "ratings_by_user"
 
     @property
-    def movies(self) -> Path:
-        """One row a movie: id, title, year, counts."""
-        return self.root / "movies.parquet"
+    def items(self) -> Path:
+        """One row an item: id, title, year, counts."""
+        return self.root / "items.parquet"
 
     @property
     def users(self) -> Path:

@@ -52,13 +52,15 @@ class Manifest:
 
     source: str
     """Which kind of raw data: netflix, movielens, …"""
+    item_name: str
+    """What the source calls an item; SQL knows that word too."""
     source_files: tuple[SourceFile, ...]
     """Every raw file that was read."""
     n_ratings: int
     n_users: int
     """Users with at least one rating."""
-    n_movies: int
-    """Movies with a title or a rating."""
+    n_items: int
+    """Items with a title or a rating."""
     n_probe: int | None
     """Pairs of the official probe; None where the source has none."""
     n_qualifying: int | None

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from bigrec.schema import DATE, MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
+from bigrec.schema import DATE, ITEM_ID, RATING, RATING_COLUMNS, USER_ID
 from bigrec.store import encodings
 from bigrec.store.publish import start_writing
 from bigrec.store.thrift import I32, Value, encode_struct
@@ -41,7 +41,7 @@ class RatingsWriter:
 
     def __init__(self) -> None:
         self._pages = {
-            MOVIE_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
+            ITEM_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
             USER_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
             RATING: np.empty(encodings.rank_capacity(ROW_GROUP_ROWS), np.uint8),
             DATE: np.empty(encodings.rank_capacity(ROW_GROUP_ROWS), np.uint8),
@@ -51,15 +51,15 @@ class RatingsWriter:
         self._zstd = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
 
     def write(
-        self, path: Path, movie_id: Array, user_id: Array, payload: Array, *, by_user: bool = False
+        self, path: Path, item_id: Array, user_id: Array, payload: Array, *, by_user: bool = False
     ) -> str:
         """Write one file; its SHA-256 in hexadecimal digits.
 
         Args:
             path: the Parquet file.
-            movie_id, user_id: (n,) int32, n at least 1.
+            item_id, user_id: (n,) int32, n at least 1.
             payload: (n,) int32, day since 1970-01-01 << 8 | half stars.
-            by_user: whether rows are sorted by (user_id, movie_id), not by (movie_id, user_id).
+            by_user: whether rows are sorted by (user_id, item_id), not by (item_id, user_id).
         """
         n_rows = len(payload)
         n_groups = -(-n_rows // ROW_GROUP_ROWS)
@@ -71,7 +71,7 @@ class RatingsWriter:
             for start, end in zip(edges, edges[1:], strict=False):
                 rows = slice(start, end)
                 chunks = (
-                    self._ids(MOVIE_ID, movie_id[rows], compress=not by_user),
+                    self._ids(ITEM_ID, item_id[rows], compress=not by_user),
                     self._ids(USER_ID, user_id[rows], compress=by_user),
                     self._ratings(payload[rows]),
                     self._dates(payload[rows], compress=by_user),
@@ -113,7 +113,7 @@ class RatingsWriter:
         page, n_codes = self._rank(DATE, payload, shift=8, mask=encodings.RANK_TABLE_SIZE - 1)
         days = self._dictionary[:n_codes]
         chunk = _Chunk(DATE, _INT32, _pack("<i", days[0]), _pack("<i", days[-1]), len(payload))
-        # A user rates many movies on one day; the days of one movie have no such runs.
+        # A user rates many items on one day; the days of one item have no such runs.
         codec = self._zstd if compress else None
         chunk.add_dictionary(days, codec)
         chunk.add_page(page, _RLE_DICTIONARY, codec)

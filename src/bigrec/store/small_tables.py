@@ -1,4 +1,4 @@
-"""Writing a store's small tables, such as movies or users, by way of Arrow."""
+"""Writing a store's small tables, such as items or users, by way of Arrow."""
 
 from __future__ import annotations
 

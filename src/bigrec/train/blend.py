@@ -46,7 +46,7 @@ class BlendSummary:
     n_test: int
     """Test pairs."""
     n_fallback: int
-    """Test pairs whose user or movie has no train row, scored by the bias model."""
+    """Test pairs whose user or item has no train row, scored by the bias model."""
 
 
 def blend_runs(
@@ -127,7 +127,7 @@ def blend_runs(
 
 
 def fit_blend(
-    scorers: Mapping[str, Scorer], user_index: Array, movie_index: Array, rating: Array
+    scorers: Mapping[str, Scorer], user_index: Array, item_index: Array, rating: Array
 ) -> BlendWeights:
     """Fit the weights to ratings that none of the components was trained on.
 
@@ -136,7 +136,7 @@ def fit_blend(
     Args:
         scorers: the components by the names of their runs, all of one split.
         user_index: (n,) int32. Sorted input is fastest.
-        movie_index: (n,) int32.
+        item_index: (n,) int32.
         rating: (n,) float32, stars, less day biases if the components have them.
 
     Raises:
@@ -144,31 +144,31 @@ def fit_blend(
         RunError: a component gives scores that are no numbers.
     """
     biases = next(iter(scorers.values())).biases
-    warm = ~biases.is_cold(user_index, movie_index)
+    warm = ~biases.is_cold(user_index, item_index)
     n_warm = int(warm.sum())
     if n_warm < _FEWEST_ROWS:
         raise SplitError(
-            f"expected validation ratings whose user and movie have train ratings too, at least "
+            f"expected validation ratings whose user and item have train ratings too, at least "
             f"{_FEWEST_ROWS}, found {n_warm} of {len(rating):,}: a blend is fitted to them",
-            hint="make a split with fewer users or movies of few ratings: bigrec split create NAME "
+            hint="make a split with fewer users or items of few ratings: bigrec split create NAME "
             "--validation-fraction 0.1 --min-user-ratings 10",
         )
-    user_index, movie_index, rating = user_index[warm], movie_index[warm], rating[warm]
-    user_count, movie_count = biases.user_count[user_index], biases.movie_count[movie_index]
-    user_support, movie_support = Support.of(user_count), Support.of(movie_count)
-    user, movie = user_support.standardize(user_count), movie_support.standardize(movie_count)
-    base = biases.score_pairs(user_index, movie_index)
-    terms = [user, movie]
+    user_index, item_index, rating = user_index[warm], item_index[warm], rating[warm]
+    user_count, item_count = biases.user_count[user_index], biases.item_count[item_index]
+    user_support, item_support = Support.of(user_count), Support.of(item_count)
+    user, item = user_support.standardize(user_count), item_support.standardize(item_count)
+    base = biases.score_pairs(user_index, item_index)
+    terms = [user, item]
     for scorer in scorers.values():
-        scores = scorer.score_warm_pairs(user_index, movie_index)
+        scores = scorer.score_warm_pairs(user_index, item_index)
         check_finite(scores)
         deviation = scores - base
-        terms += [deviation, deviation * user, deviation * movie]
+        terms += [deviation, deviation * user, deviation * item]
     scaler = StandardScaler()
     standardized = scaler.fit_transform(np.stack(terms, axis=1).astype(np.float64))
     ridge = RidgeCV(alphas=_PENALTIES).fit(standardized, rating - base)
     weights = ridge.coef_ / scaler.scale_
-    by_user, by_movie, *of_components = weights.tolist()
+    by_user, by_item, *of_components = weights.tolist()
     return BlendWeights(
         components=tuple(
             ComponentWeights(run, *of_components[3 * place : 3 * place + 3])
@@ -176,9 +176,9 @@ def fit_blend(
         ),
         intercept=float(ridge.intercept_ - weights @ scaler.mean_),
         by_user=by_user,
-        by_movie=by_movie,
+        by_item=by_item,
         user_support=user_support,
-        movie_support=movie_support,
+        item_support=item_support,
         penalty=float(ridge.alpha_),
         n_fitted=len(rating),
     )
@@ -207,9 +207,9 @@ def _check_components(components: Sequence[RunDirectory]) -> None:
 
 
 def _draw_pairs(side: UserRows, biases: Biases, seed: int) -> tuple[Array, Array, Array]:
-    """user_index, movie_index, rating less day biases of whole users, by user: (n,) each."""
+    """user_index, item_index, rating less day biases of whole users, by user: (n,) each."""
     users = side.sample_users(_FITTED_ROWS, seed)
     rows = side.take(users)
     user_index = np.repeat(users, rows.lengths()).astype(np.int32)
     rating = rows.rating - biases.of_days(user_index, rows.day)
-    return user_index, np.asarray(rows.movie_index), rating
+    return user_index, np.asarray(rows.item_index), rating

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
+from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
 from bigrec.models.autorec import AutoRecOptions, codes_and_decoder
 from bigrec.models.bias import Biases
 from bigrec.train.loop import Block
@@ -46,11 +46,11 @@ class CodeLoop:
     def __init__(
         self, model: keras.Model, options: AutoRecOptions, rows: UserRows, biases: Biases
     ) -> None:
-        """Take the train side by movie if that is the basis, else by user."""
+        """Take the train side by item if that is the basis, else by user."""
         self.learning_rate_factor = tf.Variable(1.0, name="learning_rate_factor")
         self._options, self._rows = options, rows
-        bases = (biases.movie, biases.user) if options.basis == "item" else (
-            biases.user, biases.movie
+        bases = (biases.item, biases.user) if options.basis == "item" else (
+            biases.user, biases.item
         )  # fmt: skip
         self._row_base, self._column_base = tf.constant(bases[0] + biases.mean), bases[1]
         self._codes, self._decoder, self._bias = codes_and_decoder(model, options)
@@ -78,7 +78,7 @@ class CodeLoop:
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on one batch of rows; see Loop."""
         squares = self._train_batch(
-            block[USER_INDEX], block[ROW_LENGTHS], block[MOVIE_INDEX], block[RATING]
+            block[USER_INDEX], block[ROW_LENGTHS], block[ITEM_INDEX], block[RATING]
         )
         return float(squares), int(tf.size(block[RATING]))
 
@@ -88,7 +88,7 @@ class CodeLoop:
         for start in range(0, self._rows.n_users, n_at_once):
             rows = np.arange(start, min(start + n_at_once, self._rows.n_users))
             taken = self._rows.take(rows)
-            columns, ratings = tf.constant(taken.movie_index), tf.constant(taken.rating)
+            columns, ratings = tf.constant(taken.item_index), tf.constant(taken.rating)
             lengths = tf.constant(taken.lengths(), tf.int32)
             codes = self._encode_batch(tf.constant(rows, tf.int32), lengths, columns, ratings)
             self._codes.scatter_update(tf.IndexedSlices(codes, rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.train.epochs import Feed
 from bigrec.train.loop import Block
 
@@ -44,6 +44,6 @@ def _first_rows(block: Block, n_rows: int) -> Block:
     return {
         USER_INDEX: block[USER_INDEX][:n_rows],
         ROW_LENGTHS: lengths,
-        MOVIE_INDEX: block[MOVIE_INDEX][:n_ratings],
+        ITEM_INDEX: block[ITEM_INDEX][:n_ratings],
         RATING: block[RATING][:n_ratings],
     }

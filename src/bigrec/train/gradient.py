@@ -124,11 +124,11 @@ def _fit(training: Training, options: GradientOptions) -> Fitted:
     with ExitStack() as stack:
         if _is_by_codes(options):
             if options.basis == "item":
-                rows = rows.transposed(data.spec.n_movies)
+                rows = rows.transposed(data.spec.n_items)
             loop = CodeLoop(model, options, rows, training.biases)
             feed = RowFeed(rows, batch_size=options.batch_size, seed=seed)
         elif takes_rows(model):
-            loop = RowLoop(model, options, data.spec.n_movies)
+            loop = RowLoop(model, options, data.spec.n_items)
             feed = _deal(RowFeed(rows, batch_size=options.batch_size, seed=seed))
         else:
             shards = stack.enter_context(_shards(training, rows))

@@ -14,9 +14,9 @@ import keras
 import tensorflow as tf
 
 from bigrec.datasets.pairs import BLOCK_BATCHES, HALF_STARS, RatingCode, unpack
-from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.layers import RowEmbedding
-from bigrec.models.matrix_factorization import MOVIE_FACTORS, USER_FACTORS
+from bigrec.models.matrix_factorization import ITEM_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
 from bigrec.train.compiler import limit_unrolling
 from bigrec.train.huge_pages import use_huge_pages
@@ -72,7 +72,7 @@ class PairLoop:
         self._code = code
         self._model = model
         self._penalty = penalty
-        tables = [model.get_layer(name) for name in (USER_FACTORS, MOVIE_FACTORS)]
+        tables = [model.get_layer(name) for name in (USER_FACTORS, ITEM_FACTORS)]
         self._tables = [table.embeddings for table in tables]
         self._with_rows = keras.Model(
             model.inputs, [model.output, *(table.output for table in tables)]
@@ -135,15 +135,15 @@ class PairLoop:
         return total
 
     def _step(self, *batch: Any) -> Any:
-        user, movie, rating = take_part(*batch)
+        user, item, rating = take_part(*batch)
         n_rows = tf.size(batch[0])
         self._optimizer.read_rows(batch)
         with tf.GradientTape() as tape:
-            scores, *rows = self._with_rows([user, movie], training=True)
+            scores, *rows = self._with_rows([user, item], training=True)
             squares = tf.reduce_sum(tf.square(scores[:, 0] - rating))
             penalty = tf.add_n([*self._model.losses, 0.0])
             if self._penalty is not None:
-                penalty += self._penalty.loss(user, movie, *rows)
+                penalty += self._penalty.loss(user, item, *rows)
             # The terms of this part in the loss of the batch; penalties are means over rows.
             loss = squares / tf.cast(n_rows, tf.float32) + penalty / count_devices()
         self._optimizer.apply(tape.gradient(loss, self._trainable), n_rows)
@@ -153,9 +153,9 @@ class PairLoop:
 class RowLoop:
     """Trains a model that completes rows of ratings; a row is made dense only here, by batch."""
 
-    def __init__(self, model: keras.Model, options: GradientOptions, n_movies: int) -> None:
+    def __init__(self, model: keras.Model, options: GradientOptions, n_items: int) -> None:
         self._model = model
-        self._n_movies = n_movies
+        self._n_items = n_items
         trainable = model.trainable_variables
         self._optimizer = make_optimizer(trainable, options, [None] * len(trainable))
         self._trainable = [variable.value for variable in trainable]
@@ -167,7 +167,7 @@ class RowLoop:
     def train_block(self, block: Block) -> tuple[float, int]:
         """Train on one batch of users; see Loop."""
         squares = self._train_batch(
-            block[USER_INDEX], block[ROW_LENGTHS], block[MOVIE_INDEX], block[RATING]
+            block[USER_INDEX], block[ROW_LENGTHS], block[ITEM_INDEX], block[RATING]
         )
         return float(squares), int(tf.size(block[RATING]))
 
@@ -181,12 +181,12 @@ class RowLoop:
         return run_step(self._step, *batch)
 
     def _step(self, *batch: Any) -> Any:
-        user, lengths, movie, rating = take_rows_part(*batch)
+        user, lengths, item, rating = take_rows_part(*batch)
         n_users = tf.size(user)
         row = tf.repeat(tf.range(n_users), lengths)
-        places = tf.stack([row, movie], axis=1)  # (n_ratings, 2)
-        dense = tf.scatter_nd(places, rating, tf.stack([n_users, self._n_movies]))
-        dense = tf.ensure_shape(dense, (None, self._n_movies))
+        places = tf.stack([row, item], axis=1)  # (n_ratings, 2)
+        dense = tf.scatter_nd(places, rating, tf.stack([n_users, self._n_items]))
+        dense = tf.ensure_shape(dense, (None, self._n_items))
         with tf.GradientTape() as tape:
             scores = self._model([user, dense], training=True)
             squares = tf.reduce_sum(tf.square(tf.gather_nd(scores, places) - rating))

@@ -143,7 +143,7 @@ def explaining_exhaustion(
         if not isinstance(options, GradientOptions):
             raise ResourceError(
                 f"out of memory on {devices.names[0]} while fitting {definition.name}",
-                hint="train on fewer users or movies, or lower --memory",
+                hint="train on fewer users or items, or lower --memory",
             ) from error
         need = estimate_need(definition, spec, options, n_train=n_train, cache_bytes=cache_bytes)
         raise too_little_memory(definition, need, options, devices) from error
@@ -174,14 +174,14 @@ def _advise(need: MemoryNeed, options: GradientOptions, devices: Devices) -> str
         names = [name for name in _SIZES if hasattr(options, name)]
         names += ["batch_size"] if largest == need.activations else []
         values = ", ".join(f"--set {name}={getattr(options, name)}" for name in names)
-        advice = f"lower {values}, or keep fewer users and movies in the split"
+        advice = f"lower {values}, or keep fewer users and items in the split"
     return advice + (", or train with --device cpu" if devices.kind == "gpu" else "")
 
 
 def _step_size(options: GradientOptions, spec: BatchSpec, n_train: int) -> int:
     """How many times a step evaluates the model: its rows, or for AutoRec's codes its ratings."""
     if isinstance(options, AutoRecOptions) and options.form == "codes":
-        n_rows = spec.n_movies if options.basis == "item" else spec.n_users
+        n_rows = spec.n_items if options.basis == "item" else spec.n_users
         return options.batch_size * -(-n_train // n_rows)
     return options.batch_size
 
@@ -192,5 +192,5 @@ def _width(output: Any) -> int:
 
 
 def _no_biases(spec: BatchSpec) -> Biases:
-    user, movie = np.zeros(spec.n_users, np.float32), np.zeros(spec.n_movies, np.float32)
-    return Biases(spec.mean_rating, user, movie, movie, user, movie)
+    user, item = np.zeros(spec.n_users, np.float32), np.zeros(spec.n_items, np.float32)
+    return Biases(spec.mean_rating, user, item, item, user, item)

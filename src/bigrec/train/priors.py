@@ -2,7 +2,7 @@
 
 The rows of both factor tables are drawn towards means that the train side's pairs explain,
 
-    z_u = |N(u)|^-1/2 · sum of y_m over the movies that u rated,
+    z_u = |N(u)|^-1/2 · sum of y_m over the items that u rated,
     z_m = |N(m)|^-1/2 · sum of x_u over the users who rated m,
 
 instead of towards 0. With p_u = z_u + deviation this is SVD++ (Koren, "Factorization Meets the
@@ -51,21 +51,21 @@ class FactorPenalty:
         """Take the train side, its counts, and row_l2, row_l2_power and implicit_l2."""
         weights = [
             (options.row_l2 * np.maximum(counts, 1.0) ** -options.row_l2_power).astype(np.float32)
-            for counts in (biases.user_count, biases.movie_count)
+            for counts in (biases.user_count, biases.item_count)
         ]
         self._weights = [tf.Variable(weight, trainable=False) for weight in weights]
         self._priors: list[PriorMeans] = []
         if options.implicit_l2:
             self._priors = [
                 PriorMeans(side, options.embedding_size, penalty=weight, l2=options.implicit_l2)
-                for side, weight in zip(both_sides(rows, len(biases.movie)), weights, strict=True)
+                for side, weight in zip(both_sides(rows, len(biases.item)), weights, strict=True)
             ]
         self.variables = [variable for prior in self._priors for variable in prior.variables]
 
-    def loss(self, user: Any, movie: Any, user_rows: Any, movie_rows: Any) -> Any:
+    def loss(self, user: Any, item: Any, user_rows: Any, item_rows: Any) -> Any:
         """The mean over a batch, a scalar: (batch,) indices and (batch, size) rows."""
         total = 0.0
-        indices, rows = (user, movie), (user_rows, movie_rows)
+        indices, rows = (user, item), (user_rows, item_rows)
         for side, (index, row) in enumerate(zip(indices, rows, strict=True)):
             if self._priors:
                 row -= tf.gather(self._priors[side].means, index)
@@ -73,9 +73,9 @@ class FactorPenalty:
             total += tf.reduce_mean(weight * row_sums(tf.square(row)))
         return total
 
-    def refit(self, user_factors: Any, movie_factors: Any) -> None:
-        """Refit the means to (n_users, size) and (n_movies, size)."""
-        for prior, factors in zip(self._priors, (user_factors, movie_factors), strict=False):
+    def refit(self, user_factors: Any, item_factors: Any) -> None:
+        """Refit the means to (n_users, size) and (n_items, size)."""
+        for prior, factors in zip(self._priors, (user_factors, item_factors), strict=False):
             prior.refit(factors)
 
 
@@ -137,7 +137,7 @@ def _dot(one: Array, other: Array) -> Array:
 
 
 class Side(NamedTuple):
-    """One side of the 0-1 matrix B of the train side's pairs, by user or by movie."""
+    """One side of the 0-1 matrix B of the train side's pairs, by user or by item."""
 
     spread: Product
     """(n_terms, size) to B times it: (n, size)."""
@@ -149,47 +149,47 @@ class Side(NamedTuple):
     """(n_terms,) float32: those of the other side."""
 
 
-def both_sides(rows: UserRows, n_movies: int) -> tuple[Side, Side]:
-    """The matrix by user and by movie."""
-    pairs = _Pairs(rows, n_movies)
+def both_sides(rows: UserRows, n_items: int) -> tuple[Side, Side]:
+    """The matrix by user and by item."""
+    pairs = _Pairs(rows, n_items)
     n_user = rows.lengths().astype(np.float32)
-    n_movie = np.bincount(rows.movie_index, minlength=n_movies).astype(np.float32)
+    n_item = np.bincount(rows.item_index, minlength=n_items).astype(np.float32)
     return (
-        Side(pairs.sum_movies, pairs.sum_users, n_user, n_movie),
-        Side(pairs.sum_users, pairs.sum_movies, n_movie, n_user),
+        Side(pairs.sum_items, pairs.sum_users, n_user, n_item),
+        Side(pairs.sum_users, pairs.sum_items, n_item, n_user),
     )
 
 
 class _Pairs:
     """The 0-1 matrix of the train side, and products with it."""
 
-    def __init__(self, rows: UserRows, n_movies: int) -> None:
+    def __init__(self, rows: UserRows, n_items: int) -> None:
         self._rows = rows
-        self._n_movies = n_movies
-        self._movie_index = np.asarray(rows.movie_index)
+        self._n_items = n_items
+        self._item_index = np.asarray(rows.item_index)
         # Parts of about as many ratings each.
         edges = np.searchsorted(rows.indptr, np.linspace(0, rows.n_rows, _PARTS + 1)[1:-1])
         bounds = np.concatenate(([0], edges, [rows.n_users]))
         self._parts = list(zip(bounds, bounds[1:], strict=False))
 
-    def sum_movies(self, values: Array) -> Array:
-        """(n_movies, size) to the sum of each user's movies: (n_users, size)."""
+    def sum_items(self, values: Array) -> Array:
+        """(n_items, size) to the sum of each user's items: (n_users, size)."""
         sums = np.zeros((self._rows.n_users, values.shape[1]), np.float32)
         self._each(lambda low, high: _gather(
-            self._rows.indptr, self._movie_index, low, high, values, sums
+            self._rows.indptr, self._item_index, low, high, values, sums
         ))  # fmt: skip
         return sums
 
     def sum_users(self, values: Array) -> Array:
-        """(n_users, size) to the sum of each movie's users: (n_movies, size)."""
+        """(n_users, size) to the sum of each item's users: (n_items, size)."""
         values = np.ascontiguousarray(values)
 
         def part(low: int, high: int) -> Array:
-            sums = np.zeros((self._n_movies, values.shape[1]), np.float32)
-            _scatter(self._rows.indptr, self._movie_index, low, high, values, sums)
+            sums = np.zeros((self._n_items, values.shape[1]), np.float32)
+            _scatter(self._rows.indptr, self._item_index, low, high, values, sums)
             return sums
 
-        total = np.zeros((self._n_movies, values.shape[1]), np.float32)
+        total = np.zeros((self._n_items, values.shape[1]), np.float32)
         for sums in self._each(part):
             total += sums
         return total
@@ -199,24 +199,24 @@ class _Pairs:
 
 
 @compiled
-def _gather(indptr, movie_index, low, high, values, sums):  # type: ignore[no-untyped-def]
+def _gather(indptr, item_index, low, high, values, sums):  # type: ignore[no-untyped-def]
     for u in range(low, high):
         rest = indptr[u + 1] - (indptr[u + 1] - indptr[u]) % 4
         # Four at a time, so that the sum is not written as often as a row is read.
         for place in range(indptr[u], rest, 4):
-            m, n, o, p = movie_index[place : place + 4]
+            m, n, o, p = item_index[place : place + 4]
             for f in range(values.shape[1]):
                 sums[u, f] += (values[m, f] + values[n, f]) + (values[o, f] + values[p, f])
         for place in range(rest, indptr[u + 1]):
-            m = movie_index[place]
+            m = item_index[place]
             for f in range(values.shape[1]):
                 sums[u, f] += values[m, f]
 
 
 @compiled
-def _scatter(indptr, movie_index, low, high, values, sums):  # type: ignore[no-untyped-def]
+def _scatter(indptr, item_index, low, high, values, sums):  # type: ignore[no-untyped-def]
     for u in range(low, high):
         for place in range(indptr[u], indptr[u + 1]):
-            m = movie_index[place]
+            m = item_index[place]
             for f in range(values.shape[1]):
                 sums[m, f] += values[u, f]

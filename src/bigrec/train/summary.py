@@ -64,4 +64,4 @@ class TrainSummary:
     n_test: int
     """Test pairs."""
     n_fallback: int
-    """Test pairs whose user or movie has no train row, scored by the bias model."""
+    """Test pairs whose user or item has no train row, scored by the bias model."""

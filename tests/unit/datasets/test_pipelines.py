@@ -15,8 +15,8 @@ from tests.unit.models.test_cosine_knn import make_rows
 from bigrec.datasets.pairs import PairFeed, unpack
 from bigrec.datasets.read_ahead import ReadAhead
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
-from bigrec.schema import MAX_MOVIES
+from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.schema import MAX_ITEMS
 
 
 @pytest.fixture
@@ -116,17 +116,17 @@ def test_an_epoch_goes_on_from_any_block(shards: list[Path], batch_size: int) ->
 
 
 @pytest.mark.parametrize("user", [0, 1, 2**31 - 1])
-@pytest.mark.parametrize("movie", [0, 1, MAX_MOVIES - 1])
+@pytest.mark.parametrize("item", [0, 1, MAX_ITEMS - 1])
 @pytest.mark.parametrize("rating", [0.5, 3.0, 5.0])
-def test_unpacking_gives_back_what_was_packed(user: int, movie: int, rating: float) -> None:
-    pairs = pack(np.array([[user]]), np.array([[movie]]), np.array([[rating]]))
+def test_unpacking_gives_back_what_was_packed(user: int, item: int, rating: float) -> None:
+    pairs = pack(np.array([[user]]), np.array([[item]]), np.array([[rating]]))
     unpacked = unpack(tf.constant(pairs))
-    assert [tensor.numpy().tolist() for tensor in unpacked] == [[[user]], [[movie]], [[rating]]]
+    assert [tensor.numpy().tolist() for tensor in unpacked] == [[[user]], [[item]], [[rating]]]
     assert [tensor.dtype for tensor in unpacked] == [tf.int32, tf.int32, tf.float32]
 
 
 def test_user_rows_travel_whole() -> None:
-    rows, _ = make_rows(2, n_users=30, n_movies=12, density=0.3)
+    rows, _ = make_rows(2, n_users=30, n_items=12, density=0.3)
     feed = RowFeed(rows, batch_size=7, seed=0)
     batches = list(feed.arrays(1))
     assert [len(batch[USER_INDEX]) for batch in batches] == [7, 7, 7, 7, 2]
@@ -135,7 +135,7 @@ def test_user_rows_travel_whole() -> None:
         for user, end, n in zip(batch[USER_INDEX], ends, batch[ROW_LENGTHS], strict=True):
             expected = slice(rows.indptr[user], rows.indptr[user + 1])
             np.testing.assert_array_equal(
-                batch[MOVIE_INDEX][end - n : end], rows.movie_index[expected]
+                batch[ITEM_INDEX][end - n : end], rows.item_index[expected]
             )
             np.testing.assert_array_equal(batch[RATING][end - n : end], rows.rating[expected])
     seen = np.sort(np.concatenate([batch[USER_INDEX] for batch in batches]))

@@ -16,25 +16,25 @@ from bigrec.features import UserRows
 
 
 def test_every_pair_keeps_its_place_and_gets_its_new_rating(tmp_path: Path) -> None:
-    rows, _ = make_rows(4, n_users=60, n_movies=50, density=0.4)
+    rows, _ = make_rows(4, n_users=60, n_items=50, density=0.4)
     random = np.random.default_rng(0)
     ratings = (rows.rating + random.normal(0, 0.4, rows.n_rows)).astype(np.float32)
     user = np.repeat(np.arange(rows.n_users), rows.lengths())
     order = random.permutation(rows.n_rows)
-    pairs = pack(user, rows.movie_index, rows.rating)[order]
+    pairs = pack(user, rows.item_index, rows.rating)[order]
     halves = np.array_split(pairs, 2)
     shards = [tmp_path / "a.npy", tmp_path / "b.npy"]
     for shard, half in zip(shards, halves, strict=True):
         np.save(shard, half)
     recoded = recode_shards(
-        shards, UserRows(rows.indptr, rows.movie_index, ratings), tmp_path / "new"
+        shards, UserRows(rows.indptr, rows.item_index, ratings), tmp_path / "new"
     )
     assert [path.name for path in recoded.paths] == ["a.npy", "b.npy"]
     found = np.concatenate([np.load(path) for path in recoded.paths])
-    users, movies, stars = (part.numpy() for part in unpack(tf.constant(found), recoded.code))
-    expected_users, expected_movies, _ = expected_indices(pairs)
+    users, items, stars = (part.numpy() for part in unpack(tf.constant(found), recoded.code))
+    expected_users, expected_items, _ = expected_indices(pairs)
     np.testing.assert_array_equal(users, expected_users)
-    np.testing.assert_array_equal(movies, expected_movies)
+    np.testing.assert_array_equal(items, expected_items)
     assert recoded.code.step == (ratings.max() - ratings.min()) / 255
     np.testing.assert_allclose(stars, ratings[order], atol=recoded.code.step * 0.5001)
 

@@ -16,21 +16,21 @@ from bigrec.errors import RunError, SettingsError
 from bigrec.evaluate import ranking
 from bigrec.evaluate.ranking import USER_METRICS, RankingSummary, measure_lists
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.ranking import top_movies
+from bigrec.models.ranking import top_items
 
 Array = np.ndarray[Any, Any]
 
-N_USERS, N_MOVIES, K = 30, 25, 4
-SPEC = BatchSpec(N_USERS, N_MOVIES, 3.0, 1.0, 5.0)
+N_USERS, N_ITEMS, K = 30, 25, 4
+SPEC = BatchSpec(N_USERS, N_ITEMS, 3.0, 1.0, 5.0)
 
 
 def rows_of(ratings: Array) -> UserRows:
-    user, movie = np.nonzero(ratings)
+    user, item = np.nonzero(ratings)
     lengths = np.bincount(user, minlength=len(ratings))
     return UserRows(
         np.concatenate(([0], np.cumsum(lengths))),
-        movie.astype(np.int32),
-        ratings[user, movie].astype(np.float32),
+        item.astype(np.int32),
+        ratings[user, item].astype(np.float32),
     )
 
 
@@ -39,15 +39,15 @@ class Case:
 
     def __init__(self, tmp_path: Path) -> None:
         random = np.random.default_rng(5)
-        ratings = random.integers(1, 6, (N_USERS, N_MOVIES))
-        side = random.choice(4, (N_USERS, N_MOVIES), p=[0.4, 0.3, 0.1, 0.2])  # 0: not rated
+        ratings = random.integers(1, 6, (N_USERS, N_ITEMS))
+        side = random.choice(4, (N_USERS, N_ITEMS), p=[0.4, 0.3, 0.1, 0.2])  # 0: not rated
         side[3, side[3] == 1] = 0  # a user without a train rating
-        side[:, 7] = np.where(side[:, 7] == 1, 3, side[:, 7])  # and a movie
+        side[:, 7] = np.where(side[:, 7] == 1, 3, side[:, 7])  # and an item
         self.train, self.validation, self.test = (
             np.where(side == number, ratings, 0) for number in (1, 2, 3)
         )
         self.test[5] = np.minimum(self.test[5], 2)  # nothing that the user likes
-        self.table = random.integers(0, 12, (N_USERS, N_MOVIES)).astype(np.float32)
+        self.table = random.integers(0, 12, (N_USERS, N_ITEMS)).astype(np.float32)
         self.scorer = TableScorer(self.table, rows_of(self.train), SPEC)
         self.data = TrainingData(tmp_path, "s", "digest", "protocol", SPEC)
         self.data.__dict__.update(  # what the cached properties would read
@@ -64,25 +64,25 @@ def case(tmp_path: Path) -> Case:
 
 def naive(case: Case, scores: Array) -> dict[str, float]:
     count = np.count_nonzero(case.train, axis=0)
-    metrics, listed_movies = [], []
+    metrics, listed_items = [], []
     for user in range(N_USERS):
         if not case.train[user].any() or not case.test[user].any():
             continue
         seen = (case.train[user] > 0) | (case.validation[user] > 0)
         keys = [
-            (-scores[user, movie], -count[movie], movie)
-            for movie in range(N_MOVIES)
-            if count[movie] and not seen[movie]
+            (-scores[user, item], -count[item], item)
+            for item in range(N_ITEMS)
+            if count[item] and not seen[item]
         ]
         listed = [int(key[2]) for key in sorted(keys)[:K]]
-        listed_movies += listed
+        listed_items += listed
         relevant = set(np.flatnonzero(case.test[user] >= 4).tolist())
         if relevant:
             metrics.append(naive_metrics(listed + [-1] * (K - len(listed)), relevant))
     means = {name: float(np.mean([own[name] for own in metrics])) for name in USER_METRICS}
     return means | {
-        "coverage": len(set(listed_movies)) / np.count_nonzero(count),
-        "popularity": float(np.mean(count[listed_movies])),
+        "coverage": len(set(listed_items)) / np.count_nonzero(count),
+        "popularity": float(np.mean(count[listed_items])),
     }
 
 
@@ -95,7 +95,7 @@ def test_lists_are_measured_as_a_naive_loop_does(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measure_lists("run", case.scorer, case.data, top=K)
-    monkeypatch.setattr(ranking, "_SCORES_AT_ONCE", 4 * N_MOVIES)  # blocks of four users
+    monkeypatch.setattr(ranking, "_SCORES_AT_ONCE", 4 * N_ITEMS)  # blocks of four users
     summary = measure_lists("run", case.scorer, case.data, top=K)
     for name in ("run", "popularity", "random"):
         assert row_of(summary, name) == pytest.approx(row_of(whole, name))
@@ -119,16 +119,16 @@ def test_a_threshold_that_nobody_reaches_is_refused(case: Case) -> None:
         measure_lists("run", case.scorer, case.data, relevant=5.5)
 
 
-@pytest.mark.parametrize("top", [N_MOVIES, N_MOVIES + 1, 3_000_000, 10**20])
-def test_lists_end_with_the_movies_and_take_no_more_memory(case: Case, top: int) -> None:
+@pytest.mark.parametrize("top", [N_ITEMS, N_ITEMS + 1, 3_000_000, 10**20])
+def test_lists_end_with_the_items_and_take_no_more_memory(case: Case, top: int) -> None:
     summary = measure_lists("run", case.scorer, case.data, top=top)
-    assert summary.top == N_MOVIES
-    assert summary == measure_lists("run", case.scorer, case.data, top=N_MOVIES)
+    assert summary.top == N_ITEMS
+    assert summary == measure_lists("run", case.scorer, case.data, top=N_ITEMS)
 
 
 @pytest.mark.parametrize("top", [0, -1, 1.5, math.nan, "3", None, True])
 def test_what_is_no_length_is_refused(case: Case, top: Any) -> None:
-    with pytest.raises(SettingsError, match="expected a list of at least 1 movie"):
+    with pytest.raises(SettingsError, match="expected a list of at least 1 item"):
         measure_lists("run", case.scorer, case.data, top=top)
 
 
@@ -166,16 +166,16 @@ def test_a_test_side_of_strangers_has_no_lists(case: Case) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_no_numbers_are_nowhere_silent(case: Case, value: float) -> None:
-    user, movie = np.argwhere(case.train > 0)[0]
-    case.table[user, movie] = value
+    user, item = np.argwhere(case.train > 0)[0]
+    case.table[user, item] = value
     users = np.array([user])
     for use in (
-        lambda: case.scorer.score_pairs(users, np.array([movie])),
+        lambda: case.scorer.score_pairs(users, np.array([item])),
         lambda: case.scorer.errors_on(rows_of(np.ones_like(case.train))),
         lambda: measure_lists("run", case.scorer, case.data),
-        lambda: top_movies(
-            case.scorer.score_users(users), rows_of(np.zeros((1, N_MOVIES))),
-            case.scorer.biases.movie_count, K,
+        lambda: top_items(
+            case.scorer.score_users(users), rows_of(np.zeros((1, N_ITEMS))),
+            case.scorer.biases.item_count, K,
         ),
     ):  # fmt: skip
         with pytest.raises(RunError, match="are no finite numbers"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bigrec.errors import DataError
-from bigrec.ingest.row_kernels import sort_within_movies
+from bigrec.ingest.row_kernels import sort_within_items
 from bigrec.ingest.sorting import Spill, plan_buckets, sort_records
 from bigrec.schema import MAX_ID
 from bigrec.workspace import Workspace
@@ -53,14 +53,14 @@ def test_it_sorts_stably_by_both_ids(highest: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("highest", [3, 500, 1 << 22, 5_000_000, 1 << 26, MAX_ID])
-def test_ratings_of_a_movie_are_sorted_stably_by_user(highest: int) -> None:
+def test_ratings_of_an_item_are_sorted_stably_by_user(highest: int) -> None:
     starts = np.cumsum([0, 1, 20, 32, 33, 5000, 0, 40_000])
     _, user_id, payload = _random_rows(int(starts[-1]), highest)
     keys = user_id.astype(np.uint64) << np.uint64(32) | payload[::-1].astype(np.uint64)
-    movie = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    expected = keys[np.lexsort((user_id, movie))]
+    item = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    expected = keys[np.lexsort((user_id, item))]
     scratch = np.empty(np.diff(starts).max(), np.uint64)
-    sort_within_movies(keys, starts, len(starts) - 1, scratch)
+    sort_within_items(keys, starts, len(starts) - 1, scratch)
     np.testing.assert_array_equal(keys, expected)
 
 

@@ -72,9 +72,9 @@ def test_ends_and_beginnings_of_files_are_forgiven(
 
 def test_small_files_share_a_unit_if_they_may(tmp_path: Path) -> None:
     files = []
-    for movie in range(1, 8):
-        path = tmp_path / f"mv_{movie}.txt"
-        path.write_text(f"{movie}:\n5,1,2005-01-01")
+    for item in range(1, 8):
+        path = tmp_path / f"mv_{item}.txt"
+        path.write_text(f"{item}:\n5,1,2005-01-01")
         files.append(RawFile(path))
     assert len(list(plan_units(files, next_movie_header, 1 << 20))) == 7
     units = list(plan_units(files, next_movie_header, 40, join_files=True))

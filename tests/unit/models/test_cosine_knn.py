@@ -22,27 +22,27 @@ from bigrec.models.neighbour_scores import NeighbourScorer
 from bigrec.resources import Budget
 
 
-def make_rows(seed: int, n_users: int, n_movies: int, density: float) -> tuple[UserRows, BatchSpec]:
+def make_rows(seed: int, n_users: int, n_items: int, density: float) -> tuple[UserRows, BatchSpec]:
     rng = np.random.default_rng(seed)
-    rated = rng.random((n_users, n_movies)) < density
-    rated[np.arange(n_users), rng.integers(0, n_movies, n_users)] = True  # nobody is empty
-    user, movie = np.nonzero(rated)
+    rated = rng.random((n_users, n_items)) < density
+    rated[np.arange(n_users), rng.integers(0, n_items, n_users)] = True  # nobody is empty
+    user, item = np.nonzero(rated)
     rating = rng.integers(1, 6, len(user)).astype(np.float32)
     indptr = np.concatenate(([0], np.cumsum(rated.sum(axis=1))))
-    rows = UserRows(indptr, movie.astype(np.int32), rating)
-    return rows, BatchSpec(n_users, n_movies, float(rating.mean()), 1.0, 5.0)
+    rows = UserRows(indptr, item.astype(np.int32), rating)
+    return rows, BatchSpec(n_users, n_items, float(rating.mean()), 1.0, 5.0)
 
 
 def notebook_scores(rows: UserRows, spec: BatchSpec, k: int) -> tuple[Any, Any]:
     """Scores of all pairs by the notebook's cells, and whose k neighbours no tie leaves open."""
     user = np.repeat(np.arange(rows.n_users), rows.lengths())
-    frame = pd.DataFrame({"user": user, "movie": rows.movie_index, "rating": rows.rating})
-    train_sparse = frame.pivot_table(index="user", columns="movie", values="rating")
+    frame = pd.DataFrame({"user": user, "item": rows.item_index, "rating": rows.rating})
+    train_sparse = frame.pivot_table(index="user", columns="item", values="rating")
     train_sparse = train_sparse.astype(np.float64)
     train_imputed = train_sparse.T.fillna(train_sparse.mean(axis=1)).T
     similarity = cosine_similarity(train_imputed.values)
     similarity -= np.eye(similarity.shape[0])
-    scores = np.full((rows.n_users, spec.n_movies), np.nan)
+    scores = np.full((rows.n_users, spec.n_items), np.nan)
     for u in range(rows.n_users):
         best = np.argsort(-similarity[u], kind="stable")[:k]
         weights = similarity[u][best]
@@ -57,12 +57,12 @@ def scores_both_ways(scorer: NeighbourScorer) -> Any:
     rows, spec = scorer.rows, scorer.spec
     users = np.arange(rows.n_users, dtype=np.int32)
     scores = scorer.score_users(users)
-    user = np.repeat(users, spec.n_movies)
-    movie = np.tile(np.arange(spec.n_movies, dtype=np.int32), rows.n_users)
-    by_layer = build_model(scorer)([user, movie]).numpy().reshape(scores.shape)
+    user = np.repeat(users, spec.n_items)
+    item = np.tile(np.arange(spec.n_items, dtype=np.int32), rows.n_users)
+    by_layer = build_model(scorer)([user, item]).numpy().reshape(scores.shape)
     np.testing.assert_allclose(by_layer, scores, atol=1e-5)
     shuffled = np.random.default_rng(0).permutation(len(user))[: len(user) // 2]
-    pairs = scorer.score_warm_pairs(user[shuffled], movie[shuffled])
+    pairs = scorer.score_warm_pairs(user[shuffled], item[shuffled])
     np.testing.assert_array_equal(pairs, scores.ravel()[shuffled])
     return scores
 
@@ -70,11 +70,11 @@ def scores_both_ways(scorer: NeighbourScorer) -> Any:
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), density=st.floats(0.02, 0.6))
 def test_scores_agree_with_the_notebook(seed: int, density: float) -> None:
-    rows, spec = make_rows(seed, n_users=40, n_movies=25, density=density)
+    rows, spec = make_rows(seed, n_users=40, n_items=25, density=density)
     options = CosineKnnOptions(neighbors=10)
     scorer = cosine_knn.fit(rows, spec, options, fit_biases(rows, spec))
     expected, settled = notebook_scores(rows, spec, 10)
-    known = ~np.isnan(expected)  # a movie without ratings is no column of the pivot
+    known = ~np.isnan(expected)  # an item without ratings is no column of the pivot
     scores = scores_both_ways(scorer)
     both = known & settled[:, None]
     np.testing.assert_allclose(scores[both], expected[both], atol=1e-5)
@@ -95,14 +95,14 @@ LADDER = [
 @pytest.mark.parametrize("basis", ["user", "item"])
 @pytest.mark.parametrize("step", range(len(LADDER)))
 def test_scores_follow_the_formula(step: int, basis: str) -> None:
-    rows, spec = make_rows(8, n_users=30, n_movies=20, density=0.3)
+    rows, spec = make_rows(8, n_users=30, n_items=20, density=0.3)
     biases = fit_biases(rows, spec)
     options = CosineKnnOptions(**{**vars(LADDER[step]), "basis": basis})
     scorer = cosine_knn.fit(rows, spec, options, biases)
     index, similarity = scorer.lists.neighbour_index, scorer.lists.neighbour_similarity
     rated = {}
     for u, (start, stop) in enumerate(itertools.pairwise(rows.indptr.tolist())):
-        for m, r in zip(rows.movie_index[start:stop], rows.rating[start:stop], strict=True):
+        for m, r in zip(rows.item_index[start:stop], rows.rating[start:stop], strict=True):
             rated[u, int(m)] = float(r)
     level: Any = {"user": {}, "item": {}}
     for u in range(30):
@@ -112,7 +112,7 @@ def test_scores_follow_the_formula(step: int, basis: str) -> None:
 
     def base(u: int, m: int) -> float:
         if options.deviation == "biases":
-            return float(spec.mean_rating + biases.user[u] + biases.movie[m])
+            return float(spec.mean_rating + biases.user[u] + biases.item[m])
         return float(level[basis][u if basis == "user" else m])
 
     scores = scores_both_ways(scorer)

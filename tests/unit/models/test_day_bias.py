@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models import day_bias
-from bigrec.models.bias import MOVIE_PENALTY, USER_PENALTY, Biases
+from bigrec.models.bias import ITEM_PENALTY, USER_PENALTY, Biases
 from bigrec.models.bias_fit import fit_biases
 from bigrec.models.day_bias import DayBiases, list_days
 from tests.unit.models.test_cosine_knn import make_rows
@@ -23,7 +23,7 @@ from tests.unit.models.test_cosine_knn import make_rows
 @pytest.fixture(scope="module")
 def data() -> tuple[UserRows, BatchSpec]:
     """Ratings, some of them whole stars off by the mood of a day."""
-    rows, spec = make_rows(2, n_users=30, n_movies=25, density=0.5)
+    rows, spec = make_rows(2, n_users=30, n_items=25, density=0.5)
     random = np.random.default_rng(5)
     day = random.integers(65_530, 65_536, rows.n_rows).astype(np.uint16)
     user = np.repeat(np.arange(30), rows.lengths())
@@ -43,11 +43,11 @@ def test_the_penalty_is_the_ratio_of_variances_by_products_of_pairs(
     rows, spec = data
     assert rows.day is not None
     assert biases.days is not None
-    movie = fit_biases(rows, spec).movie
+    item = fit_biases(rows, spec).item
     means: list[tuple[float, float, float]] = []
     for user in range(rows.n_users):
         own = slice(*rows.indptr[[user, user + 1]])
-        deviation = rows.rating[own] - spec.mean_rating - movie[rows.movie_index[own]]
+        deviation = rows.rating[own] - spec.mean_rating - item[rows.item_index[own]]
         pairs = list(itertools.permutations(range(len(deviation)), 2))
         same = [
             deviation[i] * deviation[j] for i, j in pairs if rows.day[own][i] == rows.day[own][j]
@@ -67,7 +67,7 @@ def mean(values: Any) -> float:
 
 
 def test_planted_variances_are_found() -> None:
-    rows, spec = make_rows(7, n_users=2000, n_movies=40, density=0.6)
+    rows, spec = make_rows(7, n_users=2000, n_items=40, density=0.6)
     random = np.random.default_rng(1)
     user = np.repeat(np.arange(2000), rows.lengths())
     day = random.integers(0, 5, rows.n_rows)
@@ -88,18 +88,18 @@ def test_all_biases_are_the_ridge_fit(data: tuple[UserRows, BatchSpec], biases: 
     assert biases.days is not None
     user = np.repeat(np.arange(rows.n_users), rows.lengths())
     keys, session = np.unique(user * 65_536 + rows.day, return_inverse=True)
-    n_terms = rows.n_users + spec.n_movies + len(keys)
+    n_terms = rows.n_users + spec.n_items + len(keys)
     terms = np.zeros((rows.n_rows, n_terms))  # one column a bias
     each = np.arange(rows.n_rows)
-    terms[each, user] = terms[each, rows.n_users + rows.movie_index] = 1
-    terms[each, rows.n_users + spec.n_movies + session] = 1
+    terms[each, user] = terms[each, rows.n_users + rows.item_index] = 1
+    terms[each, rows.n_users + spec.n_items + session] = 1
     penalty = np.repeat(
-        [USER_PENALTY, MOVIE_PENALTY, biases.days.penalty], [rows.n_users, spec.n_movies, len(keys)]
+        [USER_PENALTY, ITEM_PENALTY, biases.days.penalty], [rows.n_users, spec.n_items, len(keys)]
     )
     solved = np.linalg.solve(
         terms.T @ terms + np.diag(penalty), terms.T @ (rows.rating - spec.mean_rating)
     )
-    found = np.concatenate((biases.user, biases.movie, biases.days.bias))
+    found = np.concatenate((biases.user, biases.item, biases.days.bias))
     np.testing.assert_allclose(found, solved, atol=2e-3)
     np.testing.assert_array_equal(biases.days.day, keys % 65_536)
     np.testing.assert_array_equal(np.diff(biases.days.indptr), np.bincount(keys // 65_536))

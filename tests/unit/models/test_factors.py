@@ -1,4 +1,4 @@
-"""Runs without Keras: arrays score as the model does, new people are folded in, movies compared."""
+"""Runs without Keras: arrays score as the model does, new people are folded in, items compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bigrec.models.factors import FOLD_IN_PENALTY, Factors, FactorScorer
 from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS
 from bigrec.models.similarity import (
-    MOVIE_VECTORS,
+    ITEM_VECTORS,
     NEIGHBOUR_INDEX,
     NEIGHBOUR_SIMILARITY,
     ListSimilarity,
@@ -26,12 +26,12 @@ from bigrec.models.similarity import (
 from tests.unit.models.test_cosine_knn import make_rows
 from tests.unit.models.test_models import make_model, make_scorer
 
-N_USERS, N_MOVIES = 50, 20
+N_USERS, N_ITEMS = 50, 20
 
 
 @pytest.fixture(scope="module")
 def data() -> tuple[UserRows, BatchSpec, Biases]:
-    rows, spec = make_rows(4, N_USERS, N_MOVIES, density=0.3)
+    rows, spec = make_rows(4, N_USERS, N_ITEMS, density=0.3)
     return rows, spec, fit_biases(rows, spec)
 
 
@@ -55,9 +55,9 @@ def test_factors_score_as_the_keras_model(
     np.testing.assert_allclose(
         scorer.score_users(users), keras_scorer.score_users(users), rtol=1e-5, atol=1e-5
     )
-    user, movie = np.array([0, 7, 49, -1], "i4"), np.array([19, 3, 0, 2], "i4")
-    scores, cold = scorer.score_pairs(user, movie)
-    expected, expected_cold = keras_scorer.score_pairs(user, movie)
+    user, item = np.array([0, 7, 49, -1], "i4"), np.array([19, 3, 0, 2], "i4")
+    scores, cold = scorer.score_pairs(user, item)
+    expected, expected_cold = keras_scorer.score_pairs(user, item)
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(cold, expected_cold)
 
@@ -67,18 +67,18 @@ def test_a_new_person_gets_the_factors_of_a_ridge_regression(
 ) -> None:
     rows, spec, biases = data
     random = np.random.default_rng(1)
-    users, movies = random.normal(size=(N_USERS, 5)), random.normal(size=(N_MOVIES, 5))
-    factors = Factors(users[:, 1:], movies[:, 1:], users[:, 0], movies[:, 0])
-    movie, rating = np.array([2, 5, 11], "i4"), np.array([5, 1, 4], "f4")
+    users, items = random.normal(size=(N_USERS, 5)), random.normal(size=(N_ITEMS, 5))
+    factors = Factors(users[:, 1:], items[:, 1:], users[:, 0], items[:, 0])
+    item, rating = np.array([2, 5, 11], "i4"), np.array([5, 1, 4], "f4")
     # The penalties as rows of an ordinary least squares problem.
-    known = np.column_stack((np.ones(3), factors.movie_factors[movie]))
+    known = np.column_stack((np.ones(3), factors.item_factors[item]))
     penalties = [USER_PENALTY, *[FOLD_IN_PENALTY * 3] * 4]
-    wanted = rating - spec.mean_rating - factors.movie_bias[movie]
+    wanted = rating - spec.mean_rating - factors.item_bias[item]
     found, *_ = np.linalg.lstsq(
         np.vstack((known, np.diag(np.sqrt(penalties)))), np.concatenate((wanted, np.zeros(5)))
     )
-    expected = spec.mean_rating + factors.movie_bias + found[0] + factors.movie_factors @ found[1:]
-    scores = FactorScorer(factors, rows, spec, biases).fold_in(movie, rating)
+    expected = spec.mean_rating + factors.item_bias + found[0] + factors.item_factors @ found[1:]
+    scores = FactorScorer(factors, rows, spec, biases).fold_in(item, rating)
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -90,7 +90,7 @@ def test_a_new_person_is_scored_as_a_user_with_the_same_ratings(
     scorer = make_scorer(name, preset, *data)
     for user in (0, 17):
         own = rows.take(np.array([user]))
-        scores = scorer.fold_in(own.movie_index, own.rating)
+        scores = scorer.fold_in(own.item_index, own.rating)
         expected = scorer.score_users(np.array([user]))[0]
         np.testing.assert_allclose(scores, expected, atol=1e-5)
 
@@ -113,30 +113,30 @@ def test_a_new_persons_bias_is_the_one_that_training_finds(
     rows, _, biases = data
     for user in (0, 30):
         own = rows.take(np.array([user]))
-        found = biases.fold_in(own.movie_index, own.rating)
+        found = biases.fold_in(own.item_index, own.rating)
         assert found == pytest.approx(float(biases.user[user]), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["autorec", "dnn", "residual"])
-def test_models_with_vectors_represent_every_movie(
+def test_models_with_vectors_represent_every_item(
     name: str, data: tuple[UserRows, BatchSpec, Biases]
 ) -> None:
     arrays = MODELS[name].represent(make_model(name, "tuned", *data))
-    vectors = arrays[MOVIE_VECTORS]
-    assert vectors.shape[0] == N_MOVIES
+    vectors = arrays[ITEM_VECTORS]
+    assert vectors.shape[0] == N_ITEMS
     compared = VectorSimilarity(vectors).compare(6)
     np.testing.assert_allclose(compared, cosine_similarity(vectors[[6]], vectors)[0], atol=1e-6)
     assert np.argmax(compared) == 6
 
 
-def test_lists_of_neighbours_compare_movies(data: tuple[UserRows, BatchSpec, Biases]) -> None:
+def test_lists_of_neighbours_compare_items(data: tuple[UserRows, BatchSpec, Biases]) -> None:
     model = make_model("cosine-knn", "tuned", *data)
     arrays = MODELS["cosine-knn"].represent(model)
     index, similarity = arrays[NEIGHBOUR_INDEX], arrays[NEIGHBOUR_SIMILARITY]
     compared = ListSimilarity(index, similarity).compare(6)
     listed = {int(m): float(s) for m, s in zip(index[6], similarity[6], strict=True) if m >= 0}
     assert listed
-    assert compared.tolist() == [listed.get(movie, 0.0) for movie in range(N_MOVIES)]
+    assert compared.tolist() == [listed.get(item, 0.0) for item in range(N_ITEMS)]
 
 
 def test_a_vector_of_zeros_is_like_nothing() -> None:
@@ -151,14 +151,14 @@ def test_similarity_by_ratings_agrees_with_a_naive_loop(
     monkeypatch.setattr("bigrec.models.similarity._ROWS_AT_ONCE", 64)  # several chunks
     monkeypatch.setattr("bigrec.models.similarity._USERS_AT_ONCE", 4)
     rows, _, biases = data
-    dense, rated = np.zeros((N_USERS, N_MOVIES)), np.zeros((N_USERS, N_MOVIES), bool)
+    dense, rated = np.zeros((N_USERS, N_ITEMS)), np.zeros((N_USERS, N_ITEMS), bool)
     user = np.repeat(np.arange(N_USERS), rows.lengths())
-    base = biases.mean + biases.user[user] + biases.movie[rows.movie_index]
-    dense[user, rows.movie_index] = rows.rating - base
-    rated[user, rows.movie_index] = True
+    base = biases.mean + biases.user[user] + biases.item[rows.item_index]
+    dense[user, rows.item_index] = rows.rating - base
+    rated[user, rows.item_index] = True
     cosine = cosine_similarity(dense.T)
-    for movie in (0, 13):
-        common = (rated[:, [movie]] & rated).sum(axis=0)
-        expected = cosine[movie] * common / (common + 50)
-        compared = RatingSimilarity(rows, biases).compare(movie)
+    for item in (0, 13):
+        common = (rated[:, [item]] & rated).sum(axis=0)
+        expected = cosine[item] * common / (common + 50)
+        compared = RatingSimilarity(rows, biases).compare(item)
         np.testing.assert_allclose(compared, expected, atol=1e-5)

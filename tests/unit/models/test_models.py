@@ -42,7 +42,7 @@ def make_scorer(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases:
 
 @pytest.fixture(scope="module")
 def data() -> tuple[UserRows, BatchSpec, Biases]:
-    rows, spec = make_rows(1, n_users=50, n_movies=20, density=0.3)
+    rows, spec = make_rows(1, n_users=50, n_items=20, density=0.3)
     return rows, spec, fit_biases(rows, spec)
 
 
@@ -61,9 +61,9 @@ def test_a_saved_model_scores_as_before(
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     user = np.arange(50, dtype=np.int32)
-    movie = (user * 7 % 20).astype(np.int32)
-    before, _ = Recommender(model, rows, spec, biases).score_pairs(user, movie)
-    after, cold = Recommender(loaded, rows, spec, biases).score_pairs(user, movie)
+    item = (user * 7 % 20).astype(np.int32)
+    before, _ = Recommender(model, rows, spec, biases).score_pairs(user, item)
+    after, cold = Recommender(loaded, rows, spec, biases).score_pairs(user, item)
     np.testing.assert_array_equal(before, after)
     assert not cold.any()
 
@@ -84,10 +84,10 @@ def test_unknown_ids_fall_back_and_are_counted(
 ) -> None:
     rows, spec, biases = data
     recommender = make_scorer(name, "tuned", rows, spec, biases)
-    user, movie = np.array([-1, 2, -1, 2], "i4"), np.array([4, -1, -1, 4], "i4")
-    scores, cold = recommender.score_pairs(user, movie)
+    user, item = np.array([-1, 2, -1, 2], "i4"), np.array([4, -1, -1, 4], "i4")
+    scores, cold = recommender.score_pairs(user, item)
     assert cold.tolist() == [True, True, True, False]
-    expected = [biases.mean + biases.movie[4], biases.mean + biases.user[2], biases.mean]
+    expected = [biases.mean + biases.item[4], biases.mean + biases.user[2], biases.mean]
     np.testing.assert_allclose(scores[:3], np.clip(expected, 1, 5), rtol=1e-6)
 
 
@@ -95,15 +95,15 @@ def test_biases_solve_their_ridge_equations(data: tuple[UserRows, BatchSpec, Bia
     rows, spec, _ = data
     biases = fit_biases(rows, spec)
     user = np.repeat(np.arange(50), rows.lengths())
-    # The last half-step fitted the users given the movies: check its closed form.
-    residual = rows.rating - spec.mean_rating - biases.movie[rows.movie_index]
+    # The last half-step fitted the users given the items: check its closed form.
+    residual = rows.rating - spec.mean_rating - biases.item[rows.item_index]
     expected = np.bincount(user, residual, 50) / (rows.lengths() + 5.0)
     np.testing.assert_allclose(biases.user, expected, atol=1e-5)
-    # After ten rounds the movies' equations hold too.
+    # After ten rounds the items' equations hold too.
     residual = rows.rating - spec.mean_rating - biases.user[user]
-    count = np.bincount(rows.movie_index, minlength=20)
-    expected = np.bincount(rows.movie_index, residual, 20) / (count + 3.0)
-    np.testing.assert_allclose(biases.movie, expected, atol=1e-3)
+    count = np.bincount(rows.item_index, minlength=20)
+    expected = np.bincount(rows.item_index, residual, 20) / (count + 3.0)
+    np.testing.assert_allclose(biases.item, expected, atol=1e-3)
 
 
 def test_errors_agree_with_a_naive_loop(data: tuple[UserRows, BatchSpec, Biases]) -> None:
@@ -114,7 +114,7 @@ def test_errors_agree_with_a_naive_loop(data: tuple[UserRows, BatchSpec, Biases]
     differences = []
     for u in range(50):
         for place in range(rows.indptr[u], rows.indptr[u + 1]):
-            pair = np.array([u], "i4"), rows.movie_index[place : place + 1]
+            pair = np.array([u], "i4"), rows.item_index[place : place + 1]
             differences.append(float(recommender.score_pairs(*pair)[0][0] - rows.rating[place]))
     assert errors.n == len(differences)
     assert errors.rmse == pytest.approx(np.sqrt(np.mean(np.square(differences))))

@@ -28,18 +28,18 @@ from bigrec.resources import Budget
 from tests.unit.models.test_cosine_knn import make_rows
 
 
-def dense_of(rows: UserRows, n_movies: int) -> Any:
+def dense_of(rows: UserRows, n_items: int) -> Any:
     """Ratings as a matrix, NaN where there is none."""
-    dense = np.full((rows.n_users, n_movies), np.nan)
-    dense[np.repeat(np.arange(rows.n_users), rows.lengths()), rows.movie_index] = rows.rating
+    dense = np.full((rows.n_users, n_items), np.nan)
+    dense[np.repeat(np.arange(rows.n_users), rows.lengths()), rows.item_index] = rows.rating
     return dense
 
 
-def profiles_of(rows: UserRows, n_movies: int, **terms: Any) -> Profiles:
+def profiles_of(rows: UserRows, n_items: int, **terms: Any) -> Profiles:
     """Profiles of users by their own means."""
-    mean = np.nanmean(dense_of(rows, n_movies), axis=1)
-    ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
-    return profile_rows(ratings, Sides(mean, np.zeros(n_movies)), **terms)
+    mean = np.nanmean(dense_of(rows, n_items), axis=1)
+    ratings = sparse(rows.indptr, rows.item_index, rows.rating)
+    return profile_rows(ratings, Sides(mean, np.zeros(n_items)), **terms)
 
 
 def expected_similarity(dense: Any, filled: bool, support: float, co_rating: float) -> Any:
@@ -86,9 +86,9 @@ TERMS = st.fixed_dictionaries(
 def test_every_way_finds_the_neighbours_of_the_dense_matrix(
     seed: int, density: float, terms: dict[str, Any]
 ) -> None:
-    rows, spec = make_rows(seed, n_users=50, n_movies=20, density=density)
-    expected = expected_similarity(dense_of(rows, spec.n_movies), **terms)
-    profiles = profiles_of(rows, spec.n_movies, **terms)
+    rows, spec = make_rows(seed, n_users=50, n_items=20, density=density)
+    expected = expected_similarity(dense_of(rows, spec.n_items), **terms)
+    profiles = profiles_of(rows, spec.n_items, **terms)
     tiles = find_row_neighbours(profiles, 7, multiply=blas_product)
     check_lists(tiles, expected)
     with pytest.MonkeyPatch.context() as patch:
@@ -103,12 +103,12 @@ def test_every_way_finds_the_neighbours_of_the_dense_matrix(
 def test_columns_have_the_neighbours_of_the_transposed_matrix(
     seed: int, density: float, terms: dict[str, Any]
 ) -> None:
-    rows, spec = make_rows(seed, n_users=20, n_movies=50, density=density)
-    dense = dense_of(rows, spec.n_movies)
+    rows, spec = make_rows(seed, n_users=20, n_items=50, density=density)
+    dense = dense_of(rows, spec.n_items)
     rated = ~np.isnan(dense).all(axis=0)
-    mean = np.full(spec.n_movies, 3.0)
+    mean = np.full(spec.n_items, 3.0)
     mean[rated] = np.nanmean(dense[:, rated], axis=0)
-    ratings = sparse(rows.indptr, rows.movie_index, rows.rating)
+    ratings = sparse(rows.indptr, rows.item_index, rows.rating)
     profiles = profile_columns(ratings, Sides(np.zeros(20), mean), **terms)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "_BLOCK_RATINGS", 60)
@@ -122,8 +122,8 @@ def test_columns_have_the_neighbours_of_the_transposed_matrix(
 def test_tiles_and_threads_do_not_change_a_bit(
     terms: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows, spec = make_rows(5, n_users=150, n_movies=20, density=0.2)
-    profiles = profiles_of(rows, spec.n_movies, **terms)
+    rows, spec = make_rows(5, n_users=150, n_items=20, density=0.2)
+    profiles = profiles_of(rows, spec.n_items, **terms)
     whole = find_row_neighbours(profiles, 9, multiply=blas_product, budget=Budget(threads=1))
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 48)
     for multiply in (blas_product, tensorflow_product):
@@ -136,8 +136,8 @@ def test_tiles_and_threads_do_not_change_a_bit(
 def test_a_gpu_finds_the_same_neighbours() -> None:
     import tensorflow as tf
 
-    rows, spec = make_rows(5, n_users=150, n_movies=20, density=0.2)
-    profiles = profiles_of(rows, spec.n_movies, filled=True)
+    rows, spec = make_rows(5, n_users=150, n_items=20, density=0.2)
+    profiles = profiles_of(rows, spec.n_items, filled=True)
     expected = find_row_neighbours(profiles, 9, multiply=blas_product)
     with tf.device("/GPU:0"):
         found = find_row_neighbours(profiles, 9, multiply=tensorflow_product)
@@ -148,9 +148,9 @@ def test_a_gpu_finds_the_same_neighbours() -> None:
 def test_users_with_equal_rows_tie_and_come_by_index() -> None:
     # Constant users of one length tie exactly, whatever their constant is.
     indptr = np.arange(0, 42, 2)
-    movie = np.tile(np.array([0, 1], np.int32), 20)
+    item = np.tile(np.array([0, 1], np.int32), 20)
     rating = np.repeat(np.arange(20) % 5 + 1, 2).astype(np.float32)
-    profiles = profiles_of(UserRows(indptr, movie, rating), 3, filled=True)
+    profiles = profiles_of(UserRows(indptr, item, rating), 3, filled=True)
     found = find_row_neighbours(profiles, 4, multiply=blas_product)
     assert found.index[10].tolist() == [0, 1, 2, 3]
     assert found.index[1].tolist() == [0, 2, 3, 4]
@@ -159,8 +159,8 @@ def test_users_with_equal_rows_tie_and_come_by_index() -> None:
 
 def test_a_product_that_errs_within_the_bound_changes_nothing() -> None:
     # The worst float32 products that the bound allows, against the exact ones.
-    rows, spec = make_rows(6, n_users=90, n_movies=40, density=0.4)
-    profiles = profiles_of(rows, spec.n_movies, filled=True)
+    rows, spec = make_rows(6, n_users=90, n_items=40, density=0.4)
+    profiles = profiles_of(rows, spec.n_items, filled=True)
     expected = find_row_neighbours(profiles, 6, multiply=blas_product)
     rng = np.random.default_rng(0)
 
@@ -177,8 +177,8 @@ def test_a_product_that_errs_within_the_bound_changes_nothing() -> None:
 
 def test_a_chosen_list_finds_what_all_find(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 32)
-    rows, spec = make_rows(7, n_users=100, n_movies=30, density=0.3)
-    profiles = profiles_of(rows, spec.n_movies, filled=True)
+    rows, spec = make_rows(7, n_users=100, n_items=30, density=0.3)
+    profiles = profiles_of(rows, spec.n_items, filled=True)
     every = find_row_neighbours(profiles, 99, multiply=blas_product)
     chosen = np.array([40, 3, 77])
     found = find_neighbours_of(profiles.take(chosen), profiles, 6)
@@ -199,8 +199,8 @@ def test_a_chosen_list_costs_its_own_products(
 
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 32)
     monkeypatch.setattr(tiled_search, "blas_product", count)
-    rows, spec = make_rows(7, n_users=100, n_movies=30, density=0.3)
-    profiles = profiles_of(rows, spec.n_movies, filled=True)
+    rows, spec = make_rows(7, n_users=100, n_items=30, density=0.3)
+    profiles = profiles_of(rows, spec.n_items, filled=True)
     find_neighbours_of(profiles.take(np.arange(n_chosen)), profiles, 6)
     assert sum(n * m for n, m in shapes) == n_chosen * 100
 
@@ -213,9 +213,9 @@ def test_a_search_goes_on_where_it_stopped(
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 16)
     monkeypatch.setattr(neighbours, "_BLOCK_RATINGS", 300)
     monkeypatch.setattr(neighbours, "_PART_ROWS", 8)
-    rows, spec = make_rows(9, n_users=100, n_movies=60, density=0.3)
-    mean = np.nanmean(dense_of(rows, spec.n_movies), axis=1)
-    ratings, sides = sparse(rows.indptr, rows.movie_index, rows.rating), Sides(mean, np.zeros(60))
+    rows, spec = make_rows(9, n_users=100, n_items=60, density=0.3)
+    mean = np.nanmean(dense_of(rows, spec.n_items), axis=1)
+    ratings, sides = sparse(rows.indptr, rows.item_index, rows.rating), Sides(mean, np.zeros(60))
     checkpoint = SearchCheckpoint(tmp_path / "state.npz", minutes)
 
     def search(checkpoint: SearchCheckpoint | None, progress: Any = lambda _: None) -> Neighbours:
@@ -248,32 +248,30 @@ def test_a_search_goes_on_where_it_stopped(
 
 def test_a_state_of_another_search_is_refused(tmp_path: Path) -> None:
     checkpoint = SearchCheckpoint(tmp_path / "state.npz", 0)
-    rows, spec = make_rows(9, n_users=40, n_movies=20, density=0.3)
-    find_row_neighbours(profiles_of(rows, spec.n_movies, filled=True), 5, checkpoint=checkpoint)
+    rows, spec = make_rows(9, n_users=40, n_items=20, density=0.3)
+    find_row_neighbours(profiles_of(rows, spec.n_items, filled=True), 5, checkpoint=checkpoint)
     with pytest.raises(RunError, match="holds another search"):
-        find_row_neighbours(
-            profiles_of(rows, spec.n_movies, filled=False), 5, checkpoint=checkpoint
-        )
+        find_row_neighbours(profiles_of(rows, spec.n_items, filled=False), 5, checkpoint=checkpoint)
     checkpoint.path.write_bytes(b"damaged")
     with pytest.raises(RunError, match="cannot be read"):
-        find_row_neighbours(profiles_of(rows, spec.n_movies, filled=True), 5, checkpoint=checkpoint)
+        find_row_neighbours(profiles_of(rows, spec.n_items, filled=True), 5, checkpoint=checkpoint)
 
 
 def test_offsets_go_beyond_32_bits(tmp_path: Path) -> None:
     # Arrays of more than 2^31 elements, of which the file system keeps only the last few.
-    rows, spec = make_rows(2, n_users=40, n_movies=20, density=0.3)
+    rows, spec = make_rows(2, n_users=40, n_items=20, density=0.3)
     hole = 2**31 + 5
     arrays = []
-    for name, part in (("movie", rows.movie_index), ("rating", rows.rating)):
+    for name, part in (("item", rows.item_index), ("rating", rows.rating)):
         shape = (hole + rows.n_rows,)
         array: Any = np.memmap(tmp_path / name, part.dtype, "w+", shape=shape)
         array[hole:] = part
         arrays.append(array)
-    mean = np.nanmean(dense_of(rows, spec.n_movies), axis=1)
+    mean = np.nanmean(dense_of(rows, spec.n_items), axis=1)
     expected = find_row_neighbours(
-        profiles_of(rows, spec.n_movies, filled=True), 5, multiply=blas_product
+        profiles_of(rows, spec.n_items, filled=True), 5, multiply=blas_product
     )
-    far = profiles_of(rows, spec.n_movies, filled=True)
+    far = profiles_of(rows, spec.n_items, filled=True)
     shifted = Profiles(
         sparse(rows.indptr + hole, *arrays), Sides(mean, far.sides.column), far.norms, far.terms
     )

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 def test_deciles_hold_a_tenth_of_the_ratings_each_rarest_first() -> None:
-    # 100 movies of one rating, 10 of ten, one of 100: thirds of all ratings.
+    # 100 items of one rating, 10 of ten, one of 100: thirds of all ratings.
     count = np.array([1] * 100 + [10] * 10 + [100], np.int32)
     deciles = popularity_deciles(count)
     ratings = np.bincount(deciles, count, minlength=10)
@@ -32,32 +32,32 @@ def test_errors_agree_with_a_naive_loop_clipped_and_not_by_decile(
 ) -> None:
     monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 7)  # several chunks
     random = np.random.default_rng(3)
-    spec = BatchSpec(n_users=8, n_movies=12, mean_rating=3.0, min_rating=1.0, max_rating=5.0)
+    spec = BatchSpec(n_users=8, n_items=12, mean_rating=3.0, min_rating=1.0, max_rating=5.0)
     biases = Biases(
         3.0, np.zeros(8), np.zeros(12), np.zeros(12),
         user_count=random.integers(0, 30, 8).astype(np.int32),
-        movie_count=random.integers(0, 30, 12).astype(np.int32),
+        item_count=random.integers(0, 30, 12).astype(np.int32),
     )  # fmt: skip
     seen = random.random((8, 12)) < 0.5
-    user, movie = np.nonzero(seen)
+    user, item = np.nonzero(seen)
     rating = random.integers(1, 6, len(user)).astype(np.float32)
-    side = UserRows(np.concatenate(([0], np.cumsum(seen.sum(1)))), movie.astype(np.int32), rating)
+    side = UserRows(np.concatenate(([0], np.cumsum(seen.sum(1)))), item.astype(np.int32), rating)
     table = random.uniform(-1, 7, (8, 12)).astype(np.float32)
 
-    def score(user_index: Array, movie_index: Array, _: Array | None) -> tuple[Array, Array]:
-        return table[user_index, movie_index], movie_index == 3
+    def score(user_index: Array, item_index: Array, _: Array | None) -> tuple[Array, Array]:
+        return table[user_index, item_index], item_index == 3
 
     errors = measure_errors(score, side, spec, biases)
-    raw = table[user, movie].astype(float) - rating
-    clipped = np.clip(table[user, movie], 1, 5).astype(float) - rating
+    raw = table[user, item].astype(float) - rating
+    clipped = np.clip(table[user, item], 1, 5).astype(float) - rating
     assert errors.n == len(rating)
-    assert errors.n_fallback == np.sum(movie == 3)
+    assert errors.n_fallback == np.sum(item == 3)
     assert errors.rmse == pytest.approx(np.sqrt(np.mean(clipped**2)))
     assert errors.mae == pytest.approx(np.mean(np.abs(clipped)))
     assert errors.rmse_unclipped == pytest.approx(np.sqrt(np.mean(raw**2)))
     assert errors.mae_unclipped == pytest.approx(np.mean(np.abs(raw)))
     for found, count, index in (
-        (errors.movie_deciles, biases.movie_count, movie),
+        (errors.item_deciles, biases.item_count, item),
         (errors.user_deciles, biases.user_count, user),
     ):
         group = popularity_deciles(count)[index]
@@ -71,4 +71,4 @@ def test_errors_agree_with_a_naive_loop_clipped_and_not_by_decile(
             assert decile.to_count >= count[index[inside]].max()
     recorded = errors.test_metrics()
     assert recorded["fallback"] == FALLBACK
-    assert recorded["movie_deciles"][0]["n"] == errors.movie_deciles[0].n
+    assert recorded["item_deciles"][0]["n"] == errors.item_deciles[0].n

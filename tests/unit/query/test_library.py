@@ -63,7 +63,7 @@ def test_a_query_without_header_takes_numbers_and_text() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("line", ["movie", "movie INTEGR = 1", "INTEGER movie = 1"])
+@pytest.mark.parametrize("line", ["item", "item INTEGR = 1", "INTEGER item = 1"])
 def test_a_parameter_line_that_is_not_understood(line: str) -> None:
     with pytest.raises(QueryError, match="parameter line"):
         parse_query(f"-- param: {line}\nSELECT 1")

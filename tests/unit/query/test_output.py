@@ -26,7 +26,7 @@ KINDS = """
     SELECT 1 AS whole, 2.5 AS exact, 0.1::DOUBLE AS broken, 3.5::FLOAT AS stars,
         DATE '2005-12-31' AS day, 'a "b", c' AS text, true AS flag, NULL AS nothing
 """
-MANY = "SELECT movie_id, user_id, rating, date FROM ratings ORDER BY movie_id, user_id"
+MANY = "SELECT item_id, user_id, rating, date FROM ratings ORDER BY item_id, user_id"
 
 
 @pytest.fixture(scope="module")

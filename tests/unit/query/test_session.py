@@ -49,7 +49,7 @@ class TestAnswers:
             "ratings": manifest.n_ratings,
             "ratings_by_user": manifest.n_ratings,
             "users": manifest.n_users,
-            "movies": manifest.n_movies,
+            "items": manifest.n_items,
             "probe": manifest.n_probe,
             "qualifying": manifest.n_qualifying,
             "manifest": 1,
@@ -58,8 +58,8 @@ class TestAnswers:
 
     def test_columns_and_types(self, session: Session) -> None:
         result = session.run("SELECT * FROM ratings")
-        assert result.columns == ["movie_id", "user_id", "rating", "date"]
-        assert result.types == ["INTEGER", "INTEGER", "FLOAT", "DATE"]
+        assert result.columns == ["item_id", "user_id", "rating", "date", "movie_id"]
+        assert result.types == ["INTEGER", "INTEGER", "FLOAT", "DATE", "INTEGER"]
 
     def test_parameters_are_values_and_not_text(self, session: Session) -> None:
         query = "SELECT $text AS text, $number + 1 AS number"
@@ -67,7 +67,7 @@ class TestAnswers:
         assert found == [("'; DROP VIEW ratings; --", 2)]
 
     def test_every_way_of_reading_gives_the_same_rows(self, session: Session) -> None:
-        result = session.run("SELECT * FROM ratings ORDER BY user_id, movie_id LIMIT 1000")
+        result = session.run("SELECT * FROM ratings ORDER BY user_id, item_id LIMIT 1000")
         rows = result.fetchall()
         assert [row for batch in result.row_batches() for row in batch] == rows
         assert result.pl().rows() == rows
@@ -80,25 +80,25 @@ class TestAnswers:
     def test_a_result_can_be_read_while_another_query_runs(self, session: Session) -> None:
         first = session.run("SELECT * FROM range(200000)").row_batches()
         n_rows = len(next(first))
-        assert session.run("SELECT count(*) FROM movies").fetchall()[0][0] > 0
+        assert session.run("SELECT count(*) FROM items").fetchall()[0][0] > 0
         assert n_rows + sum(len(batch) for batch in first) == 200_000
 
     @pytest.mark.parametrize(
         "query",
         [
-            "FROM movies",
-            "TABLE movies",
+            "FROM items",
+            "TABLE items",
             "VALUES (1), (2)",
-            "WITH m AS (SELECT * FROM movies) SELECT * FROM m",
+            "WITH m AS (SELECT * FROM items) SELECT * FROM m",
             "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 9) FROM t",
             "SELECT 1 UNION SELECT 2",
             "DESCRIBE ratings",
-            "SUMMARIZE movies",
+            "SUMMARIZE items",
             "SHOW TABLES",
             "EXPLAIN SELECT * FROM ratings",
-            "EXPLAIN ANALYZE SELECT * FROM movies",
+            "EXPLAIN ANALYZE SELECT * FROM items",
             "-- why\nEXPLAIN /* how */ (FORMAT json) SELECT 1;",
-            "PIVOT movies ON year IN (1999, 2000) USING count(*)",
+            "PIVOT items ON year IN (1999, 2000) USING count(*)",
             "SELECT unnest([1, 2, 3])",
             "SELECT 1; -- the end",
         ],
@@ -123,7 +123,7 @@ class TestAnswers:
         (tmp_path / "store" / "probe.parquet").unlink()
         seal_again(tmp_path / "store")
         with open_session(tmp_path / "store", budget=Budget()) as session:
-            assert session.run("SELECT movie_id, user_id FROM probe").fetchall() == []
+            assert session.run("SELECT item_id, user_id FROM probe").fetchall() == []
 
 
 class TestSafety:
@@ -138,8 +138,8 @@ class TestSafety:
             "SELECT * FROM read_blob('/etc/passwd')",
             "SELECT * FROM glob('{outside}/*')",
             "SELECT * FROM sniff_csv('{outside}/secret.csv')",
-            "SELECT * FROM read_parquet('{outside}/store-of-others/movies.parquet')",
-            "SELECT * FROM parquet_metadata('{outside}/store-of-others/movies.parquet')",
+            "SELECT * FROM read_parquet('{outside}/store-of-others/items.parquet')",
+            "SELECT * FROM parquet_metadata('{outside}/store-of-others/items.parquet')",
             "SELECT * FROM duckdb_secrets()",
             "SELECT getenv('HOME')",
         ],
@@ -174,9 +174,9 @@ class TestSafety:
             "CREATE TABLE x AS SELECT 1",
             "CREATE OR REPLACE VIEW ratings AS SELECT 1",
             "DROP VIEW ratings",
-            "INSERT INTO movies VALUES (1)",
-            "WITH x AS (DELETE FROM movies RETURNING *) FROM x",
-            "UPDATE movies SET title = ''",
+            "INSERT INTO items VALUES (1)",
+            "WITH x AS (DELETE FROM items RETURNING *) FROM x",
+            "UPDATE items SET title = ''",
             "BEGIN",
             "CHECKPOINT",
             "FROM force_checkpoint()",
@@ -274,9 +274,9 @@ class TestErrors:
         ("query", "nearest"),
         [
             ("SELECT * FROM ratngs", "did you mean ratings?"),
-            ("SELECT * FROM Movie", "did you mean movies?"),
-            ("SELECT titel FROM movies", "did you mean title?"),
-            ("SELECT movie.title FROM movies", "did you mean movies?"),
+            ("SELECT * FROM Item", "did you mean items?"),
+            ("SELECT titel FROM items", "did you mean title?"),
+            ("SELECT item.title FROM items", "did you mean items?"),
             ("SELECT m.raitng FROM ratings m", "did you mean rating?"),
         ],
     )
@@ -294,7 +294,7 @@ class TestErrors:
 
     def test_errors_at_run_time_are_translated(self, session: Session) -> None:
         with pytest.raises(QueryError, match="Conversion"):
-            session.run("SELECT CAST(title AS INTEGER) FROM movies").fetchall()
+            session.run("SELECT CAST(title AS INTEGER) FROM items").fetchall()
 
     def test_a_missing_parameter(self, session: Session) -> None:
         with pytest.raises(QueryError, match="user"):
@@ -304,7 +304,7 @@ class TestErrors:
         with pytest.raises(StoreError, match="no store"):
             open_session(tmp_path, budget=Budget())
 
-    @pytest.mark.parametrize("lost", ["ratings", "movies.parquet", "users.parquet"])
+    @pytest.mark.parametrize("lost", ["ratings", "items.parquet", "users.parquet"])
     def test_a_store_that_lost_a_file(self, store: Path, tmp_path: Path, lost: str) -> None:
         shutil.copytree(store, tmp_path / "store")
         path = tmp_path / "store" / lost
@@ -312,7 +312,7 @@ class TestErrors:
         with pytest.raises(StoreError, match="missing"):
             open_session(tmp_path / "store", budget=Budget())
 
-    @pytest.mark.parametrize("moved", ["movies.parquet", "ratings"])
+    @pytest.mark.parametrize("moved", ["items.parquet", "ratings"])
     def test_a_store_that_links_to_files_elsewhere(
         self, store: Path, tmp_path: Path, moved: str
     ) -> None:
@@ -324,11 +324,11 @@ class TestErrors:
         whole = tmp_path / "whole"
         whole.symlink_to(store)
         with open_session(whole, budget=Budget()) as session:
-            assert session.run("FROM movies").count() > 0
+            assert session.run("FROM items").count() > 0
 
     def test_a_store_with_a_broken_file(self, store: Path, tmp_path: Path) -> None:
         shutil.copytree(store, tmp_path / "store")
-        (tmp_path / "store" / "movies.parquet").write_bytes(b"no parquet")
+        (tmp_path / "store" / "items.parquet").write_bytes(b"no parquet")
         with pytest.raises(BigrecError) as caught:
             open_session(tmp_path / "store", budget=Budget())
         assert caught.value.exit_code == 3
@@ -339,7 +339,7 @@ class TestStoreThatGoes:
     def test_a_query_begun_before_tells_it(self, store: Path, tmp_path: Path, fate: str) -> None:
         copy = shutil.copytree(store, tmp_path / "store", symlinks=True)
         with open_session(copy, budget=Budget(threads=2)) as session:
-            result = session.run("SELECT count(*), max(title) FROM movies")
+            result = session.run("SELECT count(*), max(title) FROM items")
             assert result.fetchall()
             copy.rename(tmp_path / "old")
             if fate == "replaced":
@@ -357,7 +357,7 @@ class TestStoreThatGoes:
         monkeypatch.chdir(store.parent)
         with open_session(Path(store.name), budget=Budget(threads=2)) as session:
             monkeypatch.chdir(tmp_path)
-            assert session.run("FROM movies").count() > 0
+            assert session.run("FROM items").count() > 0
 
 
 class TestTime:

@@ -21,9 +21,9 @@ WEIGHTS = BlendWeights(
     ),
     intercept=0.01,
     by_user=0.02,
-    by_movie=-0.03,
+    by_item=-0.03,
     user_support=Support(4.0, 1.5),
-    movie_support=Support(6.0, 2.0),
+    item_support=Support(6.0, 2.0),
     penalty=10.0,
     n_fitted=12_345,
 )
@@ -47,9 +47,9 @@ def test_a_blend_shows_its_weights_and_other_runs_have_none(runs: list[RunDirect
     assert figure.name == "weights-of-both"
     assert [(row["component"], row["pair"], row["weight"]) for row in figure.rows] == [
         ("mf", "average pair", 0.75), ("mf", "more active user", 0.5),
-        ("mf", "more popular movie", 1.25),
+        ("mf", "more popular item", 1.25),
         ("knn", "average pair", 0.25), ("knn", "more active user", 0.375),
-        ("knn", "more popular movie", 0.1875),
+        ("knn", "more popular item", 0.1875),
     ]  # fmt: skip
     assert "mf 0.750, knn 0.250" in figure.alt
     assert "12,345 validation ratings" in figure.caption
@@ -60,12 +60,12 @@ def test_a_weight_is_what_a_star_more_of_a_component_adds(runs: list[RunDirector
     (figure,) = blend_figures(runs)
     shown = {(row["component"], row["pair"]): row["weight"] for row in figure.rows}
     supports = {
-        "average pair": (0, 0), "more active user": (1, 0), "more popular movie": (0, 1)
+        "average pair": (0, 0), "more active user": (1, 0), "more popular item": (0, 1)
     }  # fmt: skip
-    for pair, (user, movie) in supports.items():
-        nothing = WEIGHTS.combine(3.0, [3.0, 3.0], user, movie)
+    for pair, (user, item) in supports.items():
+        nothing = WEIGHTS.combine(3.0, [3.0, 3.0], user, item)
         for own, scores in zip(WEIGHTS.components, ([4.0, 3.0], [3.0, 4.0]), strict=True):
-            added = WEIGHTS.combine(3.0, scores, user, movie) - nothing
+            added = WEIGHTS.combine(3.0, scores, user, item) - nothing
             assert shown[own.run, pair] == pytest.approx(added)
 
 

@@ -15,7 +15,7 @@ def pairs() -> SampledPairs:
     n = 2000
     return SampledPairs(
         user_index=np.sort(random.integers(0, 50, n)).astype(np.int32),
-        movie_index=random.integers(0, 40, n).astype(np.int32),
+        item_index=random.integers(0, 40, n).astype(np.int32),
         rating=random.integers(1, 6, n).astype(np.float32),
         day=None,
         n_users=50,
@@ -28,9 +28,9 @@ def test_deciles_are_shown_as_recorded() -> None:
         {"decile": 1, "from_count": 0, "to_count": 4, "n": 50, "rmse": 1.25, "mae": 1.0},
         {"decile": 10, "from_count": 90, "to_count": 90, "n": 60, "rmse": 0.75, "mae": 0.5},
     ]
-    metrics = {"dnn": {"movie_deciles": deciles, "user_deciles": deciles[:1]}}
-    by_movie, by_user = decile_figures(metrics)
-    assert [(row["decile"], row["n"], row["rmse"]) for row in by_movie.rows] == [
+    metrics = {"dnn": {"item_deciles": deciles, "user_deciles": deciles[:1]}}
+    by_item, by_user = decile_figures(metrics)
+    assert [(row["decile"], row["n"], row["rmse"]) for row in by_item.rows] == [
         (1, 50, 1.25), (10, 60, 0.75)
     ]  # fmt: skip
     assert [row["to_count"] for row in by_user.rows] == [4]

@@ -17,7 +17,7 @@ from bigrec.splits.splits import Split, create_split
 from bigrec.store.catalog import open_catalog
 
 SPECS = {
-    "random": SplitSpec(min_movie_ratings=20, test_fraction=0.3, seed=5),
+    "random": SplitSpec(min_item_ratings=20, test_fraction=0.3, seed=5),
     "validation": SplitSpec(validation_fraction=0.2),
     "last": SplitSpec(method="leave-last", last=2, min_user_ratings=3),
 }

@@ -31,11 +31,11 @@ NAMES = [
     "rating-distribution",
     "ratings-per-day",
     "mean-rating-over-time",
-    "movies-by-release-year",
-    "ratings-per-movie",
+    "items-by-release-year",
+    "ratings-per-item",
     "ratings-per-user",
     "long-tail",
-    "rating-by-movie-age",
+    "rating-by-item-age",
     "most-rated",
     "most-loved",
     "most-divisive",
@@ -105,9 +105,9 @@ def test_the_clip_and_the_number_of_clipped_are_said(store_small: Path, section:
     assert f"Clipped: {n_clipped:,} of {users.height:,} users" in caption
     rows = figures_of(section)["ratings-per-user"].rows
     assert {row["to_n_ratings"] - row["from_n_ratings"] for row in rows} == {2}
-    movies = figures_of(section)["ratings-per-movie"]
-    assert "counts above 18,000 are put at 18,000" in movies.caption
-    assert {row["to_n_ratings"] - row["from_n_ratings"] for row in movies.rows} == {100}
+    items = figures_of(section)["ratings-per-item"]
+    assert "counts above 18,000 are put at 18,000" in items.caption
+    assert {row["to_n_ratings"] - row["from_n_ratings"] for row in items.rows} == {100}
 
 
 def test_percentages_add_up(section: Section) -> None:
@@ -118,7 +118,7 @@ def test_percentages_add_up(section: Section) -> None:
 
 def test_the_long_tail_ends_with_all_ratings(section: Section) -> None:
     rows = figures_of(section)["long-tail"].rows
-    for what in ("movies", "users"):
+    for what in ("items", "users"):
         curve = [row["percent_of_ratings_so_far"] for row in rows if row["what"] == what]
         assert curve[0] == 0
         assert curve == sorted(curve)

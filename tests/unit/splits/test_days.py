@@ -23,7 +23,7 @@ from bigrec.store.seal import Kind, read_seal
 def split(request: pytest.FixtureRequest, store_small: Path, tmp_path: Path) -> Split:
     shutil.copytree(store_small, tmp_path / "store")
     spec = SplitSpec(
-        method=request.param, min_movie_ratings=20, min_user_ratings=5, validation_fraction=0.1
+        method=request.param, min_item_ratings=20, min_user_ratings=5, validation_fraction=0.1
     )
     return create_split(open_catalog(tmp_path / "store"), "s", spec)
 
@@ -34,7 +34,7 @@ def test_days_are_those_of_the_lazy_frames(split: Split) -> None:
     for side, frame in (
         (data.train, split.train), (data.validation, split.validation), (data.test, split.test)
     ):  # fmt: skip
-        expected = frame.sort("user_id", "movie_id").select(pl.col("date").cast(pl.Int32)).collect()
+        expected = frame.sort("user_id", "item_id").select(pl.col("date").cast(pl.Int32)).collect()
         assert side.day is not None
         np.testing.assert_array_equal(side.day, expected["date"])
         some = np.array([5, 2])

@@ -28,7 +28,7 @@ from bigrec.store.seal import SEAL, Kind, read_seal
 @pytest.fixture
 def split(store_small: Path, tmp_path: Path) -> Split:
     shutil.copytree(store_small, tmp_path / "store")
-    spec = SplitSpec(min_movie_ratings=20, min_user_ratings=5, seed=3)
+    spec = SplitSpec(min_item_ratings=20, min_user_ratings=5, seed=3)
     return create_split(open_catalog(tmp_path / "store"), "s", spec)
 
 
@@ -39,22 +39,22 @@ def load_pairs(split: Split) -> np.ndarray:
 
 def test_both_forms_hold_the_rows_of_the_lazy_frames(split: Split) -> None:
     materialize_split(split)
-    users, movies = np.load(split.shards / "users.npy"), np.load(split.shards / "movies.npy")
+    users, items = np.load(split.shards / "users.npy"), np.load(split.shards / "items.npy")
     for side, frame in (("train", split.train), ("test", split.test)):
         folder = split.shards / side
         indptr = np.load(folder / "indptr.npy")
         user_id = np.repeat(users, np.diff(indptr))
-        movie_id = movies[np.load(folder / "movie_index.npy")]
+        item_id = items[np.load(folder / "item_index.npy")]
         rating = np.load(folder / "rating.npy")
-        expected = frame.sort("user_id", "movie_id").collect()
+        expected = frame.sort("user_id", "item_id").collect()
         np.testing.assert_array_equal(user_id, expected["user_id"])
-        np.testing.assert_array_equal(movie_id, expected["movie_id"])
+        np.testing.assert_array_equal(item_id, expected["item_id"])
         np.testing.assert_array_equal(rating, expected["rating"])
     pairs = load_pairs(split)
-    expected = split.train.sort("user_id", "movie_id").collect()
-    user_index, movie_index, rating = unpack(np.sort(pairs))
+    expected = split.train.sort("user_id", "item_id").collect()
+    user_index, item_index, rating = unpack(np.sort(pairs))
     np.testing.assert_array_equal(users[user_index], expected["user_id"])
-    np.testing.assert_array_equal(movies[movie_index], expected["movie_id"])
+    np.testing.assert_array_equal(items[item_index], expected["item_id"])
     np.testing.assert_array_equal(rating, expected["rating"])
 
 
@@ -129,13 +129,13 @@ def test_the_same_name_with_another_spec_is_refused(split: Split) -> None:
         create_split(split.catalog, "s", SplitSpec(seed=4))
 
 
-def test_more_movies_than_fit_a_pair_are_refused(
+def test_more_items_than_fit_a_pair_are_refused(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(splits, "MAX_MOVIES", split.summary.n_movies)
+    monkeypatch.setattr(splits, "MAX_ITEMS", split.summary.n_items)
     create_split(split.catalog, "fits", dataclasses.replace(split.spec, seed=1))
-    monkeypatch.setattr(splits, "MAX_MOVIES", split.summary.n_movies - 1)
-    with pytest.raises(SplitError, match="movies, more than the"):
+    monkeypatch.setattr(splits, "MAX_ITEMS", split.summary.n_items - 1)
+    with pytest.raises(SplitError, match="items, more than the"):
         create_split(split.catalog, "too-many", dataclasses.replace(split.spec, seed=2))
 
 

@@ -28,7 +28,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "all ratings; temporal, test from 2005-12-01": {
         "method": "temporal", "test_from": "2005-12-01",
     },
-    "users with more than 9; last 2 of each user": {
+    "users with at least 9; last 2 of each user": {
         "method": "leave-last", "last": 2, "min_user_ratings": 9,
     },
     "all ratings; official probe, seed 0; validation 10% of train": {
@@ -48,10 +48,10 @@ def test_a_spec_has_one_line_and_survives_json(protocol: str) -> None:
 
 
 def test_listed_ids_are_a_set_with_a_digest() -> None:
-    one, two = SplitSpec(movie_ids=(3, 1, 3)), SplitSpec(movie_ids=(1, 3))
+    one, two = SplitSpec(item_ids=(3, 1, 3)), SplitSpec(item_ids=(1, 3))
     assert one == two
-    assert one.protocol().startswith("2 listed movies (")
-    assert one.protocol() != SplitSpec(movie_ids=(1, 4)).protocol()
+    assert one.protocol().startswith("2 listed items (")
+    assert one.protocol() != SplitSpec(item_ids=(1, 4)).protocol()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_listed_ids_are_a_set_with_a_digest() -> None:
         {"first_date": "yesterday"},
         {"first_date": "20050101"},
         {"first_date": "2005-01-02", "last_date": "2005-01-01"},
-        {"movie_ids": ()},
+        {"item_ids": ()},
         {"user_ids": (0,)},
         {"last": 1},
         {"folds": 5},
@@ -85,15 +85,15 @@ def test_unknown_fields_are_refused() -> None:
 
 def test_a_file_of_ids_may_have_a_header(tmp_path: Path) -> None:
     path = tmp_path / "ids"
-    path.write_text("movie_id\n7\n\n3\r\n7\n")
-    assert read_id_list(path, "movie_id") == (3, 7)
+    path.write_text("item_id\n7\n\n3\r\n7\n")
+    assert read_id_list(path, "item_id") == (3, 7)
     with pytest.raises(RawFormatError, match="line 1"):
         read_id_list(path, "user_id")
     path.write_text("")
-    with pytest.raises(StoreError, match="lists no movie_id"):
-        read_id_list(path, "movie_id")
+    with pytest.raises(StoreError, match="lists no item_id"):
+        read_id_list(path, "item_id")
     with pytest.raises(StoreError, match="cannot be read"):
-        read_id_list(tmp_path / "none", "movie_id")
+        read_id_list(tmp_path / "none", "item_id")
 
 
 FORMS_OF_LISTS = {
@@ -117,7 +117,7 @@ def test_lists_of_ids_are_read_in_any_usual_form(form: str, name: str, tmp_path:
 
 WRONG_LISTS = {
     "two columns": (b"3\n7,100\n", "line 2: found '7,100', expected one user_id a line"),
-    "another column": (b"movie_id\n3\n", "line 1: found 'movie_id', expected one user_id"),
+    "another column": (b"item_id\n3\n", "line 1: found 'item_id', expected one user_id"),
     "a fraction": (b"3\n5.0\n", "line 2: found '5.0'"),
     "zero": (b"3\n0\n", "line 2: found '0'.*from 1 to 2147483646"),
     "too large": (b"2147483647\n", "line 1: found '2147483647'"),
@@ -158,12 +158,12 @@ def test_lists_that_are_no_file_are_named(kind: str, tmp_path: Path) -> None:
     elif kind == "device":
         path.symlink_to("/dev/zero")
     with pytest.raises(StoreError, match=r"ids (cannot be read|is no text)"):
-        read_id_list(path, "movie_id")
+        read_id_list(path, "item_id")
 
 
 ODD_VALUES = ["-1", "0", "99999999999999999999", "nan", "inf", "-inf", "", "1e400", "\u00b2", "a/b"]
 DATES = ["0000-00-00", "9999-12-31", "2000-13-01", "99999-01-01", "2000-1-1", "0001-01-01"]
-NUMBERS = ("min-movie-ratings", "min-user-ratings", "k-core", "last", "folds", "seed")
+NUMBERS = ("min-item-ratings", "min-user-ratings", "k-core", "last", "folds", "seed")
 ODD_FLAGS = [
     *((f"--{name}", value) for name in NUMBERS for value in [*ODD_VALUES, str(2**31 - 1)]),
     *((f"--{name}-fraction", v) for name in ("test", "validation") for v in [*ODD_VALUES, "1"]),
@@ -272,7 +272,7 @@ def test_the_command_takes_every_filter_and_method(
         fields: dict[str, Any] = json.loads(capsys.readouterr().out)
         return fields
 
-    (tmp_path / "movies").write_text("movie_id\n" + "\n".join(map(str, range(1, 60))))
+    (tmp_path / "items").write_text("item_id\n" + "\n".join(map(str, range(1, 60))))
     core = create("core", "--k-core", "5", "--validation-fraction", "0.1", "--materialize")
     assert core["k_core_rounds"] >= 1
     assert core["n_validation"] > 0
@@ -280,8 +280,8 @@ def test_the_command_takes_every_filter_and_method(
     dated = create("dated", "--method", "temporal", "--since", "2000-01-01", "--until",
                    "2005-06-30", "--test-fraction", "0.3")  # fmt: skip
     assert dated["test_from"] < "2005-06-30"
-    listed = create("listed", "--movies-from", str(tmp_path / "movies"))
-    assert listed["n_movies"] <= 59
+    listed = create("listed", "--items-from", str(tmp_path / "items"))
+    assert listed["n_items"] <= 59
     last = create("last", "--method", "leave-last", "--warm")
     assert last["spec"]["last"] == 1
     assert last["n_dropped"] > 0

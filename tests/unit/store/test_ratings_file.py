@@ -18,18 +18,18 @@ from bigrec.store.ratings_file import RatingsWriter
 Array = np.ndarray[Any, Any]
 
 
-def _write(path: Path, movie: Array, user: Array, payload: Array, *, by_user: bool = False) -> None:
-    columns = (np.asarray(column, np.int32) for column in (movie, user, payload))
+def _write(path: Path, item: Array, user: Array, payload: Array, *, by_user: bool = False) -> None:
+    columns = (np.asarray(column, np.int32) for column in (item, user, payload))
     RatingsWriter().write(path, *columns, by_user=by_user)
 
 
 def _sorted_rows(n: int, seed: int = 0) -> tuple[Array, Array, Array]:
     rng = np.random.default_rng(seed)
-    movie = np.sort(rng.integers(1, 40, n))
+    item = np.sort(rng.integers(1, 40, n))
     user = rng.integers(1, 2_649_430, n)
-    user = user[np.lexsort((user, movie))]
+    user = user[np.lexsort((user, item))]
     payload = rng.integers(10_000, 14_000, n) << 8 | rng.integers(1, 11, n)
-    return movie, user, payload
+    return item, user, payload
 
 
 EDGES = {
@@ -47,12 +47,12 @@ EDGES = {
 def test_three_engines_read_back_what_was_written(
     rows: tuple[Any, Any, Any], by_user: bool, tmp_path: Path
 ) -> None:
-    movie, user, payload = (np.array(list(column)) for column in rows)
+    item, user, payload = (np.array(list(column)) for column in rows)
     path = tmp_path / "part.parquet"
-    _write(path, movie, user, payload, by_user=by_user)
+    _write(path, item, user, payload, by_user=by_user)
     expected = pl.DataFrame(
         {
-            "movie_id": pl.Series(movie, dtype=pl.Int32),
+            "item_id": pl.Series(item, dtype=pl.Int32),
             "user_id": pl.Series(user, dtype=pl.Int32),
             "rating": pl.Series((payload & 255) / 2, dtype=pl.Float32),
             "date": pl.Series(payload >> 8, dtype=pl.Int32).cast(pl.Date),
@@ -69,23 +69,23 @@ def test_many_row_groups_of_random_rows_round_trip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ratings_file, "ROW_GROUP_ROWS", 1000)
-    movie, user, payload = _sorted_rows(12_345)
+    item, user, payload = _sorted_rows(12_345)
     path = tmp_path / "part.parquet"
-    _write(path, movie, user, payload)
+    _write(path, item, user, payload)
     table = pq.read_table(path)
     assert pq.read_metadata(path).num_row_groups == 13
-    assert (table["movie_id"].to_numpy() == movie).all()
+    assert (table["item_id"].to_numpy() == item).all()
     assert (table["user_id"].to_numpy() == user).all()
     assert (table["rating"].to_numpy() * 2 == payload & 255).all()
     assert (table["date"].cast("int32").to_numpy() == payload >> 8).all()
 
 
 def test_statistics_let_engines_skip_row_groups(tmp_path: Path) -> None:
-    movie, user, payload = _sorted_rows(5000)
+    item, user, payload = _sorted_rows(5000)
     path = tmp_path / "part.parquet"
-    _write(path, movie, user, payload)
+    _write(path, item, user, payload)
     group = pq.read_metadata(path).row_group(0)
-    for column, values in enumerate((movie, user, (payload & 255) / 2)):
+    for column, values in enumerate((item, user, (payload & 255) / 2)):
         statistics = group.column(column).statistics
         assert (statistics.min, statistics.max) == (values.min(), values.max())
         assert statistics.null_count == 0

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import MOVIE_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
+from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
 from bigrec.models.autorec import PRESETS, AutoRecOptions, build, codes_and_decoder
 from bigrec.models.bias_fit import fit_biases
 from bigrec.models.options import override
@@ -19,12 +19,12 @@ from tests.unit.models.test_cosine_knn import make_rows
 
 
 def make_loop(basis: str) -> tuple[Any, UserRows, Any, Any]:
-    rows, spec = make_rows(5, n_users=40, n_movies=15, density=0.3)
+    rows, spec = make_rows(5, n_users=40, n_items=15, density=0.3)
     biases = fit_biases(rows, spec)
     settings = {"basis": basis, "first_units": "8", "row_l2": "0.1", "learning_rate": "0.3"}
     options: AutoRecOptions = override(PRESETS["tuned"], settings)
     model = build(spec, options, biases)
-    by_row = rows.transposed(spec.n_movies) if basis == "item" else rows
+    by_row = rows.transposed(spec.n_items) if basis == "item" else rows
     loop = CodeLoop(model, options, by_row, biases)
     return loop, by_row, (model, options), (rows, spec, biases)
 
@@ -37,10 +37,10 @@ def test_codes_are_those_of_the_formula(basis: str) -> None:
         loop.train_block(block)
     loop.end_epoch()
     residual_weights, presence_weights, _, _, hidden_bias = (v.numpy() for v in loop.variables[:5])
-    bases = (biases.movie, biases.user) if basis == "item" else (biases.user, biases.movie)
+    bases = (biases.item, biases.user) if basis == "item" else (biases.user, biases.item)
     codes = codes_and_decoder(model, options)[0].numpy()
     for row in range(by_row.n_users):
-        columns = by_row.movie_index[by_row.indptr[row] : by_row.indptr[row + 1]]
+        columns = by_row.item_index[by_row.indptr[row] : by_row.indptr[row + 1]]
         ratings = by_row.rating[by_row.indptr[row] : by_row.indptr[row + 1]]
         residual = ratings - biases.mean - bases[0][row] - bases[1][columns]
         presence = options.presence / np.sqrt(max(len(columns), 1))
@@ -53,17 +53,17 @@ def test_codes_are_those_of_the_formula(basis: str) -> None:
 def test_a_step_is_that_of_the_formula(basis: str) -> None:
     loop, by_row, (_, options), (_, spec, biases) = make_loop(basis)
     block = next(iter(RowFeed(by_row, batch_size=4, seed=0).arrays(1)))
-    n_columns = spec.n_users if basis == "item" else spec.n_movies
-    bases = (biases.movie, biases.user) if basis == "item" else (biases.user, biases.movie)
+    n_columns = spec.n_users if basis == "item" else spec.n_items
+    bases = (biases.item, biases.user) if basis == "item" else (biases.user, biases.item)
     w, m, v, d, b = (tf.Variable(variable) for variable in loop.variables[:5])
-    counts = np.bincount(by_row.movie_index, minlength=n_columns)
+    counts = np.bincount(by_row.item_index, minlength=n_columns)
     squares, penalty = 0.0, 0.0
     with tf.GradientTape() as tape:
         ends = np.cumsum(block[ROW_LENGTHS])
         for row, start, stop in zip(
             block[USER_INDEX], [0, *ends], ends, strict=False
         ):  # fmt: skip
-            columns, rating = block[MOVIE_INDEX][start:stop], block[RATING][start:stop]
+            columns, rating = block[ITEM_INDEX][start:stop], block[RATING][start:stop]
             residual = rating - biases.mean - bases[0][row] - bases[1][columns]
             inputs = tf.gather(w, columns) * residual[:, None]
             inputs += tf.gather(m, columns) * options.presence / np.sqrt(stop - start)
@@ -105,10 +105,10 @@ def test_it_fits_its_train_side(basis: str) -> None:
 
 
 def test_transposed_rows_hold_the_same_ratings() -> None:
-    rows, spec = make_rows(6, n_users=12, n_movies=7, density=0.4)
+    rows, spec = make_rows(6, n_users=12, n_items=7, density=0.4)
     dense = np.zeros((12, 7))
-    dense[np.repeat(np.arange(12), rows.lengths()), rows.movie_index] = rows.rating
-    by_movie = rows.transposed(spec.n_movies)
+    dense[np.repeat(np.arange(12), rows.lengths()), rows.item_index] = rows.rating
+    by_item = rows.transposed(spec.n_items)
     again = np.zeros((7, 12))
-    again[np.repeat(np.arange(7), by_movie.lengths()), by_movie.movie_index] = by_movie.rating
+    again[np.repeat(np.arange(7), by_item.lengths()), by_item.item_index] = by_item.rating
     np.testing.assert_array_equal(again, dense.T)

@@ -80,15 +80,15 @@ def test_a_position_goes_everywhere_equally_often() -> None:
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """4,007 ratings of 50 users and 30 movies with something to learn, in three files."""
+    """4,007 ratings of 50 users and 30 items with something to learn, in three files."""
     rng = np.random.default_rng(0)
     n = 4007
-    user, movie = rng.integers(50, size=n), rng.integers(30, size=n)
+    user, item = rng.integers(50, size=n), rng.integers(30, size=n)
     taste, kind = rng.normal(0, 1, (50, 2)), rng.normal(0, 0.7, (30, 2))
-    stars = np.clip(np.round(3 + (taste[user] * kind[movie]).sum(1)), 1, 5)
+    stars = np.clip(np.round(3 + (taste[user] * kind[item]).sum(1)), 1, 5)
     folder = tmp_path_factory.mktemp("shards")
     paths = [folder / f"{number:05d}.npy" for number in range(3)]
-    for path, part in zip(paths, np.split(pack(user, movie, stars), [1000, 1037]), strict=True):
+    for path, part in zip(paths, np.split(pack(user, item, stars), [1000, 1037]), strict=True):
         np.save(path, part)
     return paths
 

@@ -19,8 +19,8 @@ from bigrec.models.registry import MODELS
 from bigrec.train.loop import PairLoop
 from tests.packed_pairs import pack, unpack
 
-N_USERS, N_MOVIES = 40, 9
-SPEC = BatchSpec(N_USERS, N_MOVIES, 3.5, 1.0, 5.0)
+N_USERS, N_ITEMS = 40, 9
+SPEC = BatchSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
 
 Array = np.ndarray[Any, Any]
 
@@ -30,17 +30,17 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> PairFeed:
     """70 whole batches of 8, so more than a block, and a rest of 5; rows repeat within batches."""
     rng = np.random.default_rng(0)
     n = 70 * 8 + 5
-    bounds = (0, N_USERS), (0, N_MOVIES), (1, 6)
-    user, movie, rating = (rng.integers(low, high, n) for low, high in bounds)
+    bounds = (0, N_USERS), (0, N_ITEMS), (1, 6)
+    user, item, rating = (rng.integers(low, high, n) for low, high in bounds)
     path: Path = tmp_path_factory.mktemp("feed") / "00000.npy"
-    np.save(path, pack(user, movie, rating))
+    np.save(path, pack(user, item, rating))
     return PairFeed([path], batch_size=8, seed=0)
 
 
 def make_biases() -> Biases:
     rng = np.random.default_rng(1)
-    user, movie = (rng.normal(0, 0.1, n).astype("f4") for n in (N_USERS, N_MOVIES))
-    return Biases(SPEC.mean_rating, user, movie, movie, np.ones(N_USERS), np.ones(N_MOVIES))
+    user, item = (rng.normal(0, 0.1, n).astype("f4") for n in (N_USERS, N_ITEMS))
+    return Biases(SPEC.mean_rating, user, item, item, np.ones(N_USERS), np.ones(N_ITEMS))
 
 
 def train_epoch(name: str, options: GradientOptions, feed: PairFeed) -> tuple[list[Array], float]:
@@ -70,22 +70,22 @@ def test_factorisation_agrees_with_a_numpy_loop(
     assert build is not None
     model = build(SPEC, options, make_biases())
     named = {variable.path: variable.numpy().astype("f8") for variable in model.variables}
-    p, q = named["user_factors/embeddings"], named["movie_factors/embeddings"]
-    b, c = named["user_bias/embeddings"], named["movie_bias/embeddings"]
-    base_user, base_movie = named["base/user"], named["base/movie"]
+    p, q = named["user_factors/embeddings"], named["item_factors/embeddings"]
+    b, c = named["user_bias/embeddings"], named["item_bias/embeddings"]
+    base_user, base_item = named["base/user"], named["base/item"]
     slots = {id(table): np.zeros((len(table), 1)) for table in (p, q, b, c)}
     expected = 0.0
     for block in feed.arrays(1):
-        for users, movies, ratings in map(unpack, block):
-            error = (p[users] * q[movies]).sum(1) + (b[users] + c[movies])[:, 0] - ratings
-            error += SPEC.mean_rating + (base_user[users] + base_movie[movies])[:, 0]
+        for users, items, ratings in map(unpack, block):
+            error = (p[users] * q[items]).sum(1) + (b[users] + c[items])[:, 0] - ratings
+            error += SPEC.mean_rating + (base_user[users] + base_item[items])[:, 0]
             expected += float(error @ error)
             e = 2 * error[:, None]
             gradients = [
-                (p, users, e * q[movies]),
-                (q, movies, e * p[users]),
+                (p, users, e * q[items]),
+                (q, items, e * p[users]),
                 (b, users, e + 0.02 * b[users]),
-                (c, movies, e + 0.02 * c[movies]),
+                (c, items, e + 0.02 * c[items]),
             ]
             for table, rows, gradient in gradients:
                 slot = slots[id(table)]
@@ -94,7 +94,7 @@ def test_factorisation_agrees_with_a_numpy_loop(
     trained = {
         variable.path: value for variable, value in zip(model.variables, weights, strict=True)
     }
-    for path, table in (("user_factors", p), ("movie_factors", q), ("user_bias", b)):
+    for path, table in (("user_factors", p), ("item_factors", q), ("user_bias", b)):
         np.testing.assert_allclose(trained[f"{path}/embeddings"], table, atol=2e-4)
     np.testing.assert_allclose(trained["base/user"], base_user)
     assert squares == pytest.approx(expected, rel=1e-4)

@@ -33,8 +33,8 @@ GRADIENT_MODELS = [
 
 
 def make_biases() -> Biases:
-    user, movie = np.zeros(50, np.float32), np.zeros(20, np.float32)
-    return Biases(3.5, user, movie, movie, user, movie)
+    user, item = np.zeros(50, np.float32), np.zeros(20, np.float32)
+    return Biases(3.5, user, item, item, user, item)
 
 
 @pytest.mark.parametrize(("name", "preset"), GRADIENT_MODELS)

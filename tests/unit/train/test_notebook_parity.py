@@ -144,7 +144,7 @@ def test_autorec_trains_as_the_cell() -> None:
     cell = make_cell(lambda: notebook_cells.autorec(N_MOVIES, Dropout), model)
     loop = RowLoop(model, options, N_MOVIES)
     dense = np.zeros((N_USERS, N_MOVIES), np.float32)
-    dense[np.repeat(np.arange(N_USERS), rows.lengths()), rows.movie_index] = rows.rating
+    dense[np.repeat(np.arange(N_USERS), rows.lengths()), rows.item_index] = rows.rating
     centred = np.where(dense > 0, dense - np.float32(spec.mean_rating), 0)
     steps: tuple[Curve, Curve] = ([], [])
     for epoch in range(1, 5 * EPOCHS + 1):

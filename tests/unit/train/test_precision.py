@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
-from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
+from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
 from bigrec.models.bias import Biases
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
@@ -19,8 +19,8 @@ from bigrec.train.device_options import POLICIES
 from bigrec.train.loop import PairLoop, RowLoop
 from tests.packed_pairs import pack
 
-N_USERS, N_MOVIES = 60, 12
-SPEC = BatchSpec(N_USERS, N_MOVIES, 3.5, 1.0, 5.0)
+N_USERS, N_ITEMS = 60, 12
+SPEC = BatchSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
 SMALL = {"first_units": "16", "second_units": "8", "batch_size": "32"}
 DENSE = [
     ("dnn", {"optimizer": "adaptive", "dropout": "0.2"}),
@@ -32,22 +32,22 @@ Array = np.ndarray[Any, Any]
 
 def make_biases() -> Biases:
     rng = np.random.default_rng(1)
-    user, movie = (rng.normal(0, 0.1, n).astype("f4") for n in (N_USERS, N_MOVIES))
-    return Biases(3.5, user, movie, movie, np.ones(N_USERS), np.ones(N_MOVIES))
+    user, item = (rng.normal(0, 0.1, n).astype("f4") for n in (N_USERS, N_ITEMS))
+    return Biases(3.5, user, item, item, np.ones(N_USERS), np.ones(N_ITEMS))
 
 
 def make_block(name: str) -> dict[str, Any]:
-    """One block: movies of users, with ratings that have a structure to be learnt."""
+    """One block: items of users, with ratings that have a structure to be learnt."""
     rng = np.random.default_rng(2)
-    truth = 3.5 + rng.normal(0, 0.6, (N_USERS, 2)) @ rng.normal(0, 0.8, (2, N_MOVIES))
-    user, movie = np.divmod(rng.permutation(N_USERS * N_MOVIES).astype("i4"), np.int32(N_MOVIES))
+    truth = 3.5 + rng.normal(0, 0.6, (N_USERS, 2)) @ rng.normal(0, 0.8, (2, N_ITEMS))
+    user, item = np.divmod(rng.permutation(N_USERS * N_ITEMS).astype("i4"), np.int32(N_ITEMS))
     if name == "autorec":
         return {
-            USER_INDEX: tf.range(20), ROW_LENGTHS: tf.fill((20,), N_MOVIES),
-            MOVIE_INDEX: tf.tile(tf.range(N_MOVIES), (20,)),
+            USER_INDEX: tf.range(20), ROW_LENGTHS: tf.fill((20,), N_ITEMS),
+            ITEM_INDEX: tf.tile(tf.range(N_ITEMS), (20,)),
             RATING: tf.constant(truth[:20].ravel(), tf.float32),
         }  # fmt: skip
-    packed = pack(user, movie, np.clip(np.round(2 * truth[user, movie]) / 2, 1, 5))
+    packed = pack(user, item, np.clip(np.round(2 * truth[user, item]) / 2, 1, 5))
     return {PAIRS: tf.constant(packed[:704].reshape(22, 32))}
 
 
@@ -57,7 +57,7 @@ def make_loop(name: str, changes: dict[str, str], precision: str) -> tuple[keras
     options: Any = override(definition.presets["notebook"], {**SMALL, **changes})
     assert definition.build is not None
     model = definition.build(SPEC, options, make_biases(), policy=POLICIES[precision])
-    return model, RowLoop(model, options, N_MOVIES) if name == "autorec" else PairLoop(
+    return model, RowLoop(model, options, N_ITEMS) if name == "autorec" else PairLoop(
         model, options
     )
 
@@ -84,7 +84,7 @@ def test_mixed_training_nearly_is_float32_training(
         assert computed == {"bfloat16", "float32"}  # the last one makes the score
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
-    inputs = [tf.range(5), tf.ones((5, N_MOVIES)) if name == "autorec" else tf.range(5)]
+    inputs = [tf.range(5), tf.ones((5, N_ITEMS)) if name == "autorec" else tf.range(5)]
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
 
 

@@ -11,22 +11,22 @@ from bigrec.models.matrix_factorization import FactorOptions
 from bigrec.train.priors import FactorPenalty
 from tests.unit.models.test_cosine_knn import make_rows
 
-N_USERS, N_MOVIES, SIZE = 40, 15, 3
+N_USERS, N_ITEMS, SIZE = 40, 15, 3
 
 
 @pytest.fixture(scope="module")
 def penalty() -> FactorPenalty:
-    rows, spec = make_rows(3, n_users=N_USERS, n_movies=N_MOVIES, density=0.3)
+    rows, spec = make_rows(3, n_users=N_USERS, n_items=N_ITEMS, density=0.3)
     options = FactorOptions(embedding_size=SIZE, row_l2=0.7, row_l2_power=0.25, implicit_l2=0.3)
     return FactorPenalty(rows, fit_biases(rows, spec), options)
 
 
 def test_means_are_the_ridge_fit_of_the_factors(penalty: FactorPenalty) -> None:
-    rows, _ = make_rows(3, n_users=N_USERS, n_movies=N_MOVIES, density=0.3)
-    pairs = np.zeros((N_USERS, N_MOVIES))
-    pairs[np.repeat(np.arange(N_USERS), rows.lengths()), rows.movie_index] = 1
+    rows, _ = make_rows(3, n_users=N_USERS, n_items=N_ITEMS, density=0.3)
+    pairs = np.zeros((N_USERS, N_ITEMS))
+    pairs[np.repeat(np.arange(N_USERS), rows.lengths()), rows.item_index] = 1
     rng = np.random.default_rng(0)
-    factors = [tf.constant(rng.normal(size=(n, SIZE)), tf.float32) for n in (N_USERS, N_MOVIES)]
+    factors = [tf.constant(rng.normal(size=(n, SIZE)), tf.float32) for n in (N_USERS, N_ITEMS)]
     for _ in range(12):  # each call goes on from the last
         penalty.refit(*factors)
     for matrix, values, mean in zip((pairs, pairs.T), factors, penalty.variables[::2], strict=True):
@@ -39,21 +39,21 @@ def test_means_are_the_ridge_fit_of_the_factors(penalty: FactorPenalty) -> None:
 
 
 def test_the_penalty_is_the_weighted_distance_from_the_means(penalty: FactorPenalty) -> None:
-    rows, spec = make_rows(3, n_users=N_USERS, n_movies=N_MOVIES, density=0.3)
+    rows, spec = make_rows(3, n_users=N_USERS, n_items=N_ITEMS, density=0.3)
     biases = fit_biases(rows, spec)
     rng = np.random.default_rng(1)
-    user, movie = rng.integers(N_USERS, size=8), rng.integers(N_MOVIES, size=8)
-    user_rows, movie_rows = rng.normal(size=(2, 8, SIZE)).astype(np.float32)
-    for mean, shape in zip(penalty.variables[::2], (N_USERS, N_MOVIES), strict=True):
+    user, item = rng.integers(N_USERS, size=8), rng.integers(N_ITEMS, size=8)
+    user_rows, item_rows = rng.normal(size=(2, 8, SIZE)).astype(np.float32)
+    for mean, shape in zip(penalty.variables[::2], (N_USERS, N_ITEMS), strict=True):
         mean.assign(rng.normal(size=(shape, SIZE)))
     expected = 0.0
     for counts, index, values, mean in zip(
-        (biases.user_count, biases.movie_count), (user, movie), (user_rows, movie_rows),
+        (biases.user_count, biases.item_count), (user, item), (user_rows, item_rows),
         penalty.variables[::2], strict=True,
     ):  # fmt: skip
         weight = 0.7 * np.maximum(counts[index], 1) ** -0.25
         expected += np.mean(weight * np.square(values - mean.numpy()[index]).sum(axis=1))
     loss = penalty.loss(
-        tf.constant(user, tf.int32), tf.constant(movie, tf.int32), user_rows, movie_rows
+        tf.constant(user, tf.int32), tf.constant(item, tf.int32), user_rows, item_rows
     )
     assert float(loss) == pytest.approx(expected, rel=1e-5)

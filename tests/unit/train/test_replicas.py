@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bigrec.features import MOVIE_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.train.feeds import EvenFeed
 from bigrec.train.loop import Block
 from bigrec.train.replicas import run_step, sum_gradients, take_part, take_rows_part
@@ -80,10 +80,10 @@ def test_users_left_over_go_with_their_ratings() -> None:
     block = {
         USER_INDEX: tf.range(5),
         ROW_LENGTHS: tf.constant(lengths),
-        MOVIE_INDEX: tf.range(10),
+        ITEM_INDEX: tf.range(10),
         RATING: tf.range(10, dtype=tf.float32),
     }
     (given,) = EvenFeed(ListFeed([block]), 3).blocks(1)
     assert given[USER_INDEX].numpy().tolist() == [0, 1, 2]
     assert given[ROW_LENGTHS].numpy().tolist() == [2, 3, 1]
-    assert given[MOVIE_INDEX].numpy().tolist() == given[RATING].numpy().tolist() == list(range(6))
+    assert given[ITEM_INDEX].numpy().tolist() == given[RATING].numpy().tolist() == list(range(6))

@@ -38,7 +38,7 @@ TRAININGS = [
 
 @pytest.fixture(scope="module")
 def split(store_small: Path) -> Split:
-    return open_store(store_small).split("s", min_movie_ratings=20)
+    return open_store(store_small).split("s", min_item_ratings=20)
 
 
 def train(split: Split, name: str, options: Any, n_devices: int) -> tuple[list[Any], float]:
@@ -55,7 +55,7 @@ def train(split: Split, name: str, options: Any, n_devices: int) -> tuple[list[A
         loop: Any
         if name == "autorec":
             feed = RowFeed(data.train, batch_size=200, seed=0)
-            loop = RowLoop(model, options, data.spec.n_movies)
+            loop = RowLoop(model, options, data.spec.n_items)
         else:
             penalty = FactorPenalty(data.train, biases, options) if options.row_l2 else None
             # Batches of another size than a loop's own are not compiled, which saves seconds here.

@@ -1,4 +1,4 @@
-"""The movies of a split with their titles, found by id or by title."""
+"""The items of a split with their titles, found by id or by title."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import polars as pl
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import DataError
 from bigrec.recommend.csv_file import parse_whole
-from bigrec.schema import MOVIE_ID
+from bigrec.schema import ITEM_ID
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
@@ -24,24 +24,24 @@ _SHOWN_CANDIDATES: Final = 12
 
 
 @dataclass(frozen=True)
-class Movies:
-    """The movies of a split, by movie_index."""
+class Items:
+    """The items of a split, by item_index."""
 
     ids: Array
-    """(n_movies,) int32, ascending."""
+    """(n_items,) int32, ascending."""
     titles: tuple[str | None, ...]
-    """None for a movie that the source names nowhere."""
+    """None for an item that the source names nowhere."""
     years: tuple[int | None, ...]
 
-    def name(self, movie_index: int) -> str:
-        """A movie for people: its title and year, or its id."""
-        title, year = self.titles[movie_index], self.years[movie_index]
+    def name(self, item_index: int) -> str:
+        """An item for people: its title and year, or its id."""
+        title, year = self.titles[item_index], self.years[item_index]
         if title is None:
-            return f"movie {self.ids[movie_index]}"
+            return f"item {self.ids[item_index]}"
         return f"{title} ({year})" if year else title
 
     def find(self, text: str) -> int | None:
-        """The movie_index of a movie by its id, its title with or without year, or a part of it.
+        """The item_index of an item by its id, its title with or without year, or a part of it.
 
         Case does not matter. What is an id of the split is taken for one; a whole title goes before
         a part of a longer one.
@@ -50,43 +50,43 @@ class Movies:
             None if nothing fits.
 
         Raises:
-            DataError: several movies fit; it lists them.
+            DataError: several items fit; it lists them.
         """
-        movie_id = parse_whole(text)
-        movie_index = None if movie_id is None else self.find_id(movie_id)
-        if movie_index is not None:
-            return movie_index
+        item_id = parse_whole(text)
+        item_index = None if item_id is None else self.find_id(item_id)
+        if item_index is not None:
+            return item_index
         wanted = text.strip().casefold()
         found = self._by_title.get(wanted) or [
             place for place, title in enumerate(self._titles) if wanted and wanted in title
         ]
         if len(found) > 1:
             raise DataError(
-                f"{len(found)} movies are called {text!r}: {self._list(found)}",
-                hint="give the movie's id, or its whole title with the year as it stands here",
+                f"{len(found)} items are called {text!r}: {self._list(found)}",
+                hint="give the item's id, or its whole title with the year as it stands here",
             )
         return found[0] if found else None
 
-    def find_id(self, movie_id: int) -> int | None:
-        """The movie_index of a movie_id; None if the split does not have it."""
-        place = int(np.searchsorted(self.ids, movie_id))
-        return place if place < len(self.ids) and self.ids[place] == movie_id else None
+    def find_id(self, item_id: int) -> int | None:
+        """The item_index of an item_id; None if the split does not have it."""
+        place = int(np.searchsorted(self.ids, item_id))
+        return place if place < len(self.ids) and self.ids[place] == item_id else None
 
     def require(self, text: str) -> int:
-        """As `find`, for a movie that must be there.
+        """As `find`, for an item that must be there.
 
         Raises:
-            DataError: no movie fits, or several do.
+            DataError: no item fits, or several do.
         """
         found = self.find(text)
         if found is None:
             near = difflib.get_close_matches(text.strip().casefold(), self._by_title, n=3)
             places = [place for title in near for place in self._by_title[title]]
             raise DataError(
-                f"no movie of the split has the id or the title {text!r}",
+                f"no item of the split has the id or the title {text!r}",
                 hint=f"did you mean {self._list(dict.fromkeys(places))}?"
                 if near
-                else "find titles with: bigrec sql \"FROM movies WHERE title ILIKE '%…%'\"",
+                else "find titles with: bigrec sql \"FROM items WHERE title ILIKE '%…%'\"",
             )
         return found
 
@@ -109,12 +109,12 @@ class Movies:
         return dict(by_title)
 
 
-def read_movies(catalog: Catalog, data: TrainingData) -> Movies:
-    """Read the titles of a split's movies."""
-    wanted = pl.LazyFrame({MOVIE_ID: data.movie_ids})
+def read_items(catalog: Catalog, data: TrainingData) -> Items:
+    """Read the titles of a split's items."""
+    wanted = pl.LazyFrame({ITEM_ID: data.item_ids})
     found = (
-        wanted.join(catalog.movies(), on=MOVIE_ID, how="left", maintain_order="left")
+        wanted.join(catalog.items(), on=ITEM_ID, how="left", maintain_order="left")
         .select("title", "year")
         .collect()
     )
-    return Movies(data.movie_ids, tuple(found["title"]), tuple(found["year"]))
+    return Items(data.item_ids, tuple(found["title"]), tuple(found["year"]))

@@ -1,6 +1,6 @@
--- title: One movie's ratings
--- description: How often each rating was given to a movie, and by how active users.
--- param: movie_id INTEGER = 1  -- the movie
+-- title: One item's ratings
+-- description: How often each rating was given to an item, and by how active users.
+-- param: item_id INTEGER = 1  -- the item
 SELECT
     rating,
     COUNT(*) AS n_ratings,
@@ -9,6 +9,6 @@ SELECT
     AVG(CAST(users.n_ratings AS DOUBLE)) AS mean_ratings_of_rater
 FROM ratings
 JOIN users ON ratings.user_id = users.user_id
-WHERE movie_id = $movie_id
+WHERE item_id = $item_id
 GROUP BY rating
 ORDER BY rating DESC

@@ -1,4 +1,4 @@
-"""Finding movies by what people type, and reading what a person has rated."""
+"""Finding items by what people type, and reading what a person has rated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from bigrec.errors import DataError
 from bigrec.features import BatchSpec
-from bigrec.recommend.movies import Movies
+from bigrec.recommend.items import Items
 from bigrec.recommend.person import read_person
 
-MOVIES = Movies(
+ITEMS = Items(
     np.array([2, 5, 9, 30, 31, 300], np.int32),
     ("Alien", "Aliens", "Solaris", "Solaris", None, "2"),
     (1979, 1986, 1972, 2002, None, 2014),
@@ -21,52 +21,52 @@ SPEC = BatchSpec(4, 6, 3.0, 0.5, 5.0)
 
 
 @pytest.mark.parametrize(
-    ("text", "movie_id"),
+    ("text", "item_id"),
     [
         ("5", 5),
         ("ALIEN", 2),  # a whole title, though another has it as a part
         ("aliens", 5),
         (" Alien (1979) ", 2),
         ("solaris (2002)", 30),
-        ("movie 31", 31),
+        ("item 31", 31),
         ("2", 2),  # an id, though also a title
         ("2 (2014)", 300),
-        ("ovie 3", 31),  # a part
+        ("tem 3", 31),  # a part
     ],
 )
-def test_a_movie_is_found(text: str, movie_id: int) -> None:
-    place = MOVIES.find(text)
+def test_an_item_is_found(text: str, item_id: int) -> None:
+    place = ITEMS.find(text)
     assert place is not None
-    assert MOVIES.ids[place] == movie_id
+    assert ITEMS.ids[place] == item_id
 
 
 def test_what_fits_several_lists_them() -> None:
     with pytest.raises(DataError) as error:
-        MOVIES.find("SOLARIS")
+        ITEMS.find("SOLARIS")
     assert "9 Solaris (1972); 30 Solaris (2002)" in error.value.message
     assert "whole title with the year" in error.value.hint
 
 
 def test_what_fits_none_is_said_with_the_nearest() -> None:
-    assert MOVIES.find("Alein") is None
-    assert MOVIES.find("") is None
-    assert MOVIES.find("1979") is None
-    with pytest.raises(DataError, match="no movie of the split") as error:
-        MOVIES.require("Alein")
+    assert ITEMS.find("Alein") is None
+    assert ITEMS.find("") is None
+    assert ITEMS.find("1979") is None
+    with pytest.raises(DataError, match="no item of the split") as error:
+        ITEMS.require("Alein")
     assert "2 Alien (1979)" in error.value.hint
 
 
 def test_many_candidates_are_counted() -> None:
-    many = Movies(np.arange(1, 31, dtype=np.int32), ("It",) * 30, (None,) * 30)
-    with pytest.raises(DataError, match=r"30 movies are called 'it'.*; and 18 more"):
+    many = Items(np.arange(1, 31, dtype=np.int32), ("It",) * 30, (None,) * 30)
+    with pytest.raises(DataError, match=r"30 items are called 'it'.*; and 18 more"):
         many.find("it")
 
 
 def test_a_persons_ratings_are_sorted_and_what_is_unknown_is_told(tmp_path: Path) -> None:
     path = tmp_path / "my.csv"
     path.write_text('title,rating\nsolaris (1972),4.5\n"Brazil",5\nalien,1\n')
-    person = read_person(path, MOVIES, SPEC)
-    assert person.movie_index.tolist() == [0, 2]
+    person = read_person(path, ITEMS, SPEC)
+    assert person.item_index.tolist() == [0, 2]
     assert person.rating.tolist() == [1.0, 4.5]
     assert person.left_out == ("Brazil",)
     assert person.rows.n_users == 1
@@ -80,11 +80,11 @@ def test_a_persons_ratings_are_sorted_and_what_is_unknown_is_told(tmp_path: Path
             "line 2: found 'alien' rated 6.0, expected a title",
         ),
         ("title,rating\nalien,\n", "line 2: found 'alien' rated None"),
-        ("title,rating\nalien,4\nsolaris,3\n", "line 3: 2 movies are called 'solaris'"),
-        ("movie_id,rating\n2,4\n2,3\n", "line 3: Alien \\(1979\\) is rated twice"),
-        ("movie_id,rating\nalien,4\n", "line 2: found 'alien', expected a movie_id"),
-        ("movie_id,rating\n77,4\n", "none of its 1 movies is in the split"),
-        ("film,rating\nalien,4\n", "expected the columns movie_id or title"),
+        ("title,rating\nalien,4\nsolaris,3\n", "line 3: 2 items are called 'solaris'"),
+        ("item_id,rating\n2,4\n2,3\n", "line 3: Alien \\(1979\\) is rated twice"),
+        ("item_id,rating\nalien,4\n", "line 2: found 'alien', expected an item_id"),
+        ("item_id,rating\n77,4\n", "none of its 1 items is in the split"),
+        ("film,rating\nalien,4\n", "expected the columns item_id or title"),
         ("title,rating\nalien,good\n", "rating as a number"),
         ("", "cannot be read as ratings"),
     ],
@@ -93,4 +93,4 @@ def test_a_bad_file_is_refused_with_its_line(text: str, words: str, tmp_path: Pa
     path = tmp_path / "my.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=words):
-        read_person(path, MOVIES, SPEC)
+        read_person(path, ITEMS, SPEC)
