@@ -40,10 +40,12 @@ def drain_bigrec(shards: Path, n_rows: int | None) -> Callable[[], int]:
 def drain_unpacked(shards: Path, n_rows: int | None) -> Callable[[], int]:
     """The same, unpacked to three columns in the pipeline."""
     from bigrec.datasets.pairs import unpack
+    from bigrec.datasets.training_data import open_training_data
     from bigrec.features import PAIRS
 
     feed = make_feed(shards, n_rows)
-    return lambda: add_up(feed.dataset(1).map(lambda block: unpack(block[PAIRS])))
+    _, packing, scale = open_training_data(shards).shards()
+    return lambda: add_up(feed.dataset(1).map(lambda block: unpack(block[PAIRS], packing, scale)))
 
 
 def make_feed(shards: Path, n_rows: int | None) -> Any:

@@ -217,8 +217,8 @@ def time_pairs(arguments: argparse.Namespace, model: str, preset: str, *changes:
     with tf.device(f"/{arguments.device}:0"):
         built = definition.build(data.spec, options, biases)
         penalty = FactorPenalty(data.train, biases, options) if options.row_l2 else None
-        loop = PairLoop(built, options, penalty)
-        feed = PairFeed(data.shards(), batch_size=options.batch_size, seed=0)
+        loop = PairLoop(built, options, data.shards(), penalty)
+        feed = PairFeed(data.shards().paths, batch_size=options.batch_size, seed=0)
         blocks = itertools.chain.from_iterable(map(feed.blocks, itertools.count(1)))
         loop.train_block(next(blocks))
         n_rows, started = 0, time.perf_counter()

@@ -295,11 +295,12 @@ class Split:
             if not isinstance(value, int) or value < 1:
                 raise SettingsError(f"expected {word} of at least 1, found {value!r}")
         names = USER_INDEX, ITEM_INDEX, RATING
-        feed = PairFeed(self.training_data.shards(), batch_size=batch_size, seed=seed)
+        paths, packing, scale = self.training_data.shards()
+        feed = PairFeed(paths, batch_size=batch_size, seed=seed)
         return (
             feed.dataset(epoch)
             .unbatch()
-            .map(lambda batch: dict(zip(names, unpack(batch[PAIRS]), strict=True)))
+            .map(lambda batch: dict(zip(names, unpack(batch[PAIRS], packing, scale), strict=True)))
         )
 
     def run(self, runs: str | Path, name: str) -> Run:

@@ -1,7 +1,6 @@
 """The columns of a store: their names, types, ranges and sort keys, in one place.
 
-Types are the names that both DuckDB and Spark SQL know. A rating is held as half stars (an integer
-from 1 to 10) while it travels inside bigrec, and as stars (FLOAT) in files.
+Types are the names that both DuckDB and Spark SQL know.
 """
 
 from __future__ import annotations
@@ -29,17 +28,3 @@ MAX_ID: Final = 2**31 - 2
 FIRST_DATE: Final = dt.date(1970, 1, 1)
 LAST_DATE: Final = dt.date(2099, 12, 31)
 """A day is stored as a count since FIRST_DATE, so the range fits 16 bits."""
-
-MIN_STARS: Final = 0.5
-MAX_STARS: Final = 5.0
-
-USER_SHIFT: Final = 32
-ITEM_SHIFT: Final = 8
-"""A rating of a split travels as one 64-bit integer, a pair:
-user_index << USER_SHIFT | item_index << ITEM_SHIFT | half stars."""
-
-RATING_MASK: Final = (1 << ITEM_SHIFT) - 1
-"""The bits of a pair's half stars."""
-
-MAX_ITEMS: Final = 1 << (USER_SHIFT - ITEM_SHIFT)
-"""Items of one split, at most: their indices fit a pair."""

@@ -204,7 +204,7 @@ def test_movielens_in_all_its_forms(dialect: str, by_user: bool, tmp_path: Path)
         (31, 1, 3.0 if whole else 2.5, dt.date(2009, 12, 14)),
         (31, 2, 4.0, dt.date(1996, 6, 21)),
     ]
-    assert catalog.manifest.min_rating == (1.0 if whole else 0.5)
+    assert catalog.manifest.scale.low == (1.0 if whole else 0.5)
     items = catalog.items().collect()
     assert items["title"].to_list() == ["Sabrina, the", "Niñas"]
     assert items["year"].to_list() == [1995, 2001]

@@ -197,7 +197,7 @@ def test_a_store_without_the_order_by_user_is_whole(store_small: Path, tmp_path:
 def test_many_bad_rows_are_cut_off_and_that_is_said(store_small: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     shutil.copytree(store_small, store)
-    manifest_says("max_rating", 1.0)(StoreLayout(store))
+    manifest_says("scale", [1.0])(StoreLayout(store))
     seal_again(store)
     result = run_checks(store)["values_in_range"]
     assert len(result.bad_rows) == MAX_BAD_ROWS

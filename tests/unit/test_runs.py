@@ -18,6 +18,7 @@ from bigrec.models.bias import Biases
 from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.store.seal import Kind, write_seal
 from bigrec.unfinished import CHECKPOINT, write_run, writing_run
+from tests.packed_pairs import SHARDS
 from tests.sealing import seal_again
 
 CONFIG: dict[str, Any] = {
@@ -166,7 +167,7 @@ def data(tmp_path: Path) -> TrainingData:
     np.save(shards / "train" / "indptr.npy", np.arange(4))
     np.save(shards / "train" / "item_index.npy", np.zeros(3, np.int32))
     np.save(shards / "train" / "rating.npy", np.ones(3, np.float32))
-    return TrainingData(shards, "s", "aa", "a protocol", SPEC)
+    return TrainingData(shards, "s", "aa", "a protocol", SPEC, *SHARDS[:0:-1])
 
 
 def pair_model(layer: Any) -> keras.Model:
@@ -232,6 +233,6 @@ def test_biases_are_never_unpickled(data: TrainingData, tmp_path: Path) -> None:
 
 def test_another_state_of_the_split_is_refused(data: TrainingData, tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
-    changed = TrainingData(data.folder, "s", "bb", "a protocol", SPEC)
+    changed = TrainingData(data.folder, "s", "bb", "a protocol", SPEC, *SHARDS[:0:-1])
     with pytest.raises(RunError, match="another state of split 's'"):
         run.recommender(changed)

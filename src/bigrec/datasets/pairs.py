@@ -2,22 +2,21 @@
 
 An epoch is a function of (seed, epoch): shards in a random order, each shuffled again. What travels
 to TensorFlow is a block of many batches, never a row, and a rating travels in 8 bytes (see
-bigrec.schema), to be unpacked where it is used.
+bigrec.interactions), to be unpacked where it is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 
 from bigrec.datasets.read_ahead import ReadAhead
 from bigrec.features import PAIRS
-from bigrec.schema import ITEM_SHIFT, MAX_ITEMS, RATING_MASK, USER_SHIFT
+from bigrec.interactions import Packing, Scale
 from bigrec.splits.shuffling import shuffle_pairs
 
 Array = np.ndarray[Any, Any]
@@ -26,33 +25,16 @@ BLOCK_BATCHES: Final = 128
 _ROWS_AHEAD: Final = 1 << 20
 
 
-@dataclass(frozen=True)
-class RatingCode:
-    """What the 8 bits of a pair's rating mean: low + step · bits, in stars."""
-
-    low: float
-    step: float
-
-
-HALF_STARS: Final = RatingCode(0.0, 0.5)
-"""The code of a split's shards."""
-
-
-class Shards(NamedTuple):
-    """A shuffled train side on disk."""
-
-    paths: list[Path]
-    """(n,) int64 pairs each."""
-    code: RatingCode
-    """Of their ratings."""
-
-
-def unpack(pairs: Any, code: RatingCode = HALF_STARS) -> tuple[Any, Any, Any]:
-    """Unpack a tensor of int64 pairs: user_index and item_index, int32; rating, float32 stars."""
-    user = tf.bitwise.right_shift(pairs, tf.constant(USER_SHIFT, tf.int64))
-    item = tf.bitwise.right_shift(pairs, tf.constant(ITEM_SHIFT, tf.int64)) & (MAX_ITEMS - 1)
-    bits = tf.cast(tf.cast(pairs & RATING_MASK, tf.int32), tf.float32)
-    return tf.cast(user, tf.int32), tf.cast(item, tf.int32), bits * code.step + code.low
+def unpack(pairs: Any, packing: Packing, scale: Scale) -> tuple[Any, Any, Any]:
+    """Unpack a tensor of int64 pairs: user_index and item_index, int32; rating, float32."""
+    user = tf.bitwise.right_shift(pairs, tf.constant(packing.user_shift, tf.int64))
+    item = tf.bitwise.right_shift(pairs, tf.constant(packing.item_shift, tf.int64))
+    codes = tf.cast(pairs & packing.code_mask, tf.int32)
+    if scale.step:
+        rating = tf.cast(codes, tf.float32) * scale.step + scale.low
+    else:
+        rating = tf.gather(tf.constant(scale.table), codes)
+    return tf.cast(user, tf.int32), tf.cast(item & packing.item_mask, tf.int32), rating
 
 
 class PairFeed:

@@ -1,34 +1,37 @@
 """A split's shards with other ratings: the same pairs in the same order.
 
-The 8 bits of a pair's rating hold half stars, or any numbers of one range in 255 equal steps. For
-ratings that range over six stars a step is 0.024, the error of rounding 0.007 (root mean square),
-which adds 0.00003 to an RMSE of 0.8.
+A pair has 8 bits for the code of its rating at least, so a scale of 256 even values from the lowest
+of any ratings to the highest is at hand. For ratings that range over six stars a step is 0.024, the
+error of rounding 0.007 (root mean square), which adds 0.00003 to an RMSE of 0.8.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.datasets.pairs import RatingCode, Shards
+from bigrec.datasets.training_data import Shards
 from bigrec.features import UserRows
+from bigrec.interactions import Scale
 from bigrec.resources import SILENT, Progress, map_in_order
-from bigrec.schema import ITEM_SHIFT, MAX_ITEMS, RATING_MASK, USER_SHIFT
+from bigrec.splits.kernels import item_of, user_of
 
 Array = np.ndarray[Any, Any]
 
+_N_VALUES: Final = 256
+
 
 def recode_shards(
-    shards: list[Path], rows: UserRows, folder: Path, progress: Progress = SILENT
+    shards: Shards, rows: UserRows, folder: Path, progress: Progress = SILENT
 ) -> Shards:
-    """Write shards again with the ratings of `rows`, in one code for all.
+    """Write shards again with the ratings of `rows`, on one scale for all.
 
     Args:
-        shards: (n,) int64 pairs each.
+        shards: what to write again.
         rows: every pair with its new rating.
         folder: where to write, a file a shard; it is made.
         progress: told of finished pairs.
@@ -37,26 +40,26 @@ def recode_shards(
     progress.start("taking days off", rows.n_rows, "ratings")
     rating, item_index = np.asarray(rows.rating), np.asarray(rows.item_index)
     low, high = float(rating.min()), float(rating.max())
-    code = RatingCode(low, (high - low) / RATING_MASK or 1.0)
+    scale = Scale.even(low, high, _N_VALUES) if low < high else Scale((low,))
 
     def recode(shard: Path) -> tuple[Path, int]:
         pairs = np.load(shard)
-        _recode(pairs, rows.indptr, item_index, rating, code.low, code.step)
+        _recode(pairs, rows.indptr, item_index, rating, shards.packing, scale.low, scale.step)
         np.save(folder / shard.name, pairs)
         return folder / shard.name, len(pairs)
 
     paths = []
-    for path, n_pairs in map_in_order(recode, shards, os.cpu_count() or 1):
+    for path, n_pairs in map_in_order(recode, shards.paths, os.cpu_count() or 1):
         paths.append(path)
         progress.advance(n_pairs, n_pairs)
-    return Shards(paths, code)
+    return Shards(paths, shards.packing, scale)
 
 
 @compiled
-def _recode(pairs, indptr, item_index, rating, low, step):  # type: ignore[no-untyped-def]
+def _recode(pairs, indptr, item_index, rating, packing, low, step):  # type: ignore[no-untyped-def]
     for number in range(len(pairs)):
         pair = pairs[number]
-        user, item = pair >> USER_SHIFT, (pair >> ITEM_SHIFT) & (MAX_ITEMS - 1)
+        user, item = user_of(pair, packing), item_of(pair, packing)
         first, end = indptr[user], indptr[user + 1]
         while first < end:  # the pair is there
             middle = (first + end) // 2
@@ -64,4 +67,5 @@ def _recode(pairs, indptr, item_index, rating, low, step):  # type: ignore[no-un
                 first = middle + 1
             else:
                 end = middle
-        pairs[number] = (pair & ~RATING_MASK) | np.int64(np.rint((rating[first] - low) / step))
+        ids = (pair >> packing.item_shift) << packing.item_shift
+        pairs[number] = ids | np.int64(np.rint((rating[first] - low) / step))

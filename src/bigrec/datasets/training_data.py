@@ -8,18 +8,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bigrec.errors import StoreError
+from bigrec.errors import SettingsError, StoreError
 from bigrec.features import BatchSpec, UserRows
+from bigrec.interactions import Packing, Scale
 from bigrec.splits.array_file import check_indices, open_array
 from bigrec.splits.shards import are_current
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
 Array = np.ndarray[Any, Any]
+
+
+class Shards(NamedTuple):
+    """A shuffled train side on disk."""
+
+    paths: list[Path]
+    """(n,) int64 pairs each."""
+    packing: Packing
+    """Of the pairs."""
+    scale: Scale
+    """Of their ratings."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,11 @@ class TrainingData:
     protocol: str
     """The split in one line."""
     spec: BatchSpec
-    """Sizes and scale."""
+    """Sizes and bounds of the scale."""
+    scale: Scale
+    """The ratings that there may be."""
+    packing: Packing
+    """Of the pairs of the shards."""
 
     @cached_property
     def split_spec(self) -> dict[str, Any]:
@@ -96,9 +112,10 @@ class TrainingData:
         """The item_index of each id: (n,) int32, -1 for ids that are not in the split."""
         return _find(self.item_ids, item_ids)
 
-    def shards(self) -> list[Path]:
+    def shards(self) -> Shards:
         """The shuffled train side, one file a shard."""
-        return sorted((self.folder / "shuffled").glob("*.npy"))
+        paths = sorted((self.folder / "shuffled").glob("*.npy"))
+        return Shards(paths, self.packing, self.scale)
 
     def _rows(self, side: str) -> UserRows:
         indptr = np.array(self._array(f"{side}/indptr.npy", np.int64, self.spec.n_users + 1))
@@ -133,16 +150,17 @@ def open_training_data(shards: Path) -> TrainingData:
     try:
         open_sealed(shards, Kind.SHARDS)
         fields = read_object(path, Kind.SHARDS)
+        scale = Scale(tuple(map(float, fields["scale"])))
         spec = BatchSpec(
-            fields["n_users"], fields["n_items"], fields["mean_rating"],
-            fields["min_rating"], fields["max_rating"],
-        )  # fmt: skip
-        return TrainingData(
-            shards, fields["split"], fields["split_digest"], fields["protocol"], spec
+            fields["n_users"], fields["n_items"], fields["mean_rating"], scale.low, scale.high
         )
+        return TrainingData(
+            shards, fields["split"], fields["split_digest"], fields["protocol"], spec, scale,
+            Packing(**fields["packing"]),
+        )  # fmt: skip
     except FileNotFoundError:
         raise damaged(Kind.SHARDS, shards, f"it lacks {SEAL}") from None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise damaged(Kind.SHARDS, path, f"a field lacks or is wrong ({error})") from error
 
 

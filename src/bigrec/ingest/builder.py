@@ -27,6 +27,7 @@ from bigrec.ingest.tables import write_item_table, write_pairs, write_user_table
 from bigrec.ingest.unchanged import SourceEntry
 from bigrec.ingest.units import RawUnit, line_at
 from bigrec.ingest.users import UserTable
+from bigrec.interactions import Scale
 from bigrec.resources import Budget, Progress, format_bytes, map_in_order
 from bigrec.store.layout import StoreLayout, part_name
 from bigrec.store.manifest import Manifest
@@ -82,8 +83,8 @@ class _SmallFiles:
 class _Writers(threading.local):
     """A RatingsWriter for each thread."""
 
-    def __init__(self) -> None:
-        self.writer = RatingsWriter()
+    def __init__(self, scale: Scale) -> None:
+        self.writer = RatingsWriter(scale)
 
 
 class StoreBuilder:
@@ -125,9 +126,10 @@ class StoreBuilder:
         self._bucket_rows = min(spare // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
         self._by_user = by_user
         # Where no order by user gives the statistics.
-        self._users = None if by_user else UserTable()
+        self._values = source.scale.table.astype(np.float64)
+        self._users = None if by_user else UserTable(self._values)
         self._workspace = Workspace()
-        self._writers = _Writers()
+        self._writers = _Writers(source.scale)
 
     def build(self, raw: Path, entries: list[SourceEntry]) -> Manifest:
         """Write everything but the mark; return the manifest."""
@@ -192,9 +194,9 @@ class StoreBuilder:
             n_items=n_items,
             n_probe=small.n_probe,
             n_qualifying=small.n_qualifying,
-            rating_sum=int(items.sums.sum()) / 2,
-            min_rating=source.min_rating,
-            max_rating=source.max_rating,
+            rating_sum=float(items.sums.sum()),
+            scale=source.scale,
+            time_unit="day",
             first_date=str(np.datetime64(int(items.first_days.min()), "D")),
             last_date=str(np.datetime64(int(items.last_days.max()), "D")),
             rows_digest=f"{digest:016x}",
@@ -348,10 +350,10 @@ class StoreBuilder:
     ) -> tuple[GroupStats, int, int]:
         """Statistics by primary id, digest, and the first row that repeats a pair or -1."""
         n = len(payload)
-        kinds = (np.int32, np.int32, np.int64, np.int32, np.int32)
+        kinds = (np.int32, np.int32, np.float64, np.int32, np.int32)
         columns = [self._workspace.array(f"stats {i}", n, kind) for i, kind in enumerate(kinds)]
         n_ids, repeated, digest = row_kernels.summarise_rows(
-            primary, secondary, payload, item_is_primary, *columns
+            primary, secondary, payload, self._values, item_is_primary, *columns
         )
         return (
             GroupStats(*(column[:n_ids].copy() for column in columns)),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bigrec.ingest.row_kernels import summarise_rows
+from bigrec.interactions import CODE_BITS, Scale
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
 from bigrec.store.layout import StoreLayout
@@ -41,7 +42,7 @@ def find_other_rows(
         groups = ((path, n) for path in paths for n in range(pq.read_metadata(path).num_row_groups))
         digest = 0
         for part, n_rows in map_in_order(
-            lambda group: _digest_group(*group, item_is_primary=item_is_primary),  # noqa: B023
+            lambda group: _digest_group(*group, manifest.scale, item_is_primary=item_is_primary),  # noqa: B023
             groups,
             budget.threads,
         ):
@@ -52,17 +53,24 @@ def find_other_rows(
     return found
 
 
-def _digest_group(path: Path, number: int, *, item_is_primary: bool) -> tuple[int, int]:
+def _digest_group(
+    path: Path, number: int, scale: Scale, *, item_is_primary: bool
+) -> tuple[int, int]:
     """The digest of one row group and its number of rows."""
     columns = [ITEM_ID, USER_ID, RATING, DATE]
     table = pq.ParquetFile(path).read_row_group(number, columns=columns, use_threads=False)
     item, user = (np.asarray(table[name].combine_chunks()) for name in (ITEM_ID, USER_ID))
-    half_stars = np.rint(np.asarray(table[RATING].combine_chunks()) * 2).astype(np.int32)
+    codes = scale.codes(np.asarray(table[RATING].combine_chunks()))
     days = np.asarray(table[DATE].combine_chunks().view(pa.int32()))
     primary, secondary = (item, user) if item_is_primary else (user, item)
     n = len(item)
-    out = [np.empty(n, kind) for kind in (np.int32, np.int32, np.int64, np.int32, np.int32)]
+    out = [np.empty(n, kind) for kind in (np.int32, np.int32, np.float64, np.int32, np.int32)]
     _, _, digest = summarise_rows(
-        primary, secondary, (days << 8) | half_stars, item_is_primary, *out
+        primary,
+        secondary,
+        (days << CODE_BITS) | codes,
+        scale.table.astype(np.float64),
+        item_is_primary,
+        *out,
     )
     return int(digest), n

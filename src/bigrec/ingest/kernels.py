@@ -1,9 +1,9 @@
 """The compiled parsers of ingest: one strict loop a grammar.
 
-A parsed row is one 64-bit key: user_id in the upper 32 bits, the payload in the lower. A payload
-is the day (16 bits) and the rating in half stars (8 bits). A parser stops at the first byte that
-breaks its grammar and returns an error code and that byte's offset; EXPECTED turns the code into
-words. The loops release the GIL and are cached on disk.
+A parsed row is one 64-bit key: user_id in the upper 32 bits, the payload in the lower (see
+bigrec.interactions): the day and the code of the rating in the source's scale. A parser stops at
+the first byte that breaks its grammar and returns an error code and that byte's offset; EXPECTED
+turns the code into words. The loops release the GIL and are cached on disk.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.compiled import compiled
+from bigrec.interactions import CODE_BITS
 from bigrec.schema import MAX_ID
 
 OK: Final = 0
@@ -205,7 +206,7 @@ def _read_usual_line(text, position):  # type: ignore[no-untyped-def]
     if day < 1 or day > _MONTH_LENGTH[index]:
         return np.uint64(0), position
     date = np.uint64(_MONTH_START[index] + day - 1)
-    key = (user << np.uint64(32)) | (date << np.uint64(8)) | np.uint64(2 * rating)
+    key = (user << np.uint64(32)) | (date << np.uint64(CODE_BITS)) | np.uint64(rating - 1)
     return key, behind + 14
 
 
@@ -220,7 +221,8 @@ def parse_netflix(  # type: ignore[no-untyped-def]
         text: uint8; text[end - 1] is a newline, and 32 more bytes may be looked at.
         position, end: the bytes to parse.
         in_block: whether the lines at `position` belong to the last item.
-        has_rating: whether a line holds a rating from 1 to 5; items must then ascend.
+        has_rating: whether a line holds a rating from 1 to 5, of which the codes are 0 to 4; items
+            must then ascend.
         has_date: whether a line holds a day.
         keys: uint64 out, one a row.
         offsets: int64 out, where the line of each row starts; may be empty.
@@ -275,7 +277,7 @@ def parse_netflix(  # type: ignore[no-untyped-def]
                 position += 1
                 code = BAD_WHOLE_STARS
                 break
-            payload = rating * 2
+            payload = rating - 1
             position += 2
         if has_date:
             if text[position] != _COMMA:
@@ -288,7 +290,7 @@ def parse_netflix(  # type: ignore[no-untyped-def]
                 position += 1
                 code = BAD_DATE
                 break
-            payload |= day << 8
+            payload |= day << CODE_BITS
             position += 11
         after = _line_end(text, position)
         if after < 0:
@@ -327,7 +329,8 @@ def parse_delimited(  # type: ignore[no-untyped-def]
         position, end: the bytes to parse.
         separator: the byte between fields.
         separator_width: how often it stands there: 1, or 2 for `::`.
-        whole_stars: whether a rating is a digit from 1 to 5, not half stars from 0.5 to 5.
+        whole_stars: whether a rating is a digit from 1 to 5, not half stars from 0.5 to 5. The
+            lowest of them has code 0.
         keys: uint64 out, one a row.
         items: int32 out, one a row.
         n_rows: how much of the arrays is in use already.
@@ -385,7 +388,8 @@ def parse_delimited(  # type: ignore[no-untyped-def]
         if position == first_digit or seconds > _LAST_SECOND or after < 0:
             more = position > first_digit and text[position] == separator
             return (MORE_FIELDS if more else BAD_TIMESTAMP), first_digit, n_rows
-        payload = (seconds // _SECONDS_A_DAY) << 8 | half_stars
+        code = half_stars // 2 - 1 if whole_stars else half_stars - 1
+        payload = (seconds // _SECONDS_A_DAY) << CODE_BITS | code
         keys[n_rows] = (np.uint64(user) << np.uint64(32)) | np.uint64(payload)
         items[n_rows] = item
         n_rows += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bigrec.ingest.raw import RawFile, RawFolder
+from bigrec.interactions import Scale
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class MovieLensFolder:
     name = "movielens"
     item_name = "movie"
     signature = "ratings.csv, ratings.dat or u.data with its movies (MovieLens)"
-    max_rating = 5.0
 
     def __init__(self, folder: RawFolder) -> None:
         self._folder = folder
@@ -61,9 +61,9 @@ class MovieLensFolder:
         return self.dialect.form
 
     @property
-    def min_rating(self) -> float:
-        """Lowest rating of the scale, in stars."""
-        return 1.0 if self.dialect.whole_stars else 0.5
+    def scale(self) -> Scale:
+        """The ratings that the set may hold."""
+        return Scale.even(1, 5, 5) if self.dialect.whole_stars else Scale.even(0.5, 5, 10)
 
     def files(self) -> list[list[RawFile]]:
         """Every file that is read."""

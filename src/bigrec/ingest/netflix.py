@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bigrec.ingest.raw import RawFile, RawFolder
+from bigrec.interactions import Scale
 
 _RATING_FILES: Final = ("combined_data_*.txt", "training_set/mv_*.txt", "mv_*.txt")
 
@@ -27,8 +28,7 @@ class NetflixFolder:
     name = "netflix"
     item_name = "movie"
     signature = "combined_data_*.txt or training_set/mv_*.txt, and movie_titles (Netflix Prize)"
-    min_rating = 1.0
-    max_rating = 5.0
+    scale = Scale.even(1, 5, 5)
 
     def __init__(self, folder: RawFolder) -> None:
         self._folder = folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bigrec.compiled import compiled
+from bigrec.interactions import CODE_BITS, CODE_MASK
 from bigrec.splitmix import GOLDEN, mix64
 
 _RADIX_BITS = 11
@@ -77,15 +78,16 @@ def spread_items(items, starts, n_items, item_id):  # type: ignore[no-untyped-de
 
 @compiled
 def summarise_rows(  # type: ignore[no-untyped-def]
-    primary, secondary, payload, item_is_primary, ids, counts, sums, first_days, last_days
+    primary, secondary, payload, values, item_is_primary, ids, counts, sums, first_days, last_days
 ):  # fmt: skip
     """Take the statistics of rows that are sorted by (primary, secondary) id.
 
     Args:
         primary, secondary, payload: (n,) int32.
+        values: (n_values,) float64, the rating of each code.
         item_is_primary: which of the two ids is the item; the digest needs to know.
-        ids, counts, sums, first_days, last_days: (n,) int32 and, for sums (half stars), int64 out:
-            one item a distinct primary id.
+        ids, counts, sums, first_days, last_days: (n,) int32 and, for sums of ratings, float64 out:
+            one element a distinct primary id.
 
     Returns:
         (number of distinct primary ids, first row that repeats the pair before it or -1, digest).
@@ -97,19 +99,19 @@ def summarise_rows(  # type: ignore[no-untyped-def]
     one_before, two_before = np.int32(0), np.int32(0)
     mixed = np.uint64(0)
     count = np.int32(0)
-    total = np.int64(0)
+    total = 0.0
     first_day = last_day = np.int32(0)
     for row in range(len(payload)):
         one, two = primary[row], secondary[row]
-        day = payload[row] >> 8
-        half_stars = payload[row] & 255
+        bits = np.uint32(payload[row])
+        day = np.int32(bits >> np.uint32(CODE_BITS))
         if one != one_before:
             if current >= 0:
                 counts[current], sums[current] = count, total
                 first_days[current], last_days[current] = first_day, last_day
             current += 1
             ids[current] = one
-            count, total = np.int32(0), np.int64(0)
+            count, total = np.int32(0), 0.0
             first_day = last_day = day
             if item_is_primary:
                 mixed = mix64(np.uint64(one) + GOLDEN)
@@ -117,12 +119,12 @@ def summarise_rows(  # type: ignore[no-untyped-def]
             duplicate = row
         one_before, two_before = one, two
         count += np.int32(1)
-        total += half_stars
+        total += values[bits & np.uint32(CODE_MASK)]
         first_day, last_day = min(first_day, day), max(last_day, day)
         if not item_is_primary:
             mixed = mix64(np.uint64(two) + GOLDEN)
         user = two if item_is_primary else one
-        digest += mix64(((np.uint64(user) << np.uint64(32)) | np.uint64(payload[row])) ^ mixed)
+        digest += mix64(((np.uint64(user) << np.uint64(32)) | np.uint64(bits)) ^ mixed)
     if current >= 0:
         counts[current], sums[current] = count, total
         first_days[current], last_days[current] = first_day, last_day

@@ -95,7 +95,7 @@ class Rows:
     user_id: Array
     """(n,) int32."""
     payload: Array
-    """(n,) int32, day << 8 | half stars."""
+    """(n,) int32, the bits of day << CODE_BITS | code; see bigrec.interactions."""
     first_item: int = 0
     """Lowest item id of an item-sorted unit; 0 without one."""
     last_item: int = 0
@@ -112,14 +112,14 @@ class GroupStats:
 
     ids: Array  # (n,) int32, ascending
     counts: Array  # (n,) int32, rows of each
-    sums: Array  # (n,) int64, half stars of each added up
+    sums: Array  # (n,) float64, ratings of each added up
     first_days: Array  # (n,) int32, since 1970-01-01
     last_days: Array  # (n,) int32
 
     @classmethod
     def concatenate(cls, groups: list[GroupStats]) -> GroupStats:
         """Join statistics of ascending ranges of ids."""
-        kinds = (np.int32, np.int32, np.int64, np.int32, np.int32)
+        kinds = (np.int32, np.int32, np.float64, np.int32, np.int32)
         names = ("ids", "counts", "sums", "first_days", "last_days")
         return cls(
             *(

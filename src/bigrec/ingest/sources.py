@@ -15,6 +15,7 @@ from bigrec.errors import DataError, SettingsError
 from bigrec.ingest.movielens import MovieLensFolder
 from bigrec.ingest.netflix import NetflixFolder
 from bigrec.ingest.raw import RawFile, RawFolder
+from bigrec.interactions import Scale
 
 
 class Source(Protocol):
@@ -24,12 +25,10 @@ class Source(Protocol):
     """What the manifest calls it."""
     item_name: str
     """What it calls an item; SQL knows both words."""
-    max_rating: float
-    """Highest rating of the scale, in stars."""
 
     @property
-    def min_rating(self) -> float:
-        """Lowest rating of the scale, in stars."""
+    def scale(self) -> Scale:
+        """The ratings that it may hold."""
 
     @property
     def form(self) -> str:

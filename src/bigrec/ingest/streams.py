@@ -22,7 +22,6 @@ import pyarrow as pa
 from bigrec.errors import DataError
 from bigrec.ingest.raw import DISK_FAILURES, RawFile, reading
 from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZSTD, kind_of
-from bigrec.schema import MAX_ITEMS
 
 _FAILURES: Final = (
     *DISK_FAILURES, EOFError, zlib.error, lzma.LZMAError, struct.error, pa.ArrowException,
@@ -32,7 +31,7 @@ _ENCRYPTED_FLAG: Final = 1
 BOM: Final = b"\xef\xbb\xbf"
 MAX_LINE_BYTES: Final = 1 << 16
 """Bytes of a line of a small file, at most."""
-MAX_LINES: Final = 2 * MAX_ITEMS
+MAX_LINES: Final = 1 << 25
 """Lines of a small file, at most: more than there can be items."""
 
 

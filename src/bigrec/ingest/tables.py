@@ -21,7 +21,7 @@ def write_item_table(path: Path, titles: Titles, rated: GroupStats) -> int:
     """Write one row for every item with a title or a rating; return their number."""
     item_id = np.union1d(titles.item_id, rated.ids).astype(np.int32)
     n_ratings = np.zeros(len(item_id), np.int32)
-    sums = np.zeros(len(item_id), np.int64)
+    sums = np.zeros(len(item_id))
     places = np.searchsorted(item_id, rated.ids)
     n_ratings[places] = rated.counts
     sums[places] = rated.sums
@@ -86,9 +86,9 @@ def write_pairs(path: Path, runs: Iterator[Pairs] | None) -> int | None:
     return n_pairs
 
 
-def _means(half_stars: Array, counts: Array) -> pa.Array:
+def _means(sums: Array, counts: Array) -> pa.Array:
     missing = counts == 0
-    return arrow_column(half_stars / 2 / np.where(missing, 1, counts), missing=missing)
+    return arrow_column(sums / np.where(missing, 1, counts), missing=missing)
 
 
 def _texts(texts: list[str], missing: Array) -> pa.Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.ingest.rows import GroupStats
+from bigrec.interactions import CODE_BITS, CODE_MASK
 from bigrec.splitmix import GOLDEN
 
 Array = np.ndarray[Any, Any]
@@ -23,16 +24,21 @@ _MASK16, _MASK32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 class UserTable:
     """A hash table from user ids to statistics, at most half full; any thread may add.
 
-    A slot is two words: user_id << 32 | last day << 16 | first day, zero if the slot is free, and
-    count << 32 | sum of half stars. Rows wait by region of the table until a region has many: a
-    region fits a core's cache, the table does not. What waits takes 32 MiB, the table 16 MiB or
-    more.
+    A slot is a word, user_id << 32 | last day << 16 | first day, zero if the slot is free, and the
+    number and the sum of the user's ratings. Rows wait by region of the table until a region has
+    many: a region fits a core's cache, the table does not. What waits takes 32 MiB, the table
+    24 MiB or more.
+
+    Args:
+        values: (n_values,) float64, the rating of each code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, values: Array) -> None:
         self._lock = threading.Lock()
         self._n_users = 0
+        self._values = values
         self._slots = np.zeros((_FIRST_CAPACITY, 2), np.uint64)
+        self._sums = np.zeros(_FIRST_CAPACITY)
         self._waiting = np.empty((1 << _REGION_BITS, _WAITING_ROWS), np.uint64)
         self._n_waiting = np.zeros(1 << _REGION_BITS, np.int64)
 
@@ -59,8 +65,8 @@ class UserTable:
         row = 0
         while row < len(user_id):
             row, self._n_users, full = _add_rows(
-                user_id, payload, row,
-                self._waiting, self._n_waiting, self._slots, self._n_users,
+                user_id, payload, row, self._values,
+                self._waiting, self._n_waiting, self._slots, self._sums, self._n_users,
             )  # fmt: skip
             if full >= 0:
                 self._count_waiting(full)
@@ -69,12 +75,13 @@ class UserTable:
         """The statistics of all users, ascending by id."""
         for region in range(len(self._waiting)):
             self._count_waiting(region)
-        taken = self._slots[self._slots[:, 0] != 0]  # (n_users, 2)
-        taken = taken[np.argsort(taken[:, 0])]
+        places = np.flatnonzero(self._slots[:, 0])
+        places = places[np.argsort(self._slots[places, 0])]
+        taken = self._slots[places]  # (n_users, 2)
         return GroupStats(
             (taken[:, 0] >> _U32).astype(np.int32),
-            (taken[:, 1] >> _U32).astype(np.int32),
-            (taken[:, 1] & _MASK32).astype(np.int64),
+            taken[:, 1].astype(np.int32),
+            self._sums[places],
             (taken[:, 0] & _MASK16).astype(np.int32),
             ((taken[:, 0] >> _U16) & _MASK16).astype(np.int32),
         )
@@ -85,12 +92,17 @@ class UserTable:
         self._n_waiting[region] = 0
         row = 0
         while True:
-            row, self._n_users = _count(keys, row, self._slots, self._n_users)
+            row, self._n_users = _count(
+                keys, row, self._values, self._slots, self._sums, self._n_users
+            )
             if row == len(keys):
                 return
-            grown = np.zeros((2 * len(self._slots), 2), np.uint64)
-            _rehash(self._slots, grown)
-            self._slots = grown
+            grown, sums = (
+                np.zeros((2 * len(self._slots), 2), np.uint64),
+                np.zeros(2 * len(self._slots)),
+            )
+            _rehash(self._slots, self._sums, grown, sums)
+            self._slots, self._sums = grown, sums
 
 
 @compiled
@@ -113,7 +125,7 @@ def _slot_of(user, slots, shift):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _count(keys, row, slots, n_users):  # type: ignore[no-untyped-def]
+def _count(keys, row, values, slots, sums, n_users):  # type: ignore[no-untyped-def]
     """Count rows, given as user << 32 | payload, from `row` on until the table is half full.
 
     Returns:
@@ -123,7 +135,7 @@ def _count(keys, row, slots, n_users):  # type: ignore[no-untyped-def]
     while row < len(keys):
         key = keys[row]
         user = key >> _U32
-        day = (key & _MASK32) >> np.uint64(8)
+        day = (key & _MASK32) >> np.uint64(CODE_BITS)
         slot = _slot_of(user, slots, shift)
         word = slots[slot, 0]
         if word == 0:
@@ -134,13 +146,16 @@ def _count(keys, row, slots, n_users):  # type: ignore[no-untyped-def]
         first_day, last_day = word & _MASK16, (word >> _U16) & _MASK16
         days = (max(last_day, day) << _U16) | min(first_day, day)
         slots[slot, 0] = (user << _U32) | days
-        slots[slot, 1] += (np.uint64(1) << _U32) | (key & np.uint64(255))
+        slots[slot, 1] += np.uint64(1)
+        sums[slot] += values[key & np.uint64(CODE_MASK)]
         row += 1
     return row, n_users
 
 
 @compiled
-def _add_rows(user_id, payload, row, waiting, n_waiting, slots, n_users):  # type: ignore[no-untyped-def]
+def _add_rows(  # type: ignore[no-untyped-def]
+    user_id, payload, row, values, waiting, n_waiting, slots, sums, n_users
+):
     """Let rows wait and count full regions, from `row` on until the table is half full.
 
     Returns:
@@ -152,11 +167,11 @@ def _add_rows(user_id, payload, row, waiting, n_waiting, slots, n_users):  # typ
         user = np.uint64(user_id[row])
         region = (user * GOLDEN) >> region_shift
         place = n_waiting[region]
-        waiting[region, np.uint64(place)] = (user << _U32) | np.uint64(payload[row])
+        waiting[region, np.uint64(place)] = (user << _U32) | np.uint64(np.uint32(payload[row]))
         n_waiting[region] = place + 1
         row += 1
         if place + 1 == most:
-            n_counted, n_users = _count(waiting[region], 0, slots, n_users)
+            n_counted, n_users = _count(waiting[region], 0, values, slots, sums, n_users)
             if n_counted < most:
                 waiting[region, : most - n_counted] = waiting[region, n_counted:].copy()
                 n_waiting[region] = most - n_counted
@@ -166,8 +181,10 @@ def _add_rows(user_id, payload, row, waiting, n_waiting, slots, n_users):  # typ
 
 
 @compiled
-def _rehash(slots, grown):  # type: ignore[no-untyped-def]
+def _rehash(slots, sums, grown, grown_sums):  # type: ignore[no-untyped-def]
     shift = _slot_shift(grown)
     for old in range(len(slots)):
         if slots[old, 0] != 0:
-            grown[_slot_of(slots[old, 0] >> _U32, grown, shift)] = slots[old]
+            slot = _slot_of(slots[old, 0] >> _U32, grown, shift)
+            grown[slot] = slots[old]
+            grown_sums[slot] = sums[old]

@@ -38,6 +38,7 @@ def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
         "users": _select_files([layout.users], layout.users),
         "probe": _select_optional(layout.probe, _PROBE_COLUMNS),
         "qualifying": _select_optional(layout.qualifying, _QUALIFYING_COLUMNS),
+        "scale": _select_scale(manifest),
         "manifest": _select_manifest(manifest, has_user_order=has_user_order),
     }
     return add_item_names(views, manifest.item_name)
@@ -60,6 +61,11 @@ def _select_optional(path: Path, columns: Mapping[str, str]) -> str:
     return f"SELECT {nulls} WHERE false"
 
 
+def _select_scale(manifest: Manifest) -> str:
+    rows = ", ".join(f"({value!r})" for value in manifest.scale.values)
+    return f"SELECT CAST(rating AS FLOAT) AS rating FROM (VALUES {rows}) AS scale(rating)"  # noqa: S608
+
+
 def _select_manifest(manifest: Manifest, *, has_user_order: bool) -> str:
     def number(value: float | None, kind: str) -> str:
         return f"CAST({'NULL' if value is None else repr(value)} AS {kind})"
@@ -72,8 +78,8 @@ def _select_manifest(manifest: Manifest, *, has_user_order: bool) -> str:
         "n_probe": number(manifest.n_probe, "BIGINT"),
         "n_qualifying": number(manifest.n_qualifying, "BIGINT"),
         "rating_sum": number(manifest.rating_sum, "DOUBLE"),
-        "min_rating": number(manifest.min_rating, "DOUBLE"),
-        "max_rating": number(manifest.max_rating, "DOUBLE"),
+        "min_rating": number(manifest.scale.low, "DOUBLE"),
+        "max_rating": number(manifest.scale.high, "DOUBLE"),
         "first_date": f"CAST({quote_text(manifest.first_date)} AS DATE)",
         "last_date": f"CAST({quote_text(manifest.last_date)} AS DATE)",
         "has_user_order": str(has_user_order).lower(),

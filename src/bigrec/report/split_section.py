@@ -11,15 +11,13 @@ import polars as pl
 from bigrec.report.figures import Figure, Section, legend_filter, new_chart, share, tooltips
 from bigrec.report.theme import SERIES
 from bigrec.resources import SILENT, Budget, Progress
-from bigrec.schema import DATE, FIRST_DATE, LAST_DATE, RATING, RATING_MASK
+from bigrec.schema import DATE, FIRST_DATE, LAST_DATE, RATING
 from bigrec.splits.kernels import N_SIDES, TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import scan_ratings
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split
 
 _COLOURS: Final = {"train": SERIES[0], "validation": SERIES[3], "test": SERIES[1]}
-_N_STARS: Final = 11
-"""Ratings are 0 to 10 half stars."""
 _SIDE_NAMES: Final = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 _SIDES: Final = ("train", "validation", "test")
 
@@ -68,24 +66,25 @@ def _create_command(split: Split) -> list[str]:
 
 
 def _count_sides(split: Split, budget: Budget, progress: Progress) -> pl.DataFrame:
-    """Ratings of each side by month and stars: side, month, rating, n_ratings."""
+    """Ratings of each side by month and value: side, month, rating, n_ratings."""
     days = np.arange(np.datetime64(FIRST_DATE), np.datetime64(LAST_DATE) + 1)
     month_of_day = days.astype("datetime64[M]").astype(np.int64)  # (n_days,), months since 1970
-    shape = (int(month_of_day[-1]) + 1, _N_STARS, N_SIDES)
+    values = split.catalog.manifest.scale.values
+    shape = (int(month_of_day[-1]) + 1, len(values), N_SIDES)
     counts = np.zeros(shape, np.int64)
     rows_read = scan_ratings(
         split.catalog, split.selection(), budget, progress, "counting", columns={RATING, DATE}
     )
     for rows in rows_read:
-        half_stars = rows.pair & RATING_MASK
-        places = (month_of_day[rows.day] * _N_STARS + half_stars) * N_SIDES + rows.side
+        codes = rows.pair & rows.packing.code_mask
+        places = (month_of_day[rows.day] * len(values) + codes) * N_SIDES + rows.side
         counts += np.bincount(places, minlength=counts.size).reshape(shape)
-    months, stars, sides = (found.tolist() for found in np.nonzero(counts))
+    months, levels, sides = (found.tolist() for found in np.nonzero(counts))
     first = np.datetime64("1970-01")
     table = {
         "side": [_SIDE_NAMES[number] for number in sides],
         "month": [str(first + number) for number in months],
-        RATING: [number / 2 for number in stars],
+        RATING: [values[level] for level in levels],
         "n_ratings": counts[counts > 0].tolist(),
     }
     return pl.DataFrame(table, schema_overrides={"n_ratings": pl.Int64})

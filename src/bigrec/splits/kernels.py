@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.schema import ITEM_SHIFT, MAX_ITEMS, RATING_MASK, USER_SHIFT
+from bigrec.interactions import Scale
 from bigrec.splits.random_key import PRIME, key_formula
 
 Array = np.ndarray[Any, Any]
@@ -41,6 +41,22 @@ class IdIndex(NamedTuple):
     lookup: Array
     """(max_id + 2,) int32: index of each id, ABSENT for others, the last one of all greater ids
     included; empty where ids are too large for a table."""
+
+
+class Codes(NamedTuple):
+    """How ratings become codes of a scale."""
+
+    low: float
+    """The lowest rating."""
+    per_step: float
+    """Codes from one rating to the next greater by 1, where steps are even; else 0."""
+    table: Array
+    """(n_values,) float32, the rating of each code."""
+
+    @classmethod
+    def of_scale(cls, scale: Scale) -> Codes:
+        """The codes of a scale."""
+        return cls(scale.low, 1 / scale.step if scale.step else 0.0, scale.table)
 
 
 class Rule(NamedTuple):
@@ -105,27 +121,30 @@ def time_order(day, item_id):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def user_of(pair):  # type: ignore[no-untyped-def]
-    """The user_index of a pair."""
-    return np.int32(pair >> USER_SHIFT)
+def user_of(pair, packing):  # type: ignore[no-untyped-def]
+    """The user_index of a pair; see bigrec.interactions.Packing."""
+    return np.int32(pair >> packing.user_shift)
 
 
 @compiled
-def item_of(pair):  # type: ignore[no-untyped-def]
+def item_of(pair, packing):  # type: ignore[no-untyped-def]
     """The item_index of a pair."""
-    return np.int32((pair >> ITEM_SHIFT) & (MAX_ITEMS - 1))
+    mask = (np.int64(1) << (packing.user_shift - packing.item_shift)) - 1
+    return np.int32((pair >> packing.item_shift) & mask)
 
 
 @compiled
-def half_stars_of(pair):  # type: ignore[no-untyped-def]
-    """The rating of a pair in half stars."""
-    return pair & RATING_MASK
+def code_of(pair, packing):  # type: ignore[no-untyped-def]
+    """The code of a pair's rating."""
+    return pair & ((np.int64(1) << packing.item_shift) - 1)
 
 
 @compiled
-def stars_of(pair):  # type: ignore[no-untyped-def]
-    """The rating of a pair."""
-    return np.float32(half_stars_of(pair)) / np.float32(2)
+def _encode(rating, codes):  # type: ignore[no-untyped-def]
+    """The code of a rating; see Codes."""
+    if codes.per_step > 0:
+        return np.int64((rating - codes.low) * codes.per_step + 0.5)
+    return np.int64(np.searchsorted(codes.table, rating))
 
 
 @compiled
@@ -135,13 +154,16 @@ def _find(ids, wanted):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _find_rows(runs, other_id, day, stars, others, first_day, last_day, out):  # type: ignore[no-untyped-def]
+def _find_rows(  # type: ignore[no-untyped-def]
+    runs, shifts, other_id, day, rating, others, codes, first_day, last_day, out
+):
     """Write the pairs, ids and days of rows that take part to the front of `out`; how many."""
-    run_index, run_id, run_end, run_shift, other_shift = runs
+    run_index, run_id, run_end = runs
+    run_shift, other_shift = shifts
     out_run_id, out_other_id, out_pair, out_day = out
     ids, lookup = others.ids, others.lookup
     last_place = np.int32(len(lookup) - 1)
-    has_lookup, has_days, has_stars = len(lookup) > 0, len(day) > 0, len(stars) > 0
+    has_lookup, has_days, has_ratings = len(lookup) > 0, len(day) > 0, len(rating) > 0
     n_found = 0
     end = 0
     for run in range(len(run_end)):
@@ -154,10 +176,10 @@ def _find_rows(runs, other_id, day, stars, others, first_day, last_day, out):  #
             wanted = other_id[row]
             place = np.uint32(min(wanted, last_place))  # unsigned: never counted from the end
             other = lookup[place] if has_lookup else _find(ids, wanted)
-            half_stars = np.int64(stars[row] * 2) if has_stars else 0
+            code = _encode(rating[row], codes) if has_ratings else 0
             out_run_id[n_found] = run_id[run]
             out_other_id[n_found] = wanted
-            out_pair[n_found] = run_bits | np.int64(other) << other_shift | half_stars
+            out_pair[n_found] = run_bits | np.int64(other) << other_shift | code
             is_found = other >= 0
             if has_days:
                 out_day[n_found] = day[row]
@@ -176,30 +198,30 @@ def _mark_keys(user_id, item_id, seed, low, high, side, mark):  # type: ignore[n
 
 
 @compiled
-def _mark_late(pair, day, item_id, starts, side):  # type: ignore[no-untyped-def]
+def _mark_late(pair, packing, day, item_id, starts, side):  # type: ignore[no-untyped-def]
     """Put rows that are not before their user's start in time order on the test side."""
     for row in range(len(side)):
-        if time_order(day[row], item_id[row]) >= starts[user_of(pair[row])]:
+        if time_order(day[row], item_id[row]) >= starts[user_of(pair[row], packing)]:
             side[row] = TEST
 
 
 @compiled
-def _mark_listed(pair, listed_ends, listed, side):  # type: ignore[no-untyped-def]
+def _mark_listed(pair, packing, listed_ends, listed, side):  # type: ignore[no-untyped-def]
     """Put the rows of listed pairs on the test side."""
     for row in range(len(side)):
-        user, item = user_of(pair[row]), item_of(pair[row])
+        user, item = user_of(pair[row], packing), item_of(pair[row], packing)
         for place in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
             if listed[place] == item:
                 side[row] = TEST
 
 
 @compiled
-def _drop_cold(pair, day, side, warm_users, warm_items):  # type: ignore[no-untyped-def]
+def _drop_cold(pair, packing, day, side, warm_users, warm_items):  # type: ignore[no-untyped-def]
     """Move the rows that stay to the front; how many."""
     has_days = len(day) > 0
     n_kept = 0
     for row in range(len(side)):
-        user, item = user_of(pair[row]), item_of(pair[row])
+        user, item = user_of(pair[row], packing), item_of(pair[row], packing)
         if side[row] == TRAIN or (warm_users[user] and warm_items[item]):
             pair[n_kept], side[n_kept] = pair[row], side[row]
             if has_days:
@@ -209,17 +231,20 @@ def _drop_cold(pair, day, side, warm_users, warm_items):  # type: ignore[no-unty
 
 
 @compiled
-def select_rows(runs, other_id, day, stars, others, rule, by_user, out):  # type: ignore[no-untyped-def]
+def select_rows(  # type: ignore[no-untyped-def]
+    runs, other_id, day, rating, others, codes, packing, rule, by_user, out
+):
     """Take the rows of a split out of a row group, as pairs with their sides.
 
     Args:
         runs: the rows of one user each where rows are sorted by user, else of one item: dense
-            indices (ABSENT to skip), ids and ends, (n_runs,) each; the shifts of this and the other
-            index in a pair.
+            indices (ABSENT to skip), ids and ends, (n_runs,) each.
         other_id: (n,) int32, the other id of each row.
         day: (n,) int32, days since 1970; empty where it does not matter.
-        stars: (n,) float32; empty where they do not matter.
+        rating: (n,) float32; empty where it does not matter.
         others: IdIndex of the other ids that take part.
+        codes: Codes of the store's scale.
+        packing: Packing of the pairs.
         rule: Rule.
         by_user: whether the runs are of users.
         out: (n,) each: ids of the runs and the others, int32, for use in between; pair, int64; day,
@@ -230,7 +255,12 @@ def select_rows(runs, other_id, day, stars, others, rule, by_user, out):  # type
     """
     run_id, other, pair, out_day, side = out
     found = run_id, other, pair, out_day
-    n_found = _find_rows(runs, other_id, day, stars, others, rule.first_day, rule.last_day, found)
+    shifts = packing.user_shift, packing.item_shift
+    if not by_user:
+        shifts = packing.item_shift, packing.user_shift
+    n_found = _find_rows(
+        runs, shifts, other_id, day, rating, others, codes, rule.first_day, rule.last_day, found
+    )
     pair, side, out_day = pair[:n_found], side[:n_found], out_day[:n_found]
     user_id, item_id = run_id[:n_found], other[:n_found]
     if not by_user:
@@ -239,33 +269,33 @@ def select_rows(runs, other_id, day, stars, others, rule, by_user, out):  # type
     if rule.way == BY_KEY:
         _mark_keys(user_id, item_id, rule.seed, rule.low, rule.high, side, TEST)
     elif rule.way == BY_TIME:
-        _mark_late(pair, out_day, item_id, rule.starts, side)
+        _mark_late(pair, packing, out_day, item_id, rule.starts, side)
     elif rule.way == BY_LIST:
-        _mark_listed(pair, rule.listed_ends, rule.listed, side)
+        _mark_listed(pair, packing, rule.listed_ends, rule.listed, side)
     if rule.validation_bound:
         seed, bound = rule.validation_seed, rule.validation_bound
         _mark_keys(user_id, item_id, seed, 0, bound, side, VALIDATION)
     n_kept = n_found
     if rule.drops_cold:
-        n_kept = _drop_cold(pair, out_day, side, rule.warm_users, rule.warm_items)
+        n_kept = _drop_cold(pair, packing, out_day, side, rule.warm_users, rule.warm_items)
     return n_kept, n_found - n_kept
 
 
 @compiled
-def count_rows(by_user, by_item, pair, side):  # type: ignore[no-untyped-def]
+def count_rows(by_user, by_item, pair, packing, side):  # type: ignore[no-untyped-def]
     """Add rows to (n_users, N_SIDES) and (n_items, N_SIDES) counts."""
     for row in range(len(side)):
-        by_user[user_of(pair[row]), side[row]] += 1
-        by_item[item_of(pair[row]), side[row]] += 1
+        by_user[user_of(pair[row], packing), side[row]] += 1
+        by_item[item_of(pair[row], packing), side[row]] += 1
 
 
 @compiled
-def keep_latest(latest, pair, day, item_ids):  # type: ignore[no-untyped-def]
+def keep_latest(latest, pair, packing, day, item_ids):  # type: ignore[no-untyped-def]
     """Keep each user's greatest time orders in (n_users, n) int64, ascending; -1 is none."""
     n_kept = latest.shape[1]
     for row in range(len(day)):
-        order = time_order(day[row], item_ids[item_of(pair[row])])
-        kept = latest[user_of(pair[row])]
+        order = time_order(day[row], item_ids[item_of(pair[row], packing)])
+        kept = latest[user_of(pair[row], packing)]
         if order <= kept[0]:
             continue
         place = 0

@@ -1,12 +1,12 @@
 """Materializing a split for training: dense indices, rows by user, and a uniform shuffle.
 
-    shards/manifest.json                  digest of the split, counts, mean
+    shards/manifest.json                  digest of the split, counts, mean, scale, packing
     shards/users.npy, items.npy          (n,) int32 ids; position = dense index
     shards/SIDE/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
     shards/SIDE/item_index.npy           (n_rows,) int32, ascending for each user
-    shards/SIDE/rating.npy                (n_rows,) float32, stars
+    shards/SIDE/rating.npy                (n_rows,) float32
     shards/shuffled/00000.npy …           the train side again, in random order: (n,) int64 pairs,
-                                          see bigrec.schema
+                                          see bigrec.interactions
 
 SIDE is train, test and, where the split has one, validation. One scan of ratings_by_user writes the
 rows by user and throws every train row into a shard at random; then each shard is shuffled on its
@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from bigrec.errors import StoreError
+from bigrec.interactions import Packing, Scale
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.schema import RATING
 from bigrec.splits.array_file import ArrayFile, save_array
@@ -62,20 +63,21 @@ class _OrderedRows(NamedTuple):
 class _Orderer:
     """Orders the rows of row groups, in memory that is used again once they are written."""
 
-    def __init__(self, n_shards: int, seed: int) -> None:
-        self._n_shards, self._seed = n_shards, seed
+    def __init__(self, n_shards: int, seed: int, scale: Scale) -> None:
+        self._n_shards, self._seed, self._table = n_shards, seed, scale.table
         self._workspace = Workspace()
         self._spare: list[_OrderedRows] = []
 
-    def order(self, rows: SelectedRows) -> tuple[_OrderedRows, int, int]:
-        """The rows in order, their half stars on the train side, and how many were read."""
+    def order(self, rows: SelectedRows) -> tuple[_OrderedRows, float, int]:
+        """The rows in order, the sum of ratings of the train side, and how many were read."""
         n = len(rows.side)
         ordered = self._take(rows.n_read)
         buckets = self._workspace.array("buckets", n, np.uint16)
-        half_stars = order_rows(
-            rows.pair, rows.side, self._n_shards, self._seed, buckets, tuple(ordered)
-        )
-        return ordered, int(half_stars), rows.n_read
+        rating_sum = order_rows(
+            rows.pair, rows.packing, self._table, rows.side, self._n_shards, self._seed, buckets,
+            tuple(ordered),
+        )  # fmt: skip
+        return ordered, float(rating_sum), rows.n_read
 
     def release(self, ordered: _OrderedRows) -> None:
         """Take back what has been written."""
@@ -141,8 +143,8 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
     seed = split.spec.seed
     n_shards = max(1, -(-split.summary.n_train // _SHARD_ROWS))
 
-    orderer = _Orderer(n_shards, seed)
-    half_stars = 0
+    orderer = _Orderer(n_shards, seed, split.catalog.manifest.scale)
+    rating_sum = 0.0
     progress.start("materializing", split.catalog.manifest.n_ratings, "ratings")
     with contextlib.ExitStack() as files:
         sides = [
@@ -154,7 +156,7 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
         shards = [
             files.enter_context(_shard(partial, number).open("wb")) for number in range(n_shards)
         ]
-        for rows, more_half_stars, n_read in scan_selected(
+        for rows, more, n_read in scan_selected(
             split.catalog, selection, budget.threads, orderer.order, columns=[RATING]
         ):
             for writer in sides:
@@ -163,7 +165,7 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
             for shard, start, end in zip(shards, edges, edges[1:], strict=False):
                 shard.write(rows.pairs[start:end].data)
             orderer.release(rows)
-            half_stars += more_half_stars
+            rating_sum += more
             progress.advance(n_read, n_read)
     digests = draft.digests
     for writer in sides:
@@ -171,7 +173,7 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
     for name, ids in (("users.npy", selection.users.ids), ("items.npy", selection.items.ids)):
         digests[partial / name] = save_array(partial / name, ids)
     digests |= _shuffle_shards(partial, n_shards, seed, budget, progress)
-    _write_manifest(partial, split, half_stars / 2)
+    _write_manifest(partial, split, rating_sum)
 
 
 class _SideWriter:
@@ -224,6 +226,8 @@ def _shuffle_shards(
 
 
 def _write_manifest(partial: Path, split: Split, rating_sum: float) -> None:
+    scale, summary = split.catalog.manifest.scale, split.summary
+    packing = Packing.for_counts(summary.n_users, summary.n_items, len(scale.values))
     fields = {
         "format_version": FORMAT_VERSION,
         "split": split.name,
@@ -235,7 +239,7 @@ def _write_manifest(partial: Path, split: Split, rating_sum: float) -> None:
         "n_users": split.summary.n_users,
         "n_items": split.summary.n_items,
         "mean_rating": rating_sum / split.summary.n_train,
-        "min_rating": split.catalog.manifest.min_rating,
-        "max_rating": split.catalog.manifest.max_rating,
+        "scale": list(scale.values),
+        "packing": packing._asdict(),
     }
     (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bigrec.errors import StoreError
+from bigrec.interactions import Packing
 from bigrec.resources import Budget, Progress, map_in_order
-from bigrec.schema import DATE, ITEM_ID, ITEM_SHIFT, RATING, USER_ID, USER_SHIFT
-from bigrec.splits.kernels import ABSENT, N_SIDES, IdIndex, Rule, count_rows, select_rows
+from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
+from bigrec.splits.kernels import ABSENT, N_SIDES, Codes, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
 from bigrec.workspace import Workspace
 
@@ -46,7 +47,9 @@ class SelectedRows:
     """The rows of one row group that a split takes, in memory that a scan uses again."""
 
     pair: Array
-    """(n,) int64, see bigrec.schema; without stars where no ratings were read."""
+    """(n,) int64; code 0 where no ratings were read."""
+    packing: Packing
+    """Of the pairs."""
     day: Array
     """(n,) int32, days since 1970; empty where no days were read."""
     side: Array
@@ -59,7 +62,7 @@ class SelectedRows:
     def copy(self) -> SelectedRows:
         """The same rows in memory of their own."""
         pair, day, side = self.pair.copy(), self.day.copy(), self.side.copy()
-        return SelectedRows(pair, day, side, self.n_read, self.n_dropped)
+        return SelectedRows(pair, self.packing, day, side, self.n_read, self.n_dropped)
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,16 @@ def scan_selected(
         StoreError: the store's counts do not add up to its rows.
     """
     order = _scan_order(catalog, selection)
+    scale = catalog.manifest.scale
+    codes = Codes.of_scale(scale)
+    packing = Packing.for_counts(
+        len(selection.users.ids), len(selection.items.ids), len(scale.values)
+    )
     others = selection.items if order.by_user else selection.users
     other_id = ITEM_ID if order.by_user else USER_ID
     with_days = selection.rule.reads_days or DATE in columns
-    with_stars = RATING in columns
-    names = [other_id, *([DATE] if with_days else []), *([RATING] if with_stars else [])]
+    with_ratings = RATING in columns
+    names = [other_id, *([DATE] if with_days else []), *([RATING] if with_ratings else [])]
     workspace = Workspace()
 
     def select(group: _RowGroup) -> Result:
@@ -121,7 +129,7 @@ def scan_selected(
         inputs = [
             _column(batch, other_id),
             _column(batch, DATE) if with_days else np.empty(0, np.int32),
-            _column(batch, RATING) if with_stars else np.empty(0, np.float32),
+            _column(batch, RATING) if with_ratings else np.empty(0, np.float32),
         ]
         for column in inputs:
             column.setflags(write=False)  # always, so that the kernel is compiled for one type
@@ -131,10 +139,10 @@ def scan_selected(
         day = workspace.array("day", len(inputs[1]), np.int32)
         side = workspace.array("side", n, np.uint8)
         n_kept, n_dropped = select_rows(
-            order.runs(group.start, group.start + n), *inputs, others, selection.rule,
-            order.by_user, (run_id, other, pair, day, side),
+            order.runs(group.start, group.start + n), *inputs, others, codes, packing,
+            selection.rule, order.by_user, (run_id, other, pair, day, side),
         )  # fmt: skip
-        return then(SelectedRows(pair[:n_kept], day[:n_kept], side[:n_kept], n, n_dropped))
+        return then(SelectedRows(pair[:n_kept], packing, day[:n_kept], side[:n_kept], n, n_dropped))
 
     return map_in_order(select, order.row_groups(), threads, n_ahead=threads)
 
@@ -147,7 +155,7 @@ def count_sides(
     by_item = np.zeros((len(selection.items.ids), N_SIDES), np.int32)
     n_dropped = 0
     for rows in scan_ratings(catalog, selection, budget, progress, task):
-        count_rows(by_user, by_item, rows.pair, rows.side)
+        count_rows(by_user, by_item, rows.pair, rows.packing, rows.side)
         n_dropped += rows.n_dropped
     return Counts(by_user, by_item, n_dropped)
 
@@ -198,16 +206,14 @@ class _ScanOrder(NamedTuple):
     """(n,) int32: their dense indices, ABSENT for those that do not take part."""
     ends: Array
     """(n,) int64: where their rows end."""
-    shifts: tuple[int, int]
-    """Where in a pair the indices of these and of the other ids are."""
 
-    def runs(self, start: int, stop: int) -> tuple[Array, Array, Array, int, int]:
+    def runs(self, start: int, stop: int) -> tuple[Array, Array, Array]:
         """The runs of the rows from `start` to `stop`, exclusive, as select_rows takes them."""
         first = np.searchsorted(self.ends, start, side="right")
         last = np.searchsorted(self.ends, stop, side="left") + 1
         some = slice(first, last)
         ends = np.minimum(self.ends[some], stop) - start
-        return self.indices[some], self.ids[some], ends, *self.shifts
+        return self.indices[some], self.ids[some], ends
 
     def row_groups(self) -> Iterator[_RowGroup]:
         """All row groups, in order."""
@@ -231,13 +237,11 @@ def _scan_order(catalog: Catalog, selection: Selection) -> _ScanOrder:
     by_user = bool(parts)
     if by_user:
         frame, name, chosen = catalog.users(), USER_ID, selection.users
-        shifts = USER_SHIFT, ITEM_SHIFT
     else:
         parts = layout.parts(layout.ratings)
         frame, name, chosen = catalog.items(), ITEM_ID, selection.items
-        shifts = ITEM_SHIFT, USER_SHIFT
     table = frame.select(name, pl.col("n_ratings").cast(pl.Int64)).sort(name).collect()
     ids = table[name].to_numpy()
     index = np.full(len(ids), ABSENT, np.int32)
     index[np.searchsorted(ids, chosen.ids)] = np.arange(len(chosen.ids), dtype=np.int32)
-    return _ScanOrder(parts, by_user, ids, index, np.cumsum(table["n_ratings"].to_numpy()), shifts)
+    return _ScanOrder(parts, by_user, ids, index, np.cumsum(table["n_ratings"].to_numpy()))

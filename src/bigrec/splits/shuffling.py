@@ -6,7 +6,7 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.splitmix import GOLDEN, mix64
-from bigrec.splits.kernels import TEST, TRAIN, VALIDATION, half_stars_of, item_of, stars_of
+from bigrec.splits.kernels import TEST, TRAIN, VALIDATION, code_of, item_of
 
 _HALF = np.uint64(32)
 
@@ -18,7 +18,7 @@ def _below(bound, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-untyped-def]
+def order_rows(pair, packing, table, side, n_shards, seed, buckets, out):  # type: ignore[no-untyped-def]
     """Order rows by side and, once more, throw those of the train side into shards at random.
 
     Rows keep their order within each side and each shard. Nothing here branches on a row: where it
@@ -26,16 +26,18 @@ def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-unt
 
     Args:
         pair: (n,) int64.
+        packing: Packing of the pairs.
+        table: (n_values,) float32, the rating of each code.
         side: (n,) uint8.
         n_shards: below 2^16 - 1.
         seed: another seed throws independently.
         buckets: (n,) uint16, for use in between.
-        out: item_index, (n,) int32, and rating, (n,) float32 stars, both by side; side_ends,
+        out: item_index, (n,) int32, and rating, (n,) float32, both by side; side_ends,
             (N_SIDES + 1,) int64; pairs, (n,) int64, by shard, other sides behind the last one;
             shard_ends, (n_shards + 2,) int64.
 
     Returns:
-        The sum of half stars of the train side.
+        The sum of the ratings of the train side.
     """
     item_index, rating, side_ends, pairs, shard_ends = out
     n_train = n_validation = 0
@@ -46,17 +48,18 @@ def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-unt
     shard_ends[:] = 0
     train, validation, test = np.uint64(0), np.uint64(n_train), np.uint64(n_train + n_validation)
     start = mix64(np.uint64(seed) + GOLDEN)
-    half_stars = 0
+    total = 0.0
     for row in range(len(side)):
         is_train, is_validation = side[row] == TRAIN, side[row] == VALIDATION
         place = train if is_train else (validation if is_validation else test)
-        item_index[place] = item_of(pair[row])
-        rating[place] = stars_of(pair[row])
+        item_index[place] = item_of(pair[row], packing)
+        value = table[np.uint64(code_of(pair[row], packing))]
+        rating[place] = value
         train += np.uint64(is_train)
         validation += np.uint64(is_validation)
         test += np.uint64(side[row] == TEST)
-        half_stars += half_stars_of(pair[row]) * int(is_train)
-        bucket = _below(n_shards, start ^ (np.uint64(pair[row]) * GOLDEN))
+        total += value * int(is_train)
+        bucket = _below(n_shards, start ^ (np.uint64(pair[row] >> packing.item_shift) * GOLDEN))
         bucket = bucket if is_train else n_shards
         buckets[row] = bucket
         shard_ends[np.uint64(bucket + 1)] += 1
@@ -67,7 +70,7 @@ def order_rows(pair, side, n_shards, seed, buckets, out):  # type: ignore[no-unt
         bucket = np.uint64(buckets[row])
         pairs[np.uint64(places[bucket])] = pair[row]
         places[bucket] += 1
-    return half_stars
+    return total
 
 
 @compiled

@@ -127,7 +127,7 @@ def find_last_starts(
     """The first of each user's `last` latest rows in time order: (n_users,) int64, 0 if all are."""
     latest = np.full((len(selection.users.ids), spec.last), -1, np.int64)
     for rows in scan_ratings(catalog, selection, budget, progress, "dating", columns=[DATE]):
-        keep_latest(latest, rows.pair, rows.day, selection.items.ids)
+        keep_latest(latest, rows.pair, rows.packing, rows.day, selection.items.ids)
     return np.maximum(latest[:, 0], 0)
 
 

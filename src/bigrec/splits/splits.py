@@ -25,8 +25,9 @@ import numpy as np
 import polars as pl
 
 from bigrec.errors import SettingsError, SplitError
+from bigrec.interactions import Packing
 from bigrec.resources import SILENT, Budget, Progress
-from bigrec.schema import ITEM_ID, MAX_ITEMS, USER_ID
+from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.splits.filters import candidates, find_k_core
 from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import Counts, Selection, count_sides, index_ids
@@ -180,7 +181,7 @@ def create_split(
     Raises:
         SettingsError: the name cannot be a folder's name.
         SplitError: the name is taken by another split, a side would be empty, or there are more
-            items than MAX_ITEMS.
+            users and items than a pair can tell apart.
     """
     (split,) = _create_all(catalog, {name: spec}, budget or Budget(), progress)
     return split
@@ -347,12 +348,7 @@ def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progre
     """Settle all that depends on more than one row, then count."""
     probe = catalog.probe() if spec.method == "probe" else None
     users, items = candidates(catalog, spec)
-    if len(items.ids) > MAX_ITEMS:
-        raise SplitError(
-            f"this split would have {len(items.ids):,} items, more than the {MAX_ITEMS:,} that "
-            "bigrec can tell apart",
-            hint="keep fewer with --min-item-ratings or --items-from",
-        )
+    Packing.for_counts(len(users.ids), len(items.ids), len(catalog.manifest.scale.values))
     rounds = 0
     if spec.k_core:
         users, items, rounds = find_k_core(catalog, users, items, spec, budget, progress)

@@ -125,7 +125,8 @@ def encode_delta(values, out):  # type: ignore[no-untyped-def]
 def encode_ranks(values, shift, mask, ranks, dictionary, out):  # type: ignore[no-untyped-def]
     """Write the ranks of codes among the distinct codes, as the body of an RLE_DICTIONARY page.
 
-    The code of a row is `(values[row] >> shift) & mask`. All ranks are packed in one width.
+    The code of a row is `(values[row] >> shift) & mask`, whatever the sign of the value. All ranks
+    are packed in one width.
 
     Args:
         values: (n,) int32, n at least 1.

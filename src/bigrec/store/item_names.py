@@ -13,7 +13,7 @@ ITEM: Final = "item"
 """The name of items where a source has no better one."""
 
 _COUNTING_VIEWS: Final = frozenset({"manifest", "split"})
-_VIEWS_OF_USERS: Final = frozenset({"users", "split_users"})
+_WITHOUT_ITEMS: Final = frozenset({"users", "split_users", "scale"})
 
 
 def add_item_names(queries: Mapping[str, str], item_name: str) -> dict[str, str]:
@@ -32,7 +32,7 @@ def add_item_names(queries: Mapping[str, str], item_name: str) -> dict[str, str]
         alias = column.replace(ITEM, item_name)
         named[view] = (
             query
-            if view in _VIEWS_OF_USERS
+            if view in _WITHOUT_ITEMS
             else f"SELECT *, {column} AS {alias} FROM ({query}) AS named"  # noqa: S608
         )
         if ITEM in view:

@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from bigrec.errors import StoreError, of_the_system
+from bigrec.errors import SettingsError, StoreError, of_the_system
+from bigrec.interactions import Scale
 from bigrec.schema import SCHEMA_VERSION
 from bigrec.store.layout import StoreLayout
 from bigrec.store.seal import (
@@ -66,11 +67,11 @@ class Manifest:
     n_qualifying: int | None
     """Pairs of the qualifying set; None where the source has none."""
     rating_sum: float
-    """All stars added up, so that the mean rating needs no scan."""
-    min_rating: float
-    """Lowest rating of the scale, in stars."""
-    max_rating: float
-    """Highest rating of the scale, in stars."""
+    """All ratings added up, so that the mean rating needs no scan."""
+    scale: Scale
+    """The ratings that there may be."""
+    time_unit: str
+    """What a time counts: day."""
     first_date: str
     """Day of the first rating, ISO 8601."""
     last_date: str
@@ -84,7 +85,7 @@ class Manifest:
 
     @property
     def mean_rating(self) -> float:
-        """Mean of all ratings, in stars."""
+        """Mean of all ratings."""
         return self.rating_sum / self.n_ratings
 
     def is_source(self, path: Path) -> bool:
@@ -107,7 +108,8 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+        fields = {**dataclasses.asdict(self), "scale": list(self.scale.values)}
+        path.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
 
 def _where_else(root: Path) -> str:
@@ -184,9 +186,10 @@ def read_manifest(layout: StoreLayout) -> Manifest:
             hint="ingest the raw files again with --overwrite",
         )
     try:
+        fields["scale"] = Scale(tuple(map(float, fields["scale"])))
         fields["source_files"] = tuple(SourceFile(**file) for file in fields["source_files"])
         return Manifest(**fields)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise damaged(
             Kind.STORE, layout.manifest, f"a field lacks or is wrong ({error})"
         ) from error

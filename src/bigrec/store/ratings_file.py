@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from bigrec.interactions import CODE_BITS, CODE_MASK, Scale
 from bigrec.schema import DATE, ITEM_ID, RATING, RATING_COLUMNS, USER_ID
 from bigrec.store import encodings
 from bigrec.store.publish import start_writing
@@ -37,9 +38,14 @@ _DATA_PAGE, _DICTIONARY_PAGE = I32(0), I32(2)
 
 
 class RatingsWriter:
-    """Writes parts of ratings one after the other, with one set of buffers; for one thread."""
+    """Writes parts of ratings one after the other, with one set of buffers; for one thread.
 
-    def __init__(self) -> None:
+    Args:
+        scale: the ratings that there are.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        self._scale = scale
         self._pages = {
             ITEM_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
             USER_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
@@ -58,7 +64,7 @@ class RatingsWriter:
         Args:
             path: the Parquet file.
             item_id, user_id: (n,) int32, n at least 1.
-            payload: (n,) int32, day since 1970-01-01 << 8 | half stars.
+            payload: (n,) int32, see bigrec.interactions.
             by_user: whether rows are sorted by (user_id, item_id), not by (item_id, user_id).
         """
         n_rows = len(payload)
@@ -102,15 +108,18 @@ class RatingsWriter:
         return chunk
 
     def _ratings(self, payload: Array) -> _Chunk:
-        page, n_codes = self._rank(RATING, payload, shift=0, mask=255)
-        stars = self._dictionary[:n_codes].astype(np.float32) / 2
-        chunk = _Chunk(RATING, _FLOAT, _pack("<f", stars[0]), _pack("<f", stars[-1]), len(payload))
-        chunk.add_dictionary(stars, self._zstd)
+        page, n_codes = self._rank(RATING, payload, shift=0, mask=CODE_MASK)
+        values = self._scale.table[self._dictionary[:n_codes]]
+        low, high = _pack("<f", values[0]), _pack("<f", values[-1])
+        chunk = _Chunk(RATING, _FLOAT, low, high, len(payload))
+        chunk.add_dictionary(values, self._zstd)
         chunk.add_page(page, _RLE_DICTIONARY, self._zstd)
         return chunk
 
     def _dates(self, payload: Array, *, compress: bool) -> _Chunk:
-        page, n_codes = self._rank(DATE, payload, shift=8, mask=encodings.RANK_TABLE_SIZE - 1)
+        page, n_codes = self._rank(
+            DATE, payload, shift=CODE_BITS, mask=encodings.RANK_TABLE_SIZE - 1
+        )
         days = self._dictionary[:n_codes]
         chunk = _Chunk(DATE, _INT32, _pack("<i", days[0]), _pack("<i", days[-1]), len(payload))
         # A user rates many items on one day; the days of one item have no such runs.

@@ -12,9 +12,9 @@ from typing import TypeGuard
 
 import keras
 
-from bigrec.datasets.pairs import HALF_STARS, PairFeed, RatingCode, Shards
+from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.recoding import recode_shards
-from bigrec.datasets.training_data import TrainingData
+from bigrec.datasets.training_data import Shards, TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
 from bigrec.features import UserRows
@@ -140,7 +140,7 @@ def _fit(training: Training, options: GradientOptions) -> Fitted:
             ):
                 trained = _train_factorization(training, options, shards)
                 start_from_factorization(model, trained)
-            loop = _pair_loop(training, model, options, shards.code)
+            loop = _pair_loop(training, model, options, shards)
             feed = _pair_feed(training, options, shards.paths)
         stack.callback(feed.close)  # before its shards are removed
         return _run_epochs(training, model, loop, feed, options)
@@ -173,7 +173,7 @@ def _shards(training: Training, rows: UserRows) -> Iterator[Shards]:
     """The shuffled pairs, with the ratings of `rows`: the split's own unless days are taken off."""
     shards = training.data.shards()
     if training.biases.days is None:
-        yield Shards(shards, HALF_STARS)
+        yield shards
         return
     folder = training.folder / "shuffled"
     shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed
@@ -193,7 +193,7 @@ def _train_factorization(training: Training, options: DnnOptions, shards: Shards
         batch_size=preset.batch_size // count_devices() * count_devices(),
     )
     model = matrix_factorization.build(data.spec, factor_options, training.biases)
-    loop = _pair_loop(training, model, factor_options, shards.code)
+    loop = _pair_loop(training, model, factor_options, shards)
     feed = _pair_feed(training, factor_options, shards.paths)
     for epoch in range(1, factor_options.epochs + 1):
         loop.learning_rate_factor.assign(learning_rate_factor(factor_options, epoch))
@@ -209,12 +209,12 @@ def _train_factorization(training: Training, options: DnnOptions, shards: Shards
 
 
 def _pair_loop(
-    training: Training, model: keras.Model, options: GradientOptions, code: RatingCode
+    training: Training, model: keras.Model, options: GradientOptions, shards: Shards
 ) -> PairLoop:
     penalty = None
     if isinstance(options, FactorOptions) and options.row_l2:
         penalty = FactorPenalty(training.data.train, training.biases, options)
-    return PairLoop(model, options, penalty, code)
+    return PairLoop(model, options, shards, penalty)
 
 
 def _pair_feed(training: Training, options: GradientOptions, shards: list[Path]) -> Feed:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from bigrec.datasets.pairs import BLOCK_BATCHES, HALF_STARS, RatingCode, unpack
+from bigrec.datasets.pairs import BLOCK_BATCHES, unpack
+from bigrec.datasets.training_data import Shards
 from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.matrix_factorization import ITEM_FACTORS, USER_FACTORS
@@ -58,18 +59,18 @@ class PairLoop:
         self,
         model: keras.Model,
         options: GradientOptions,
+        shards: Shards,
         penalty: FactorPenalty | None = None,
-        code: RatingCode = HALF_STARS,
     ) -> None:
         """Take a model of pairs.
 
         Args:
             model: what is trained.
             options: its hyper-parameters.
+            shards: tell the packing and the scale of the pairs.
             penalty: that of its factor tables; None for none.
-            code: of the pairs' ratings.
         """
-        self._code = code
+        self._packing, self._scale = shards.packing, shards.scale
         self._model = model
         self._penalty = penalty
         tables = [model.get_layer(name) for name in (USER_FACTORS, ITEM_FACTORS)]
@@ -127,7 +128,9 @@ class PairLoop:
 
     def _block(self, pairs: Any, n_batches: Any) -> Any:
         def train_batch(batch: Any, total: Any) -> tuple[Any, Any]:
-            return batch + 1, total + run_step(self._step, *unpack(pairs[batch], self._code))
+            return batch + 1, total + run_step(
+                self._step, *unpack(pairs[batch], self._packing, self._scale)
+            )
 
         # XLA would compile a loop with a fixed end anew for every length.
         _, total = tf.while_loop(lambda batch, _: batch < n_batches, train_batch, (0, 0.0))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
-from tests.packed_pairs import pack
+from tests.packed_pairs import SHARDS, pack
 from tests.packed_pairs import unpack as expected_indices
 from tests.unit.models.test_cosine_knn import make_rows
 
@@ -27,21 +28,24 @@ def test_every_pair_keeps_its_place_and_gets_its_new_rating(tmp_path: Path) -> N
     for shard, half in zip(shards, halves, strict=True):
         np.save(shard, half)
     recoded = recode_shards(
-        shards, UserRows(rows.indptr, rows.item_index, ratings), tmp_path / "new"
+        SHARDS._replace(paths=shards),
+        UserRows(rows.indptr, rows.item_index, ratings),
+        tmp_path / "new",
     )
     assert [path.name for path in recoded.paths] == ["a.npy", "b.npy"]
     found = np.concatenate([np.load(path) for path in recoded.paths])
-    users, items, stars = (part.numpy() for part in unpack(tf.constant(found), recoded.code))
+    users, items, stars = (part.numpy() for part in unpack(tf.constant(found), *recoded[1:]))
     expected_users, expected_items, _ = expected_indices(pairs)
     np.testing.assert_array_equal(users, expected_users)
     np.testing.assert_array_equal(items, expected_items)
-    assert recoded.code.step == (ratings.max() - ratings.min()) / 255
-    np.testing.assert_allclose(stars, ratings[order], atol=recoded.code.step * 0.5001)
+    step = (ratings.max() - ratings.min()) / 255
+    assert recoded.scale.step == pytest.approx(step)
+    np.testing.assert_allclose(stars, ratings[order], atol=step * 0.5001)
 
 
 def test_equal_ratings_need_no_steps(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", pack(np.array([0, 1]), np.array([0, 0]), np.array([4.0, 4.0])))
     rows = UserRows(np.array([0, 1, 2]), np.zeros(2, np.int32), np.full(2, 3.5, np.float32))
-    recoded = recode_shards([tmp_path / "a.npy"], rows, tmp_path / "new")
-    _, _, stars = unpack(tf.constant(np.load(recoded.paths[0])), recoded.code)
+    recoded = recode_shards(SHARDS._replace(paths=[tmp_path / "a.npy"]), rows, tmp_path / "new")
+    _, _, stars = unpack(tf.constant(np.load(recoded.paths[0])), *recoded[1:])
     assert stars.numpy().tolist() == [3.5, 3.5]

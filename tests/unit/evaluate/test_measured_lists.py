@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.packed_pairs import SHARDS
 from tests.property.test_ranking import naive_metrics
 from tests.table_scorer import TableScorer
 
@@ -49,7 +50,7 @@ class Case:
         self.test[5] = np.minimum(self.test[5], 2)  # nothing that the user likes
         self.table = random.integers(0, 12, (N_USERS, N_ITEMS)).astype(np.float32)
         self.scorer = TableScorer(self.table, rows_of(self.train), SPEC)
-        self.data = TrainingData(tmp_path, "s", "digest", "protocol", SPEC)
+        self.data = TrainingData(tmp_path, "s", "digest", "protocol", SPEC, *SHARDS[:0:-1])
         self.data.__dict__.update(  # what the cached properties would read
             train=self.scorer.rows,
             validation=rows_of(self.validation),

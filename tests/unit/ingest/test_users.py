@@ -12,6 +12,8 @@ from bigrec.ingest import users
 from bigrec.ingest.users import UserTable
 from bigrec.schema import MAX_ID
 
+VALUES = np.arange(1.0, 11)
+
 
 @pytest.mark.parametrize("step", [1, 1024, 10_007])
 def test_counts_sums_and_days_of_many_users(step: int) -> None:
@@ -19,8 +21,8 @@ def test_counts_sums_and_days_of_many_users(step: int) -> None:
     ids = np.minimum(1 + np.arange(100_000, dtype=np.int64) * step, MAX_ID)
     user = rng.choice(ids, 300_000).astype(np.int32)
     day, half_stars = rng.integers(1, 40_000, len(user)), rng.integers(1, 11, len(user))
-    payload = (day << 8 | half_stars).astype(np.int32)
-    table = UserTable()
+    payload = (day << 16 | (half_stars - 1)).astype(np.int32)
+    table = UserTable(VALUES)
     for part in range(0, len(user), 70_000):
         rows = slice(part, part + 70_000)
         table.add(user[rows], payload[rows])
@@ -44,8 +46,8 @@ def test_counts_sums_and_days_of_many_users(step: int) -> None:
 
 
 def test_rows_are_refused_while_others_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    user, payload = np.array([3, 5, 3], np.int32), np.array([9 << 8 | 8] * 3, np.int32)
-    table, add_rows = UserTable(), users._add_rows
+    user, payload = np.array([3, 5, 3], np.int32), np.array([9 << 16 | 7] * 3, np.int32)
+    table, add_rows = UserTable(VALUES), users._add_rows
     inner: list[bool] = []
 
     def count(*arguments: Any) -> Any:

@@ -15,6 +15,7 @@ from scipy import stats
 from tests.packed_pairs import unpack
 from tests.sealing import flip_byte, rewrite_json, seal_again
 
+from bigrec import interactions
 from bigrec.errors import SettingsError, SplitError
 from bigrec.splits import materialize, splits
 from bigrec.splits.materialize import materialize_split
@@ -52,7 +53,7 @@ def test_both_forms_hold_the_rows_of_the_lazy_frames(split: Split) -> None:
         np.testing.assert_array_equal(rating, expected["rating"])
     pairs = load_pairs(split)
     expected = split.train.sort("user_id", "item_id").collect()
-    user_index, item_index, rating = unpack(np.sort(pairs))
+    user_index, item_index, rating = unpack(np.sort(pairs), split.catalog.manifest.scale)
     np.testing.assert_array_equal(users[user_index], expected["user_id"])
     np.testing.assert_array_equal(items[item_index], expected["item_id"])
     np.testing.assert_array_equal(rating, expected["rating"])
@@ -132,10 +133,12 @@ def test_the_same_name_with_another_spec_is_refused(split: Split) -> None:
 def test_more_items_than_fit_a_pair_are_refused(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(splits, "MAX_ITEMS", split.summary.n_items)
+    n_users, n_items = split.summary.n_users, split.summary.n_items
+    needed = (n_users - 1).bit_length() + (n_items - 1).bit_length() + 8
+    monkeypatch.setattr(interactions, "_PAIR_BITS", needed)
     create_split(split.catalog, "fits", dataclasses.replace(split.spec, seed=1))
-    monkeypatch.setattr(splits, "MAX_ITEMS", split.summary.n_items - 1)
-    with pytest.raises(SplitError, match="items, more than the"):
+    monkeypatch.setattr(interactions, "_PAIR_BITS", needed - 1)
+    with pytest.raises(SplitError, match="items and 5 values of the scale take"):
         create_split(split.catalog, "too-many", dataclasses.replace(split.spec, seed=2))
 
 

@@ -11,16 +11,18 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from bigrec.interactions import Scale
 from bigrec.schema import MAX_ID
 from bigrec.store import ratings_file
 from bigrec.store.ratings_file import RatingsWriter
 
 Array = np.ndarray[Any, Any]
+HALF_STARS = Scale.even(0.5, 5, 10)
 
 
 def _write(path: Path, item: Array, user: Array, payload: Array, *, by_user: bool = False) -> None:
     columns = (np.asarray(column, np.int32) for column in (item, user, payload))
-    RatingsWriter().write(path, *columns, by_user=by_user)
+    RatingsWriter(HALF_STARS).write(path, *columns, by_user=by_user)
 
 
 def _sorted_rows(n: int, seed: int = 0) -> tuple[Array, Array, Array]:
@@ -28,17 +30,17 @@ def _sorted_rows(n: int, seed: int = 0) -> tuple[Array, Array, Array]:
     item = np.sort(rng.integers(1, 40, n))
     user = rng.integers(1, 2_649_430, n)
     user = user[np.lexsort((user, item))]
-    payload = rng.integers(10_000, 14_000, n) << 8 | rng.integers(1, 11, n)
+    payload = rng.integers(10_000, 14_000, n) << 16 | rng.integers(0, 10, n)
     return item, user, payload
 
 
 EDGES = {
-    "one row": ([5], [9], [11_000 << 8 | 6]),
-    "one block and one row": (range(1, 130), range(2, 131), [12_000 << 8 | 10] * 129),
-    "equal rows but for ids": ([1] * 300, range(1, 301), [11_000 << 8 | 2] * 300),
+    "one row": ([5], [9], [11_000 << 16 | 5]),
+    "one block and one row": (range(1, 130), range(2, 131), [12_000 << 16 | 9] * 129),
+    "equal rows but for ids": ([1] * 300, range(1, 301), [11_000 << 16 | 1] * 300),
     "largest ids": ([1, MAX_ID, MAX_ID], [MAX_ID, 1, MAX_ID], [1, 2, 3]),
-    "first and last day": ([1, 1], [1, 2], [1, 47_481 << 8 | 10]),
-    "swings of full width": ([1, MAX_ID] * 70, [MAX_ID, 1] * 70, [256] * 140),
+    "first and last day": ([1, 1], [1, 2], [1, 47_481 << 16 | 9]),
+    "swings of full width": ([1, MAX_ID] * 70, [MAX_ID, 1] * 70, [1 << 16] * 140),
 }
 
 
@@ -54,8 +56,8 @@ def test_three_engines_read_back_what_was_written(
         {
             "item_id": pl.Series(item, dtype=pl.Int32),
             "user_id": pl.Series(user, dtype=pl.Int32),
-            "rating": pl.Series((payload & 255) / 2, dtype=pl.Float32),
-            "date": pl.Series(payload >> 8, dtype=pl.Int32).cast(pl.Date),
+            "rating": pl.Series(((payload & 65535) + 1) / 2, dtype=pl.Float32),
+            "date": pl.Series(payload >> 16, dtype=pl.Int32).cast(pl.Date),
         }
     )
     assert pl.read_parquet(path).equals(expected)
@@ -76,8 +78,8 @@ def test_many_row_groups_of_random_rows_round_trip(
     assert pq.read_metadata(path).num_row_groups == 13
     assert (table["item_id"].to_numpy() == item).all()
     assert (table["user_id"].to_numpy() == user).all()
-    assert (table["rating"].to_numpy() * 2 == payload & 255).all()
-    assert (table["date"].cast("int32").to_numpy() == payload >> 8).all()
+    assert (table["rating"].to_numpy() * 2 - 1 == payload & 65535).all()
+    assert (table["date"].cast("int32").to_numpy() == payload >> 16).all()
 
 
 def test_statistics_let_engines_skip_row_groups(tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_statistics_let_engines_skip_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "part.parquet"
     _write(path, item, user, payload)
     group = pq.read_metadata(path).row_group(0)
-    for column, values in enumerate((item, user, (payload & 255) / 2)):
+    for column, values in enumerate((item, user, ((payload & 65535) + 1) / 2)):
         statistics = group.column(column).statistics
         assert (statistics.min, statistics.max) == (values.min(), values.max())
         assert statistics.null_count == 0

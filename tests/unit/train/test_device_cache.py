@@ -24,7 +24,7 @@ from bigrec.train.device_cache import CachedPairFeed, choose_cache, permute
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import Devices
 from bigrec.train.loop import PairLoop
-from tests.packed_pairs import pack
+from tests.packed_pairs import SHARDS, pack
 
 Array = np.ndarray[Any, Any]
 
@@ -141,7 +141,7 @@ def test_training_from_the_cache_is_as_good_as_from_disk(shards: list[Path]) -> 
         build = MODELS["matrix-factorization"].build
         assert build is not None
         # Batches of another size than the loop's own are not compiled, which saves seconds here.
-        loop = PairLoop(build(SPEC, options, biases), options)
+        loop = PairLoop(build(SPEC, options, biases), options, SHARDS)
         curves.append(
             [
                 math.sqrt(sum(loop.train_block(block)[0] for block in feed.blocks(epoch)) / 4007)

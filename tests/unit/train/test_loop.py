@@ -17,7 +17,7 @@ from bigrec.models.matrix_factorization import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions
 from bigrec.models.registry import MODELS
 from bigrec.train.loop import PairLoop
-from tests.packed_pairs import pack, unpack
+from tests.packed_pairs import SHARDS, pack, unpack
 
 N_USERS, N_ITEMS = 40, 9
 SPEC = BatchSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
@@ -49,7 +49,7 @@ def train_epoch(name: str, options: GradientOptions, feed: PairFeed) -> tuple[li
     build = MODELS[name].build
     assert build is not None
     model = build(SPEC, options, make_biases())
-    loop = PairLoop(model, options)
+    loop = PairLoop(model, options, SHARDS)
     squares, n_rows = map(sum, zip(*map(loop.train_block, feed.blocks(1)), strict=True))
     assert n_rows == feed.n_rows
     assert squares > 0

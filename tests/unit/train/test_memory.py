@@ -20,6 +20,7 @@ from bigrec.models.registry import MODELS
 from bigrec.train.devices import Devices
 from bigrec.train.loop import PairLoop
 from bigrec.train.memory import estimate_need, explaining_exhaustion
+from tests.packed_pairs import SHARDS
 
 SPEC = BatchSpec(50, 20, 3.5, 1.0, 5.0)
 GPU = Devices("gpu", ("/GPU:0",), 8 << 30)
@@ -55,7 +56,7 @@ def test_the_optimizer_is_counted_as_it_is_made(optimizer: str) -> None:
     definition = MODELS["dnn"]
     need = estimate_need(definition, SPEC, options, n_train=400)
     assert definition.build is not None
-    loop = PairLoop(definition.build(SPEC, options, make_biases()), options)
+    loop = PairLoop(definition.build(SPEC, options, make_biases()), options, SHARDS)
     # Everything is float32, but seeds, counters and the rate: a few numbers.
     held = sum(4 * math.prod(variable.shape) for variable in loop.variables)
     assert need.parameters + need.optimizer == pytest.approx(held, rel=1e-3)

@@ -21,7 +21,7 @@ from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.train.loop import PairLoop, RowLoop
 from tests import notebook_cells
-from tests.packed_pairs import pack
+from tests.packed_pairs import SHARDS, pack
 from tests.unit.models.test_cosine_knn import make_rows
 
 N_USERS, N_MOVIES, BATCH, EPOCHS = 60, 25, 32, 3
@@ -117,7 +117,7 @@ def train_both(name: str, seed: int) -> tuple[tuple[Curve, Curve], tuple[Curve, 
     (user, movie, rating), (test_user, test_movie, test_rating), spec = make_pairs()
     keras.utils.set_random_seed(seed)
     model, options = make_model(name, spec)
-    cell, loop = make_cell(CELLS[name], model), PairLoop(model, options)
+    cell, loop = make_cell(CELLS[name], model), PairLoop(model, options, SHARDS)
     steps: tuple[Curve, Curve] = ([], [])
     tests: tuple[Curve, Curve] = ([], [])
     for epoch in range(EPOCHS):

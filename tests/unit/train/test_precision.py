@@ -17,7 +17,7 @@ from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.train.device_options import POLICIES
 from bigrec.train.loop import PairLoop, RowLoop
-from tests.packed_pairs import pack
+from tests.packed_pairs import SHARDS, pack
 
 N_USERS, N_ITEMS = 60, 12
 SPEC = BatchSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
@@ -58,7 +58,7 @@ def make_loop(name: str, changes: dict[str, str], precision: str) -> tuple[keras
     assert definition.build is not None
     model = definition.build(SPEC, options, make_biases(), policy=POLICIES[precision])
     return model, RowLoop(model, options, N_ITEMS) if name == "autorec" else PairLoop(
-        model, options
+        model, options, SHARDS
     )
 
 

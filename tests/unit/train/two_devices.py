@@ -59,8 +59,8 @@ def train(split: Split, name: str, options: Any, n_devices: int) -> tuple[list[A
         else:
             penalty = FactorPenalty(data.train, biases, options) if options.row_l2 else None
             # Batches of another size than a loop's own are not compiled, which saves seconds here.
-            feed = PairFeed(data.shards(), batch_size=500, seed=0)
-            loop = PairLoop(model, options, penalty)
+            feed = PairFeed(data.shards().paths, batch_size=500, seed=0)
+            loop = PairLoop(model, options, data.shards(), penalty)
         block = next(iter(feed.blocks(1)))
         for _ in range(2):
             total, _ = loop.train_block(block)

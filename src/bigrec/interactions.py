@@ -1,0 +1,129 @@
+"""What an interaction is, as values: the ratings that there are, and how one row travels.
+
+A rating is a code into the store's scale from the parser to the model, which alone turns it into
+a number again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple, Self
+
+import numpy as np
+
+from bigrec.errors import SettingsError, SplitError
+
+Array = np.ndarray[Any, Any]
+
+MAX_VALUES: Final = 1 << 16
+"""Values of one scale, at most: a code takes 16 bits."""
+
+CODE_BITS: Final = 16
+CODE_MASK: Final = (1 << CODE_BITS) - 1
+"""A rating without its ids travels as 32 bits, its payload: day << CODE_BITS | code. The day counts
+from 1970-01-01, in 16 bits."""
+
+_PAIR_BITS: Final = 63  # of an int64 that is not negative
+_FEWEST_ITEM_BITS: Final = 24
+_FEWEST_CODE_BITS: Final = 8
+_EVEN: Final = 1e-6  # how far values may be from even steps, for their size
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The distinct ratings that a store may hold. The code of a rating is its position."""
+
+    values: tuple[float, ...]
+    """Ascending; each is a float32."""
+
+    def __post_init__(self) -> None:
+        table = np.asarray(self.values, np.float64)
+        good = (
+            0 < len(table) <= MAX_VALUES
+            and np.isfinite(table).all()
+            and (np.diff(table.astype(np.float32)) > 0).all()
+        )
+        if not good:
+            raise SettingsError(
+                f"expected a scale of 1 to {MAX_VALUES:,} ascending ratings, found "
+                f"{len(table):,}: {', '.join(map(str, self.values[:5]))}"
+            )
+
+    @classmethod
+    def even(cls, low: float, high: float, n_values: int) -> Self:
+        """So many values in even steps from low to high, both among them."""
+        return cls(tuple(np.linspace(low, high, n_values).tolist()))
+
+    @property
+    def low(self) -> float:
+        """The lowest rating."""
+        return self.values[0]
+
+    @property
+    def high(self) -> float:
+        """The highest rating."""
+        return self.values[-1]
+
+    @cached_property
+    def table(self) -> Array:
+        """The rating of each code: (n_values,) float32."""
+        return np.asarray(self.values, np.float32)
+
+    @cached_property
+    def step(self) -> float:
+        """What one code more is worth where all steps are even, so no table is needed; else 0."""
+        n_steps = len(self.values) - 1
+        if not n_steps:
+            return 1.0
+        step = (self.high - self.low) / n_steps
+        off = np.abs(self.low + step * np.arange(n_steps + 1) - np.asarray(self.values))
+        return step if off.max() <= _EVEN * max(abs(self.low), abs(self.high)) else 0.0
+
+    def codes(self, ratings: Array) -> Array:
+        """The code of each rating: (n,) int32.
+
+        Args:
+            ratings: (n,) float32, each of them on the scale.
+        """
+        return np.searchsorted(self.table, np.asarray(ratings, np.float32)).astype(np.int32)
+
+
+class Packing(NamedTuple):
+    """How a user_index, an item_index and a code are one int64, a packed pair.
+
+    user_index << user_shift | item_index << item_shift | code, and never negative.
+    """
+
+    user_shift: int
+    item_shift: int
+
+    @classmethod
+    def for_counts(cls, n_users: int, n_items: int, n_values: int) -> Self:
+        """The packing of so many users, items and values of the scale.
+
+        Raises:
+            SplitError: they do not fit in 63 bits together.
+        """
+        code_bits = max(_FEWEST_CODE_BITS, (n_values - 1).bit_length())
+        item_bits = max(_FEWEST_ITEM_BITS, (n_items - 1).bit_length())
+        user_bits = (n_users - 1).bit_length()
+        if user_bits + item_bits + code_bits > _PAIR_BITS:
+            item_bits = (n_items - 1).bit_length()
+        if user_bits + item_bits + code_bits > _PAIR_BITS:
+            raise SplitError(
+                f"{n_users:,} users, {n_items:,} items and {n_values:,} values of the scale take "
+                f"{user_bits + item_bits + code_bits} bits, more than the {_PAIR_BITS} of a pair",
+                hint="keep fewer with --min-item-ratings or --min-user-ratings",
+            )
+        return cls(item_bits + code_bits, code_bits)
+
+    @property
+    def item_mask(self) -> int:
+        """The bits of an item_index, shifted down."""
+        return (1 << (self.user_shift - self.item_shift)) - 1
+
+    @property
+    def code_mask(self) -> int:
+        """The bits of a code."""
+        return (1 << self.item_shift) - 1
