@@ -79,7 +79,7 @@ def test_a_place_that_is_bigrecs_or_none_is_no_output(
         ("raw/probe.txt", "that is no folder"),
         ("nowhere", "bigrec ingest RAW --store nowhere"),
         ("empty", "bigrec ingest RAW --store empty"),
-        ("runs/dnn", "did you mean --store runs/dnn? that is the run around it"),
+        ("runs/dnn", "that is runs/dnn, a run; a store is made by bigrec ingest"),
     ],
 )
 def test_a_store_nearby_is_offered(store: str, words: str, place: Path, capsys: Capture) -> None:

@@ -60,6 +60,7 @@ def as_text(column: str, kind: str) -> tuple[str, bool]:
         column: the column in SQL.
         kind: its type, as the engine writes it.
     """
+    column, kind = _with_short_floats(column, kind)
     if _PLAIN.fullmatch(kind):
         return column, False
     if _NESTED.match(kind):
@@ -91,6 +92,16 @@ def _exact_integer(digits: str) -> int | Decimal:
 def _exact_float(digits: str) -> float | Decimal:
     value = float(digits)
     return value if Decimal(repr(value)) == Decimal(digits) else Decimal(digits)
+
+
+def _with_short_floats(column: str, kind: str) -> tuple[str, str]:
+    """SQL with 0.1 where a FLOAT is 0.1, rather than the 0.10000000149011612 that it is nearest to.
+
+    Python has numbers of double precision only; the engine writes the digits that tell a FLOAT.
+    """
+    as_digits = _with_types(column, kind, {"FLOAT": "VARCHAR"})
+    doubles = _WORDS.sub(lambda found: {"FLOAT": "DOUBLE"}.get(found[0], found[0]), kind)
+    return (column, kind) if as_digits == column else (f"CAST({as_digits} AS {doubles})", doubles)
 
 
 def _with_types(column: str, kind: str, known: Mapping[str, str]) -> str:

@@ -118,7 +118,9 @@ def _where_else(root: Path) -> str:
         folder = next(
             (up for up in outer[0].parents if mark_kind(up) == Kind.STORE.label), outer[0]
         )
-        return f"did you mean --store {folder}? that is the {mark_kind(folder)} around it"
+        if (label := mark_kind(folder)) != Kind.STORE.label:
+            return f"that is {folder}, a {label}; a store is made by bigrec ingest"
+        return f"did you mean --store {folder}? that is the {label} around it"
     if root.is_symlink() and not root.exists():
         return f"that is a link to {root.readlink()}, which is not there; mend or remove it"
     if root.is_dir():
