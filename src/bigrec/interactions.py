@@ -6,15 +6,19 @@ a number again.
 
 from __future__ import annotations
 
+import math
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple, Self
-
-import numpy as np
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from bigrec.errors import SettingsError, SplitError
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:  # whoever reads a manifest alone does without NumPy
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 MAX_VALUES: Final = 1 << 16
 """Values of one scale, at most: a code takes 16 bits."""
@@ -38,22 +42,20 @@ class Scale:
     """Ascending; each is a float32."""
 
     def __post_init__(self) -> None:
-        table = np.asarray(self.values, np.float64)
-        good = (
-            0 < len(table) <= MAX_VALUES
-            and np.isfinite(table).all()
-            and (np.diff(table.astype(np.float32)) > 0).all()
-        )
-        if not good:
+        n_values = len(self.values)
+        good = 0 < n_values <= MAX_VALUES and all(map(math.isfinite, self.values))
+        # As float32, in which they are kept.
+        if not good or any(one >= other for one, other in pairwise(array("f", self.values))):
             raise SettingsError(
                 f"expected a scale of 1 to {MAX_VALUES:,} ascending ratings, found "
-                f"{len(table):,}: {', '.join(map(str, self.values[:5]))}"
+                f"{n_values:,}: {', '.join(map(str, self.values[:5]))}"
             )
 
     @classmethod
     def even(cls, low: float, high: float, n_values: int) -> Self:
         """So many values in even steps from low to high, both among them."""
-        return cls(tuple(np.linspace(low, high, n_values).tolist()))
+        step = (high - low) / max(n_values - 1, 1)
+        return cls(tuple(low + step * code for code in range(n_values)))
 
     @property
     def low(self) -> float:
@@ -68,6 +70,8 @@ class Scale:
     @cached_property
     def table(self) -> Array:
         """The rating of each code: (n_values,) float32."""
+        import numpy as np
+
         return np.asarray(self.values, np.float32)
 
     @cached_property
@@ -77,8 +81,10 @@ class Scale:
         if not n_steps:
             return 1.0
         step = (self.high - self.low) / n_steps
-        off = np.abs(self.low + step * np.arange(n_steps + 1) - np.asarray(self.values))
-        return step if off.max() <= _EVEN * max(abs(self.low), abs(self.high)) else 0.0
+        slack = _EVEN * max(abs(self.low), abs(self.high))
+        even = (self.low + step * code for code in range(n_steps + 1))
+        is_even = all(abs(a - b) <= slack for a, b in zip(even, self.values, strict=True))
+        return step if is_even else 0.0
 
     def codes(self, ratings: Array) -> Array:
         """The code of each rating: (n,) int32.
@@ -86,6 +92,8 @@ class Scale:
         Args:
             ratings: (n,) float32, each of them on the scale.
         """
+        import numpy as np
+
         return np.searchsorted(self.table, np.asarray(ratings, np.float32)).astype(np.int32)
 
 

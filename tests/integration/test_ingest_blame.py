@@ -129,9 +129,9 @@ TITLES = {
     "NUL": ("2,Ri\0ng,D", "without NUL or CR"),
     "a lone CR": ('2,"Ri\rng",D', "without NUL or CR"),
     "an endless line": ("2," + "x" * 200_000 + ",D", "a line of at most 65536 bytes"),
-    "an endless id": ("9" * 5000 + ",Ring,D", "a new item id"),
-    "an item again": ("1,Ring,D", "a new item id"),
-    "no id": (",Ring,D", "a new item id"),
+    "an endless id": ("9" * 5000 + ",Ring,D", "a new movie id"),
+    "an item again": ("1,Ring,D", "a new movie id"),
+    "no id": (",Ring,D", "a new movie id"),
 }
 
 

@@ -52,7 +52,7 @@ def test_factors_recommend_what_the_keras_model_scores_best(
 ) -> None:
     user = busiest_user(data)
     user_id = int(data.user_ids[user])
-    items = json_of(capsys, "recommend", MF, str(user_id), "--top", "7", *places(home))["items"]
+    listed = json_of(capsys, "recommend", MF, str(user_id), "--top", "7", *places(home))["items"]
     model = keras.models.load_model(home / "runs" / MF / "model.keras", compile=False)
     items = np.arange(data.spec.n_items, dtype=np.int32)
     scores = model([np.full(len(items), user, np.int32), items]).numpy()[:, 0]
@@ -60,8 +60,8 @@ def test_factors_recommend_what_the_keras_model_scores_best(
     trained = np.bincount(data.train.item_index, minlength=len(items)) > 0
     open_to = np.flatnonzero(trained & ~np.isin(data.item_ids, rated.to_numpy()))
     best = open_to[np.argsort(-scores[open_to], kind="stable")[:7]]
-    assert [item["item_id"] for item in items] == data.item_ids[best].tolist()
-    np.testing.assert_allclose([item["score"] for item in items], scores[best], rtol=1e-5)
+    assert [item["item_id"] for item in listed] == data.item_ids[best].tolist()
+    np.testing.assert_allclose([item["score"] for item in listed], scores[best], rtol=1e-5)
 
 
 def test_one_user_is_answered_without_tensorflow(home: Path, data: TrainingData) -> None:
@@ -189,12 +189,12 @@ def test_reasons_of_user_neighbours_are_their_ratings(
         near = data.user_ids[lists["neighbour_index"][user]].tolist()
         similarity = lists["neighbour_similarity"][user].tolist()
         for item in answer["items"]:
-            item = data.find_items(np.array([item["item_id"]]))[0]
+            index = data.find_items(np.array([item["item_id"]]))[0]
             stars = {}
             for other in data.find_users(np.array(near)).tolist():
                 row = data.train.take(np.array([other]))
-                if item in row.item_index:
-                    rating = row.rating[row.item_index == item][0]
+                if index in row.item_index:
+                    rating = row.rating[row.item_index == index][0]
                     stars[int(data.user_ids[other])] = float(rating)
             counting = near[:30] if run == "plain" else [u for u in near if u in stars][:30]
             expected = [

@@ -21,6 +21,7 @@ from bigrec.ingest.rows import (
 )
 from bigrec.ingest.streams import MAX_LINE_BYTES, open_stream, read_lines
 from bigrec.ingest.units import RawUnit, next_movie_header, plan_units, read_slices, read_unit
+from bigrec.interactions import CODE_BITS
 from bigrec.schema import MAX_ID
 from bigrec.workspace import Workspace
 
@@ -302,5 +303,5 @@ def _read_pairs(
         yield Pairs(
             item_id=np.repeat(blocks.movies[:n_items], np.diff(blocks.starts[: n_items + 1])),
             user_id=halves[:, 1].copy(),
-            day=halves[:, 0] >> 8 if has_date else None,
+            day=(halves[:, 0].view(np.uint32) >> CODE_BITS).astype(np.int32) if has_date else None,
         )
