@@ -200,7 +200,7 @@ def time_pairs(arguments: argparse.Namespace, model: str, preset: str, *changes:
     import tensorflow as tf
 
     from bigrec.datasets.pairs import PairFeed
-    from bigrec.models.bias_fit import fit_biases
+    from bigrec.models.baseline.bias_fit import fit_biases
     from bigrec.models.options import override
     from bigrec.models.registry import MODELS
     from bigrec.train.loop import PairLoop

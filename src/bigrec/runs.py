@@ -27,9 +27,9 @@ import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights
-from bigrec.models.factors import Factors, FactorScorer
+from bigrec.models.factorization.scorer import Factors, FactorScorer
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import (
     ITEM_VECTORS,
@@ -185,7 +185,7 @@ class RunDirectory:
             return FactorScorer(self._arrays(Factors), data.train, data.spec, self.biases())
         # Compiled loops and Keras take time to load; what has factors is ready before.
         if self.has_lists:
-            from bigrec.models import neighbour_scores as neighbours
+            from bigrec.models.knn import scorer as neighbours
 
             lists = self._arrays(neighbours.NeighbourLists)
             rule = neighbours.NeighbourRule.of(self.config["options"])
@@ -200,7 +200,7 @@ class RunDirectory:
             return neighbours.NeighbourScorer(lists, rule, data.train, data.spec, self.biases())
         import keras
 
-        from bigrec.models.recommender import Recommender
+        from bigrec.models.keras_scorer import KerasScorer
         from bigrec.models.registry import MODELS
 
         fold_in = MODELS[self.config["model"]].fold_in  # its module registers its layers
@@ -212,7 +212,7 @@ class RunDirectory:
             raise RunError(
                 f"the model of run {self.name!r} cannot be read: {error}", hint=Kind.RUN.remedy
             ) from error
-        return Recommender(model, data.train, data.spec, self.biases(), fold_in)
+        return KerasScorer(model, data.train, data.spec, self.biases(), fold_in)
 
     def check_split(self, data: TrainingData) -> None:
         """Refuse a split that is not the one that the run was trained on.

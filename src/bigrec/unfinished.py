@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bigrec.errors import RunError, SettingsError
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.runs import HISTORY
 from bigrec.store.locks import LOCK, hidden_sibling, writer_lock
 from bigrec.store.publish import (

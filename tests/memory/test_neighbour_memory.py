@@ -20,8 +20,8 @@ FIT = """
     import dataclasses
     import numpy as np
     from bigrec.features import BatchSpec, UserRows
-    from bigrec.models import cosine_knn
-    from bigrec.models.bias_fit import fit_biases
+    from bigrec.models.knn import cosine_knn
+    from bigrec.models.baseline.bias_fit import fit_biases
     from bigrec.resources import Budget
     n_users, n_items, each = int(sys.argv[1]), 200, 12
     random = np.random.default_rng(0)
@@ -41,8 +41,8 @@ FIT = """
 LISTS = """
     import numpy as np
     from bigrec.datasets.training_data import open_training_data
-    from bigrec.models.bias_fit import fit_biases
-    from bigrec.models.factors import Factors, FactorScorer
+    from bigrec.models.baseline.bias_fit import fit_biases
+    from bigrec.models.factorization.scorer import Factors, FactorScorer
     from bigrec.recommend.top_lists import write_top_lists
     from bigrec.resources import Budget
     from bigrec.splits.shards import ready_shards

@@ -14,7 +14,7 @@ import pytest
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError, StoreError
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.store.seal import Kind, write_seal
 from bigrec.unfinished import CHECKPOINT, write_run, writing_run

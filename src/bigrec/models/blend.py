@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import USER_PENALTY, Biases
+from bigrec.models.baseline.bias import USER_PENALTY, Biases
 from bigrec.models.scoring import Scorer
 
 Array = np.ndarray[Any, Any]

@@ -77,11 +77,11 @@ class ModelDefinition:
 MODELS: Final[Mapping[str, ModelDefinition]] = {
     model.name: model
     for model in (
-        ModelDefinition("cosine-knn", "User-cosine neighbours", "cosine_knn", uses_keras=False),
-        ModelDefinition("autorec", "AutoRec", "autorec"),
-        ModelDefinition("matrix-factorization", "Matrix factorisation", "matrix_factorization"),
-        ModelDefinition("dnn", "Deep network", "dnn"),
-        ModelDefinition("residual", "Residual learning", "residual"),
+        ModelDefinition("cosine-knn", "User-cosine neighbours", "knn.cosine_knn", uses_keras=False),
+        ModelDefinition("autorec", "AutoRec", "autorec.network"),
+        ModelDefinition("matrix-factorization", "Matrix factorisation", "factorization.network"),
+        ModelDefinition("dnn", "Deep network", "deep.dnn"),
+        ModelDefinition("residual", "Residual learning", "deep.residual"),
     )
 }
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 
 Array = np.ndarray[Any, Any]
 

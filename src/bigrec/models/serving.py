@@ -21,10 +21,10 @@ import tensorflow as tf
 
 from bigrec.errors import RunError
 from bigrec.models.blend import Blend
-from bigrec.models.factors import FactorScorer
-from bigrec.models.neighbour_layer import build_model
-from bigrec.models.neighbour_scores import NeighbourScorer
-from bigrec.models.recommender import Recommender
+from bigrec.models.factorization.scorer import FactorScorer
+from bigrec.models.keras_scorer import KerasScorer
+from bigrec.models.knn.layer import build_model
+from bigrec.models.knn.scorer import NeighbourScorer
 from bigrec.models.scoring import Scorer, check_finite
 
 Array = np.ndarray[Any, Any]
@@ -179,7 +179,7 @@ class _FactorScores(tf.Module):
 class _RowScores(tf.Module):
     """Scores of a Keras model that completes rows; it carries the ratings of the train side."""
 
-    def __init__(self, recommender: Recommender) -> None:
+    def __init__(self, recommender: KerasScorer) -> None:
         super().__init__()
         self._call, self._weights = _split(recommender.model)
         self._n_items = recommender.spec.n_items
@@ -236,7 +236,7 @@ def _warm_scorer(scorer: Scorer) -> Graph:
         return _BlendedScores(scorer)
     if isinstance(scorer, FactorScorer):
         return _FactorScores(scorer)
-    if isinstance(scorer, Recommender):
+    if isinstance(scorer, KerasScorer):
         return _RowScores(scorer) if scorer.takes_rows else _PairScores(scorer.model)
     if isinstance(scorer, NeighbourScorer):
         return _PairScores(build_model(scorer))

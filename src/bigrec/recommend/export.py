@@ -21,9 +21,9 @@ import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
-from bigrec.models.neighbour_layer import build_model
-from bigrec.models.neighbour_scores import NeighbourScorer
-from bigrec.models.recommender import Recommender
+from bigrec.models.keras_scorer import KerasScorer
+from bigrec.models.knn.layer import build_model
+from bigrec.models.knn.scorer import NeighbourScorer
 from bigrec.models.serving import ServedModel, check_weights, save_served
 from bigrec.runs import RunDirectory
 from bigrec.store.publish import folder_bytes, publishing
@@ -80,7 +80,7 @@ def export_run(
 
 def _write_keras_model(run: RunDirectory, data: TrainingData, path: Path) -> None:
     scorer = run.recommender(data)
-    if isinstance(scorer, Recommender):
+    if isinstance(scorer, KerasScorer):
         check_weights(scorer.model)
     saved = run.folder / path.name
     if saved.exists():

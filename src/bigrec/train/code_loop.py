@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
-from bigrec.models.autorec import AutoRecOptions, codes_and_decoder
-from bigrec.models.bias import Biases
+from bigrec.models.autorec.network import AutoRecOptions, codes_and_decoder
+from bigrec.models.baseline.bias import Biases
 from bigrec.train.loop import Block
 from bigrec.train.optimizers import ADAGRAD_EPSILON
 from bigrec.train.priors import PriorMeans, both_sides

@@ -22,7 +22,7 @@ import tensorflow as tf
 from bigrec.datasets.pairs import BLOCK_BATCHES
 from bigrec.errors import SettingsError
 from bigrec.features import PAIRS, BatchSpec
-from bigrec.models.autorec import AutoRecOptions
+from bigrec.models.autorec.network import AutoRecOptions
 from bigrec.models.layers import mix_bits
 from bigrec.models.options import GradientOptions
 from bigrec.models.registry import ModelDefinition

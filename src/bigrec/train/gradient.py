@@ -18,12 +18,12 @@ from bigrec.datasets.training_data import Shards, TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
 from bigrec.features import UserRows
-from bigrec.models import matrix_factorization
-from bigrec.models.autorec import AutoRecOptions
-from bigrec.models.dnn import DnnOptions
-from bigrec.models.matrix_factorization import FactorOptions, start_from_factorization
+from bigrec.models.autorec.network import AutoRecOptions
+from bigrec.models.deep.dnn import DnnOptions
+from bigrec.models.factorization import network as matrix_factorization
+from bigrec.models.factorization.network import FactorOptions, start_from_factorization
+from bigrec.models.keras_scorer import KerasScorer, takes_rows
 from bigrec.models.options import GradientOptions, ModelOptions
-from bigrec.models.recommender import Recommender, takes_rows
 from bigrec.models.registry import ModelDefinition
 from bigrec.train.checkpoints import Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
@@ -153,7 +153,7 @@ def _run_epochs(
     checkpoints = Checkpoints(training.folder / CHECKPOINT, loop.variables, training.checkpoints)
     state = checkpoints.restore() if training.resume else TrainingState()
     state.started = training.started
-    recommender = Recommender(model, data.train, data.spec, training.biases)
+    recommender = KerasScorer(model, data.train, data.spec, training.biases)
     with HistoryWriter(training.folder, state.history) as history:
 
         def end_epoch(epoch: EpochSummary) -> None:

@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec
-from bigrec.models.autorec import AutoRecOptions
-from bigrec.models.bias import Biases
+from bigrec.models.autorec.network import AutoRecOptions
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.keras_scorer import PAIRS_AT_ONCE, USERS_AT_ONCE, takes_rows
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.options import GradientOptions
-from bigrec.models.recommender import PAIRS_AT_ONCE, USERS_AT_ONCE, takes_rows
 from bigrec.models.registry import ModelDefinition
 from bigrec.resources import format_bytes
 from bigrec.train.devices import Devices

@@ -26,9 +26,9 @@ import tensorflow as tf
 
 from bigrec.compiled import compiled
 from bigrec.features import UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.factorization.network import FactorOptions
 from bigrec.models.layers import row_sums
-from bigrec.models.matrix_factorization import FactorOptions
 from bigrec.resources import map_in_order
 
 Array = np.ndarray[Any, Any]

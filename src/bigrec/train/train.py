@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import SettingsError
-from bigrec.models.bias_fit import fit_biases
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.knn.search_progress import SearchCheckpoint
+from bigrec.models.knn.tiled_search import Multiply
 from bigrec.models.options import GradientOptions, ModelOptions, check_seed
 from bigrec.models.registry import ModelDefinition, find_model
-from bigrec.models.search_progress import SearchCheckpoint
-from bigrec.models.tiled_search import Multiply
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.train.checkpoints import CheckpointOptions
 from bigrec.train.device_options import DeviceOptions
@@ -175,7 +175,7 @@ def _fit_at_once(training: Training) -> Fitted:
     multiply: Multiply | None = None
     guard: AbstractContextManager[None] = nullcontext()
     if training.devices is not None and training.devices.kind == "gpu":
-        from bigrec.models.gpu_product import tensorflow_product
+        from bigrec.models.knn.gpu_product import tensorflow_product
         from bigrec.train.memory import explaining_exhaustion
 
         multiply = tensorflow_product

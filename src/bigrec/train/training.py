@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.registry import ModelDefinition
 from bigrec.models.scoring import Scorer
 from bigrec.resources import Budget, Progress

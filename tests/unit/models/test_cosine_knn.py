@@ -14,11 +14,11 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models import cosine_knn
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.cosine_knn import PRESETS, CosineKnnOptions
-from bigrec.models.neighbour_layer import build_model
-from bigrec.models.neighbour_scores import NeighbourScorer
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.knn import cosine_knn
+from bigrec.models.knn.cosine_knn import PRESETS, CosineKnnOptions
+from bigrec.models.knn.layer import build_model
+from bigrec.models.knn.scorer import NeighbourScorer
 from bigrec.resources import Budget
 
 

@@ -10,10 +10,10 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import USER_PENALTY, Biases
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.factors import FOLD_IN_PENALTY, Factors, FactorScorer
-from bigrec.models.recommender import Recommender
+from bigrec.models.baseline.bias import USER_PENALTY, Biases
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.factorization.scorer import FOLD_IN_PENALTY, Factors, FactorScorer
+from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.registry import MODELS
 from bigrec.models.similarity import (
     ITEM_VECTORS,
@@ -48,7 +48,7 @@ def test_factors_score_as_the_keras_model(
     random = np.random.default_rng(0)
     for weight in model.weights:  # far from where training starts, so that every part counts
         weight.assign(random.normal(0, 0.7, weight.shape).astype(np.float32))
-    keras_scorer = Recommender(model, rows, spec, biases)
+    keras_scorer = KerasScorer(model, rows, spec, biases)
     arrays, fields = definition.represent(model), dataclasses.fields(Factors)
     scorer = FactorScorer(Factors(*(arrays[field.name] for field in fields)), rows, spec, biases)
     users = np.array([3, 41, 0])

@@ -12,12 +12,12 @@ import pytest
 
 from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.neighbour_layer import build_model
-from bigrec.models.neighbour_scores import NeighbourScorer
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.keras_scorer import KerasScorer
+from bigrec.models.knn.layer import build_model
+from bigrec.models.knn.scorer import NeighbourScorer
 from bigrec.models.options import describe_options, override
-from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS, find_model, find_preset
 from bigrec.models.scoring import Scorer
 from tests.unit.models.test_cosine_knn import make_rows
@@ -37,7 +37,7 @@ def make_scorer(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases:
     model = make_model(name, preset, rows, spec, biases)
     if isinstance(model, Scorer):
         return model
-    return Recommender(model, rows, spec, biases, MODELS[name].fold_in)
+    return KerasScorer(model, rows, spec, biases, MODELS[name].fold_in)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +56,14 @@ def test_a_saved_model_scores_as_before(
     if isinstance(scorer, NeighbourScorer):
         model = build_model(scorer)
     else:
-        assert isinstance(scorer, Recommender)
+        assert isinstance(scorer, KerasScorer)
         model = scorer.model
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     user = np.arange(50, dtype=np.int32)
     item = (user * 7 % 20).astype(np.int32)
-    before, _ = Recommender(model, rows, spec, biases).score_pairs(user, item)
-    after, cold = Recommender(loaded, rows, spec, biases).score_pairs(user, item)
+    before, _ = KerasScorer(model, rows, spec, biases).score_pairs(user, item)
+    after, cold = KerasScorer(loaded, rows, spec, biases).score_pairs(user, item)
     np.testing.assert_array_equal(before, after)
     assert not cold.any()
 
@@ -109,7 +109,7 @@ def test_biases_solve_their_ridge_equations(data: tuple[UserRows, BatchSpec, Bia
 def test_errors_agree_with_a_naive_loop(data: tuple[UserRows, BatchSpec, Biases]) -> None:
     rows, spec, biases = data
     model = make_model("matrix-factorization", "tuned", rows, spec, biases)
-    recommender = Recommender(model, rows, spec, biases)
+    recommender = KerasScorer(model, rows, spec, biases)
     errors = recommender.errors_on(rows)
     differences = []
     for u in range(50):

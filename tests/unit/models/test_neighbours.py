@@ -13,17 +13,18 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import RunError
 from bigrec.features import UserRows
-from bigrec.models import neighbours, tiled_search
-from bigrec.models.gpu_product import tensorflow_product
-from bigrec.models.neighbour_kernels import Sides, sparse
-from bigrec.models.neighbours import (
+from bigrec.models.knn import search as neighbours
+from bigrec.models.knn import tiled_search
+from bigrec.models.knn.gpu_product import tensorflow_product
+from bigrec.models.knn.kernels import Sides, sparse
+from bigrec.models.knn.profiles import Neighbours, Profiles, profile_columns, profile_rows
+from bigrec.models.knn.search import (
     find_column_neighbours,
     find_neighbours_of,
     find_row_neighbours,
 )
-from bigrec.models.profiles import Neighbours, Profiles, profile_columns, profile_rows
-from bigrec.models.search_progress import SearchCheckpoint
-from bigrec.models.tiled_search import blas_product
+from bigrec.models.knn.search_progress import SearchCheckpoint
+from bigrec.models.knn.tiled_search import blas_product
 from bigrec.resources import Budget
 from tests.unit.models.test_cosine_knn import make_rows
 

@@ -17,7 +17,7 @@ from scipy.stats import chisquare
 from bigrec.datasets.pairs import PairFeed
 from bigrec.errors import ResourceError, SettingsError
 from bigrec.features import PAIRS, BatchSpec
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.train.device_cache import CachedPairFeed, choose_cache, permute

@@ -11,9 +11,9 @@ import pytest
 
 from bigrec.datasets.pairs import PairFeed
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.dnn import DnnOptions
-from bigrec.models.matrix_factorization import MatrixFactorizationOptions
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.deep.dnn import DnnOptions
+from bigrec.models.factorization.network import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions
 from bigrec.models.registry import MODELS
 from bigrec.train.loop import PairLoop

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.dnn import DnnOptions
-from bigrec.models.matrix_factorization import MatrixFactorizationOptions
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.deep.dnn import DnnOptions
+from bigrec.models.factorization.network import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions, override
 from bigrec.models.registry import MODELS
 from bigrec.train.devices import Devices

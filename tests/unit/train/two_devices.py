@@ -17,7 +17,7 @@ from bigrec.api import open as open_store
 from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
-from bigrec.models.bias_fit import fit_biases
+from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.runs import open_run

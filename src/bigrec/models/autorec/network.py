@@ -26,9 +26,8 @@ import tensorflow as tf
 
 from bigrec.errors import SettingsError
 from bigrec.features import RATING, USER_INDEX, BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.layers import Dropout, RowEmbedding, batch_normalization
-from bigrec.models.matrix_factorization import (
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.factorization.network import (
     BASE,
     ITEM_FACTORS,
     USER_FACTORS,
@@ -36,6 +35,7 @@ from bigrec.models.matrix_factorization import (
     finish,
     pair_inputs,
 )
+from bigrec.models.layers import Dropout, RowEmbedding, batch_normalization
 from bigrec.models.options import GradientOptions, bounded, choice
 from bigrec.models.similarity import ITEM_VECTORS, unit_rows
 

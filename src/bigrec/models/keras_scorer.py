@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.features import RATING, BatchSpec, UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.scoring import FoldIn, Scorer
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +25,7 @@ def takes_rows(model: keras.Model) -> bool:
     return any(tensor.name == RATING for tensor in model.inputs)
 
 
-class Recommender(Scorer):
+class KerasScorer(Scorer):
     """A trained model with all that it needs to score."""
 
     def __init__(

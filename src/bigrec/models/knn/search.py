@@ -31,16 +31,22 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import ResourceError
-from bigrec.models.neighbour_kernels import (
+from bigrec.models.knn.kernels import (
     Sparse,
     count_columns,
     select_from_products,
     sparse,
     transpose,
 )
-from bigrec.models.profiles import Neighbours, Profiles
-from bigrec.models.search_progress import SearchCheckpoint, SearchProgress
-from bigrec.models.tiled_search import Multiply, blas_product, search_all, search_for, tile_bytes
+from bigrec.models.knn.profiles import Neighbours, Profiles
+from bigrec.models.knn.search_progress import SearchCheckpoint, SearchProgress
+from bigrec.models.knn.tiled_search import (
+    Multiply,
+    blas_product,
+    search_all,
+    search_for,
+    tile_bytes,
+)
 from bigrec.resources import Budget, format_bytes
 
 Array = np.ndarray[Any, Any]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import keras
 
 from bigrec.features import ITEM_INDEX, USER_INDEX, BatchSpec
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty, RowProduct
 from bigrec.models.options import GradientOptions, bounded
 from bigrec.models.similarity import ITEM_VECTORS

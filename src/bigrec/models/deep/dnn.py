@@ -8,15 +8,15 @@ from typing import Any, Final
 import keras
 
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.layers import Dropout, batch_normalization
-from bigrec.models.matrix_factorization import (
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.factorization.network import (
     FactorOptions,
     factor_embeddings,
     finish,
     pair_inputs,
     represent_items,
 )
+from bigrec.models.layers import Dropout, batch_normalization
 from bigrec.models.options import bounded
 
 

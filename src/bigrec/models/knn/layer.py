@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.features import ITEM_INDEX, USER_INDEX
-from bigrec.models.neighbour_scores import NeighbourRule, NeighbourScorer
+from bigrec.models.knn.scorer import NeighbourRule, NeighbourScorer
 
 Array = np.ndarray[Any, Any]
 

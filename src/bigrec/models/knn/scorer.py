@@ -23,8 +23,8 @@ import numpy as np
 from bigrec.compiled import compiled
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
-from bigrec.models.neighbour_kernels import Sides, read_only, sparse
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.knn.kernels import Sides, read_only, sparse
 from bigrec.models.scoring import Raters, Scorer
 
 Array = np.ndarray[Any, Any]

@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
-from bigrec.models.neighbour_kernels import Sides, Sparse, sparse, sum_ratings
-from bigrec.models.neighbour_scores import NeighbourLists, NeighbourRule, NeighbourScorer
-from bigrec.models.neighbours import (
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.knn.kernels import Sides, Sparse, sparse, sum_ratings
+from bigrec.models.knn.profiles import profile_columns, profile_rows
+from bigrec.models.knn.scorer import NeighbourLists, NeighbourRule, NeighbourScorer
+from bigrec.models.knn.search import (
     check_memory,
     column_search_needs,
     find_column_neighbours,
@@ -25,10 +26,9 @@ from bigrec.models.neighbours import (
     row_search_needs,
     tiles_are_cheaper,
 )
+from bigrec.models.knn.search_progress import SearchCheckpoint
+from bigrec.models.knn.tiled_search import Multiply
 from bigrec.models.options import ModelOptions, bounded, choice
-from bigrec.models.profiles import profile_columns, profile_rows
-from bigrec.models.search_progress import SearchCheckpoint
-from bigrec.models.tiled_search import Multiply
 from bigrec.resources import SILENT, Budget, Progress, format_bytes
 
 Array = np.ndarray[Any, Any]

@@ -11,9 +11,9 @@ from typing import Final
 import keras
 
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.dnn import DnnOptions, network
-from bigrec.models.matrix_factorization import (
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.deep.dnn import DnnOptions, network
+from bigrec.models.factorization.network import (
     factor_embeddings,
     factor_scores,
     finish,
