@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
-from bigrec.models.autorec.network import PRESETS, AutoRecOptions, build, codes_and_decoder
+from bigrec.models.autorec.model import PRESETS, AutoRecOptions
+from bigrec.models.autorec.network import build, codes_and_decoder
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import override

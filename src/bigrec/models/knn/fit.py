@@ -1,23 +1,19 @@
-"""Nearest neighbours by cosine similarity, of users or of items.
-
-The notebook preset is the notebook's engine: rows filled with the user's mean, cosines of all
-users, ratings averaged over the hundred most similar, whether they saw the item or not. Its
-settings can be changed one by one into the tuned preset, which compares items by what the bias
-model leaves over, and by who has rated them at all.
-"""
+"""Fitting the neighbours: what they are sought among, and by which search."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
+from bigrec.models.contract import FitContext
 from bigrec.models.knn.kernels import Sides, Sparse, sparse, sum_ratings
 from bigrec.models.knn.profiles import profile_columns, profile_rows
-from bigrec.models.knn.scorer import NeighbourLists, NeighbourRule, NeighbourScorer
+from bigrec.models.knn.rule import NeighbourRule
+from bigrec.models.knn.scorer import NeighbourLists, NeighbourScorer
 from bigrec.models.knn.search import (
     check_memory,
     column_search_needs,
@@ -26,10 +22,11 @@ from bigrec.models.knn.search import (
     row_search_needs,
     tiles_are_cheaper,
 )
-from bigrec.models.knn.search_progress import SearchCheckpoint
 from bigrec.models.knn.tiled_search import Multiply
-from bigrec.models.options import ModelOptions, bounded, choice
-from bigrec.resources import SILENT, Budget, Progress, format_bytes
+from bigrec.resources import format_bytes
+
+if TYPE_CHECKING:
+    from bigrec.models.knn.model import CosineKnnOptions
 
 Array = np.ndarray[Any, Any]
 
@@ -37,71 +34,26 @@ _PROGRAM_BYTES: Final = 256 << 20
 """Python with the libraries that it takes, before any data."""
 
 
-@dataclass(frozen=True)
-class CosineKnnOptions(ModelOptions):
-    """Hyper-parameters of the neighbours; the defaults are the notebook's."""
-
-    basis: str = choice("user", "user", "item")
-    """Whose neighbours are sought: users near the user, or items near the item."""
-    neighbors: int = bounded(100, 1)
-    """Neighbours that a score is made from."""
-    candidates: int = bounded(0, 0)
-    """Neighbours kept, of which a score takes the first that it can use; at least neighbors."""
-    deviation: str = choice("mean", "mean", "biases")
-    """What a rating is counted from: the mean of the user (of the item), or the bias model."""
-    filled: bool = True
-    """Whether rows are filled with their mean before cosines are taken."""
-    support: float = bounded(0.0, 0)
-    """Common ratings at which a cosine counts half; 0 takes every cosine as it is."""
-    co_rating: float = bounded(0.0, 0, 1e6)
-    """Weight of the correlation of having been rated at all, added to the cosine."""
-    own_level: bool = False
-    """Whether neighbours add their deviations to the target's own level, not their ratings."""
-    only_raters: bool = False
-    """Whether only neighbours with a rating count."""
-    power: float = bounded(1.0, 0, 100)
-    """Exponent that turns a similarity into a weight."""
-    shrinkage: float = bounded(0.0, 0)
-    """Added to the sum of weights, so that few or weak neighbours say little."""
-
-
-PRESETS: Final = {
-    "notebook": CosineKnnOptions(),
-    "tuned": CosineKnnOptions(
-        basis="item", neighbors=30, candidates=1000, deviation="biases", filled=False,
-        support=20.0, co_rating=0.5, own_level=True, only_raters=True, power=2.0, shrinkage=0.03,
-    ),
-}  # fmt: skip
-
-
-def fit(
-    rows: UserRows,
-    spec: BatchSpec,
-    options: CosineKnnOptions,
-    biases: Biases,
-    progress: Progress = SILENT,
-    *,
-    budget: Budget | None = None,
-    checkpoint: SearchCheckpoint | None = None,
-    multiply: Multiply | None = None,
-) -> NeighbourScorer:
+def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> NeighbourScorer:
     """Find all neighbours.
 
     Args:
-        rows: the train side.
-        spec: sizes and scale.
-        options: see CosineKnnOptions.
-        biases: the fitted bias model.
-        progress: told of users (of items) done, and of the memory that it takes.
-        budget: threads, and the memory that there is.
-        checkpoint: where the search is saved now and then, and continued from after a kill.
-        multiply: computes the tiles of a search among users; by default BLAS.
+        context: what they are found in. Progress is told of users (of items) done, and of the
+            memory that it takes.
+        multiply: computes the tiles of a search among users; by default TensorFlow on a GPU,
+            and elsewhere BLAS.
 
     Raises:
         ResourceError: the search does not fit the budget.
         RunError: the checkpoint is damaged, or of another search.
     """
-    budget = budget or Budget()
+    rows, spec, biases = context.rows, context.spec, context.biases
+    options: CosineKnnOptions = context.options
+    budget, progress = context.budget, context.progress
+    if multiply is None and context.on_gpu:
+        from bigrec.models.knn.gpu_product import tensorflow_product
+
+        multiply = tensorflow_product
     ratings = sparse(rows.indptr, rows.item_index, biases.less_days(rows))
     of_users = options.basis == "user"
     n_lists, unit = (spec.n_users, "users") if of_users else (spec.n_items, "items")
@@ -114,7 +66,7 @@ def fit(
         "filled": options.filled, "support": options.support, "co_rating": options.co_rating
     }  # fmt: skip
     how: dict[str, Any] = {
-        "budget": budget, "progress": progress.advance, "checkpoint": checkpoint
+        "budget": budget, "progress": progress.advance, "checkpoint": context.checkpoint
     }  # fmt: skip
     k = _list_length(options, spec)
     if of_users:
@@ -132,7 +84,7 @@ def fit(
 def estimate_memory(
     rows: UserRows, spec: BatchSpec, options: CosineKnnOptions, biases: Biases
 ) -> dict[str, int]:
-    """What `fit` takes at most, in bytes by what for; the arguments are its own."""
+    """What `fit_neighbors` takes at most, in bytes by what for."""
     k = _list_length(options, spec)
     if options.basis == "user":
         counts = biases.item_count
@@ -144,11 +96,6 @@ def estimate_memory(
         search = column_search_needs(biases.item_count, k)
     search["lists"] += 4 * search["lists"] // 12  # the similarities in float32, to be kept
     return {**search, "the ratings": 8 * rows.n_rows, "the program": _PROGRAM_BYTES}
-
-
-def represent(scorer: NeighbourScorer) -> dict[str, Array]:
-    """The arrays that a run keeps, by name: those of NeighbourLists."""
-    return {field.name: getattr(scorer.lists, field.name) for field in fields(NeighbourLists)}
 
 
 def count_from(
