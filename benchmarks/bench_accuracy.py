@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import bigrec
 from bigrec.api import Split
 from bigrec.evaluate.baselines import measure_baselines
-from bigrec.models.bias_fit import fit_biases
+from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.registry import MODELS
 from bigrec.runs import open_run
 from bigrec.train.blend import blend_runs

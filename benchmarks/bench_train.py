@@ -200,20 +200,20 @@ def time_pairs(arguments: argparse.Namespace, model: str, preset: str, *changes:
     import tensorflow as tf
 
     from bigrec.datasets.pairs import PairFeed
-    from bigrec.models.bias_fit import fit_biases
+    from bigrec.models.baseline.bias_fit import fit_biases
     from bigrec.models.options import override
-    from bigrec.models.registry import MODELS
+    from bigrec.models.registry import find_model
     from bigrec.train.loop import PairLoop
     from bigrec.train.priors import FactorPenalty
 
     data = open_data(arguments.store, arguments.large)
-    definition = MODELS[model]
+    definition = find_model(model).steps
+    assert definition is not None
     options: Any = override(
         definition.presets[preset], dict(change.split("=") for change in changes)
     )
     keras.utils.set_random_seed(0)
     biases = fit_biases(data.train, data.spec)
-    assert definition.build is not None
     with tf.device(f"/{arguments.device}:0"):
         built = definition.build(data.spec, options, biases)
         penalty = FactorPenalty(data.train, biases, options) if options.row_l2 else None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias_fit import fit_biases
+from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.scoring import Scorer
 
 Array = np.ndarray[Any, Any]

@@ -104,7 +104,8 @@ def train(
 
     Args:
         split: what to train on.
-        model: cosine-knn, autorec, matrix-factorization, dnn or residual.
+        model: the name of one that `bigrec train --help` lists, or of a registered one (see
+            bigrec.models.registry).
         preset: notebook or tuned.
         runs: the folder of runs.
         run: name of the run; MODEL-SPLIT-PRESET if None.
@@ -138,9 +139,8 @@ def train(
         overwrite=(overwrite, bool), resume=(resume, bool), options=(options, Mapping | None),
     )  # fmt: skip
     folder = _path("runs", runs)
-    definition = find_model(model)
     chosen = override(
-        find_preset(definition, preset), {str(k): str(v) for k, v in (options or {}).items()}
+        find_preset(find_model(model), preset), {str(k): str(v) for k, v in (options or {}).items()}
     )
     placing = DeviceOptions(device, n_devices, precision, cache)
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)

@@ -5,51 +5,40 @@ runs/NAME/history.jsonl      one line an epoch
 runs/NAME/tensorboard/       the same as curves, of a model that is trained by steps
 runs/NAME/metrics.json       errors on the test side, times, memory
 runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
-runs/NAME/model.keras        the model, loaded without executing code. Neighbours have none,
-but arrays; a blend has weights and components in its config
-runs/NAME/representation/    arrays of it that are read without Keras (see ModelDefinition)
-
+runs/NAME/model.keras        the network of a model that has one, loaded without executing code
+runs/NAME/representation/    what else the model keeps, as arrays (see bigrec.models.contract)
 runs/NAME/bigrec.json        digests of all these files (see bigrec.store.seal)
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.errors import RunError
-from bigrec.models.bias import Biases
-from bigrec.models.blend import BLEND, Blend, BlendWeights
-from bigrec.models.factors import Factors, FactorScorer
+from bigrec.errors import RunError, SettingsError
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.contract import RunModel, TrainSide
+from bigrec.models.options import ModelOptions
+from bigrec.models.registry import find_run_model
 from bigrec.models.scoring import Scorer
-from bigrec.models.similarity import (
-    ITEM_VECTORS,
-    NEIGHBOUR_INDEX,
-    NEIGHBOUR_SIMILARITY,
-    ItemSimilarity,
-    ListSimilarity,
-    RatingSimilarity,
-    VectorSimilarity,
-)
+from bigrec.models.similarity import ItemSimilarity
 from bigrec.splits.array_file import check_indices, open_array
 from bigrec.store.layout import run_folders
 from bigrec.store.seal import SEAL, Kind, Seal, damaged, open_sealed, read_object
 
-if TYPE_CHECKING:
-    pass
-
 Array = np.ndarray[Any, Any]
 
 HISTORY: Final = "history.jsonl"
+NETWORK: Final = "model.keras"
+REPRESENTATION: Final = "representation"
 TENSORBOARD: Final = "tensorboard"
 UNREADABLE_ARRAYS: Final = (
     OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError,
@@ -109,18 +98,8 @@ class RunDirectory:
     @cached_property
     def representation(self) -> dict[str, Array]:
         """Arrays of the model by name, memory-mapped; empty for a model that has none."""
-        paths = sorted((self._verified / "representation").glob("*.npy"))
+        paths = sorted((self._verified / REPRESENTATION).glob("*.npy"))
         return {path.stem: open_array(path, None, None, Kind.RUN) for path in paths}
-
-    @property
-    def has_factors(self) -> bool:
-        """Whether scores are dot products."""
-        return "user_factors" in self.representation
-
-    @property
-    def has_lists(self) -> bool:
-        """Whether scores are made from lists of neighbours."""
-        return NEIGHBOUR_INDEX in self.representation
 
     @property
     def needs_days(self) -> bool:
@@ -133,13 +112,43 @@ class RunDirectory:
         protocol = str(self.config["split"]["protocol"])
         return f"{protocol}; scores know the day of each rating" if self.needs_days else protocol
 
+    @cached_property
+    def model(self) -> RunModel:
+        """The model that made it.
+
+        Raises:
+            RunError: it is none that can be used here.
+        """
+        try:
+            return find_run_model(self.config["model"])
+        except SettingsError as error:
+            raise RunError(
+                f"run {self.name!r} cannot be used here: {error.message}", hint=error.hint
+            ) from error
+
+    @cached_property
+    def options(self) -> ModelOptions:
+        """The hyper-parameters, of the model's own class.
+
+        Raises:
+            RunError: they are not those of the model as it is here.
+        """
+        try:
+            return self.model.options_class(**self.config["options"])
+        except (TypeError, SettingsError) as error:
+            raise RunError(
+                f"run {self.name!r} was saved by another version of its model "
+                f"{self.config['model']!r}: {error}",
+                hint="train it again with --overwrite",
+            ) from error
+
     @property
     def needs_keras(self) -> bool:
         """Whether a Keras model must be loaded for scores."""
         names = [own["run"] for own in self.config.get("components", ())] or [self.name]
         runs = [RunDirectory(self.folder.parent / name) for name in names]
         # A component that is missing is told of when scores are asked for.
-        return not all(run.has_factors or run.has_lists for run in runs if run.folder.exists())
+        return any(run.model.needs_keras(run.options) for run in runs if run.folder.exists())
 
     def similarity(self, data: TrainingData) -> ItemSimilarity:
         """What compares items as the model does.
@@ -148,20 +157,10 @@ class RunDirectory:
             data: the split that the run was trained on.
 
         Raises:
-            RunError: `data` is another split.
+            RunError: `data` is another split, or the model cannot be read.
             StoreError: scores depend on the day, and the split's days are not there.
         """
-        self.check_split(data)
-        if self.needs_days:
-            data.check_days()
-        for name in (ITEM_VECTORS, "item_factors"):
-            if name in self.representation:
-                return VectorSimilarity(self.representation[name])
-        if self.has_lists and self.config["options"]["basis"] == "item":
-            return ListSimilarity(
-                self.representation[NEIGHBOUR_INDEX], self.representation[NEIGHBOUR_SIMILARITY]
-            )
-        return RatingSimilarity(data.train, self.biases())
+        return self.model.similarity(_Saved(self, data), self._train_side(data))
 
     def recommender(self, data: TrainingData) -> Scorer:
         """The trained model, ready to score.
@@ -174,45 +173,14 @@ class RunDirectory:
                 is missing or has been trained again.
             StoreError: scores depend on the day, and the split's days are not there.
         """
+        return self.model.load(_Saved(self, data), self._train_side(data))
+
+    def _train_side(self, data: TrainingData) -> TrainSide:
+        """What its scorer stands on, once it is known that these are the data of the run."""
         self.check_split(data)
         if self.needs_days:
             data.check_days()
-        if self.config["model"] == BLEND:
-            components = [one.recommender(data) for one in self._components()]
-            weights = BlendWeights.from_json(self.config["weights"])
-            return Blend(components, weights, data.train, data.spec, self.biases())
-        if self.has_factors:
-            return FactorScorer(self._arrays(Factors), data.train, data.spec, self.biases())
-        # Compiled loops and Keras take time to load; what has factors is ready before.
-        if self.has_lists:
-            from bigrec.models import neighbour_scores as neighbours
-
-            lists = self._arrays(neighbours.NeighbourLists)
-            rule = neighbours.NeighbourRule.of(self.config["options"])
-            by_item = self.config["options"]["basis"] == "item"
-            check_indices(
-                lists.neighbour_index,
-                -1,
-                data.spec.n_items if by_item else data.spec.n_users,
-                self.folder / "representation" / f"{NEIGHBOUR_INDEX}.npy",
-                Kind.RUN,
-            )
-            return neighbours.NeighbourScorer(lists, rule, data.train, data.spec, self.biases())
-        import keras
-
-        from bigrec.models.recommender import Recommender
-        from bigrec.models.registry import MODELS
-
-        fold_in = MODELS[self.config["model"]].fold_in  # its module registers its layers
-        try:
-            model = keras.models.load_model(
-                self._verified / "model.keras", compile=False, safe_mode=True
-            )
-        except (*UNREADABLE_ARRAYS, AttributeError, IndexError) as error:
-            raise RunError(
-                f"the model of run {self.name!r} cannot be read: {error}", hint=Kind.RUN.remedy
-            ) from error
-        return Recommender(model, data.train, data.spec, self.biases(), fold_in)
+        return TrainSide(data.train, data.spec, self.biases())
 
     def check_split(self, data: TrainingData) -> None:
         """Refuse a split that is not the one that the run was trained on.
@@ -232,25 +200,17 @@ class RunDirectory:
         """SHA-256 of the digests of all files: another training has another one."""
         return self.seal.digest
 
-    def _arrays(self, kind: type[Any]) -> Any:
-        """The representation as the dataclass whose fields it is."""
-        names = [field.name for field in dataclasses.fields(kind)]
-        missing = [name for name in names if name not in self.representation]
-        if missing:
-            raise RunError(
-                f"run {self.name!r} was saved by another version of bigrec: expected the arrays "
-                f"{', '.join(names)}, found no {', '.join(missing)}",
-                hint="train it again with --overwrite",
-            )
-        return kind(*(self.representation[name] for name in names))
+    def components(self) -> list[RunDirectory]:
+        """The runs that this one is made of, as they were when it was made; none if it is no blend.
 
-    def _components(self) -> list[RunDirectory]:
-        """The runs that this blend is made of, as they were when it was made."""
-        names = " ".join(own["run"] for own in self.config["components"])
+        Raises:
+            RunError: one of them is missing, or has been trained again.
+        """
+        names = " ".join(own["run"] for own in self.config.get("components", ()))
         hint = f"blend again: bigrec blend {names} --run {self.name} --overwrite"
         runs = {run.name: run for run in list_runs(self.folder.parent)}
         components = []
-        for own in self.config["components"]:
+        for own in self.config.get("components", ()):
             if own["run"] not in runs:
                 raise RunError(
                     f"run {own['run']!r}, of which {self.name!r} is a blend, is missing",
@@ -287,6 +247,61 @@ class RunDirectory:
 
     def _read(self, name: str) -> dict[str, Any]:
         return read_object(self._verified / name, Kind.RUN)
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What a run keeps of its model, as bigrec.models.contract.SavedModel says."""
+
+    run: RunDirectory
+    data: TrainingData
+    """The split that it was trained on, for the components of a blend."""
+
+    @property
+    def options(self) -> ModelOptions:
+        """The hyper-parameters."""
+        return self.run.options
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The config."""
+        return self.run.config
+
+    def arrays(self, *names: str) -> tuple[Array, ...]:
+        """Those of the representation."""
+        there = self.run.representation
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise RunError(
+                f"run {self.run.name!r} was saved by another version of bigrec: expected the "
+                f"arrays {', '.join(names)}, found no {', '.join(missing)}",
+                hint="train it again with --overwrite",
+            )
+        return tuple(there[name] for name in names)
+
+    def indices(self, name: str, stop: int) -> Array:
+        """One of them that holds indices."""
+        (values,) = self.arrays(name)
+        path = self.run.folder / REPRESENTATION / f"{name}.npy"
+        check_indices(values, -1, stop, path, Kind.RUN)
+        return values
+
+    def network(self) -> Any:
+        """The Keras model."""
+        import keras
+
+        path = self.run.seal.folder / NETWORK
+        try:
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        except (*UNREADABLE_ARRAYS, AttributeError, IndexError) as error:
+            raise RunError(
+                f"the model of run {self.run.name!r} cannot be read: {error}",
+                hint=Kind.RUN.remedy,
+            ) from error
+
+    def components(self) -> list[Scorer]:
+        """Those of a blend, ready to score."""
+        return [run.recommender(self.data) for run in self.run.components()]
 
 
 def list_runs(runs: Path) -> list[RunDirectory]:

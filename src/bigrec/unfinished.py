@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bigrec.errors import RunError, SettingsError
-from bigrec.models.bias import Biases
-from bigrec.runs import HISTORY
+from bigrec.models.baseline.bias import Biases
+from bigrec.runs import HISTORY, NETWORK, REPRESENTATION
 from bigrec.store.locks import LOCK, hidden_sibling, writer_lock
 from bigrec.store.publish import (
     Draft,
@@ -147,15 +147,15 @@ def write_run(
     history: list[dict[str, Any]],
     metrics: dict[str, Any],
     biases: Biases,
-    model: keras.Model | None = None,
-    representation: Mapping[str, Array] | None = None,
+    network: keras.Model | None = None,
+    arrays: Mapping[str, Array] | None = None,
 ) -> None:
-    """Fill a run's folder; without a model for a blend."""
-    if model is not None:
-        model.save(folder / "model.keras")
-    (folder / "representation").mkdir(exist_ok=True)
-    for name, values in (representation or {}).items():
-        np.save(folder / "representation" / f"{name}.npy", values)
+    """Fill a run's folder; a blend has neither a network nor arrays."""
+    if network is not None:
+        network.save(folder / NETWORK)
+    (folder / REPRESENTATION).mkdir(exist_ok=True)
+    for name, values in (arrays or {}).items():
+        np.save(folder / REPRESENTATION / f"{name}.npy", values)
     np.savez(folder / "biases.npz", **biases.to_arrays())
     lines = "".join(json.dumps(line) + "\n" for line in history)
     (folder / HISTORY).write_text(lines)

@@ -10,7 +10,7 @@ import pytest
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.evaluate.baselines import measure_baselines
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.models.bias_fit import fit_biases
+from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.registry import MODELS
 from bigrec.splits.materialize import materialize_split
 from bigrec.splits.spec import SplitSpec

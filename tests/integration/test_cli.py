@@ -19,7 +19,7 @@ from tests.integration.trained import Capture, json_of, places
 from tests.sealing import rewrite_json
 
 from bigrec.cli.app import main
-from bigrec.models.dnn import PRESETS as DNN_PRESETS
+from bigrec.models.deep.model import DNN_PRESETS
 from bigrec.models.registry import MODELS
 from bigrec.train.devices import list_gpus
 

@@ -17,7 +17,7 @@ from tests.integration.trained import Capture, json_of, places
 from bigrec.cli.app import main
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.features import UserRows
-from bigrec.models.factors import FactorScorer
+from bigrec.models.factorization.scorer import FactorScorer
 from bigrec.models.registry import MODELS
 from bigrec.recommend import top_lists
 from bigrec.recommend.recommend import recommend_items

@@ -22,10 +22,10 @@ import pytest
 
 from bigrec.cli.app import main
 from bigrec.datasets.training_data import TrainingData, open_training_data
-from bigrec.models import tiled_search
+from bigrec.models.knn import tiled_search
+from bigrec.models.knn.search_progress import SearchProgress
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
-from bigrec.models.search_progress import SearchProgress
 from bigrec.resources import Silent, peak_rss_bytes
 from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.train.device_options import DeviceOptions
@@ -148,7 +148,7 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
 # Trains with small tiles, of which there are many then.
 TRAIN_IN_TILES = """
 import sys
-from bigrec.models import tiled_search
+from bigrec.models.knn import tiled_search
 from bigrec.cli.app import main
 tiled_search._TILE_ROWS = 16
 sys.exit(main(sys.argv[1:]))

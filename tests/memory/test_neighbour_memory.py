@@ -20,8 +20,10 @@ FIT = """
     import dataclasses
     import numpy as np
     from bigrec.features import BatchSpec, UserRows
-    from bigrec.models import cosine_knn
-    from bigrec.models.bias_fit import fit_biases
+    from bigrec.models.contract import FitContext
+    from bigrec.models.knn.fit import estimate_memory, fit_neighbors
+    from bigrec.models.knn.model import PRESETS
+    from bigrec.models.baseline.bias_fit import fit_biases
     from bigrec.resources import Budget
     n_users, n_items, each = int(sys.argv[1]), 200, 12
     random = np.random.default_rng(0)
@@ -31,18 +33,18 @@ FIT = """
     rating = random.integers(1, 6, items.size).astype(np.float32)
     rows = UserRows(np.arange(0, items.size + 1, each), items.ravel().astype(np.int32), rating)
     spec = BatchSpec(n_users, n_items, float(rating.mean()), 1.0, 5.0)
-    options = dataclasses.replace(cosine_knn.PRESETS[sys.argv[2]], neighbors=20)
+    options = dataclasses.replace(PRESETS[sys.argv[2]], neighbors=20)
     biases = fit_biases(rows, spec)
-    scorer = cosine_knn.fit(rows, spec, options, biases, budget=Budget(1 << 30, 2))
+    scorer = fit_neighbors(FitContext(rows, spec, biases, options, budget=Budget(1 << 30, 2)))
     assert scorer.lists.neighbour_index.max() > 0
-    reported = sum(cosine_knn.estimate_memory(rows, spec, options, biases).values())
+    reported = sum(estimate_memory(rows, spec, options, biases).values())
 """
 
 LISTS = """
     import numpy as np
     from bigrec.datasets.training_data import open_training_data
-    from bigrec.models.bias_fit import fit_biases
-    from bigrec.models.factors import Factors, FactorScorer
+    from bigrec.models.baseline.bias_fit import fit_biases
+    from bigrec.models.factorization.scorer import Factors, FactorScorer
     from bigrec.recommend.top_lists import write_top_lists
     from bigrec.resources import Budget
     from bigrec.splits.shards import ready_shards

@@ -14,7 +14,7 @@ import pytest
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError, StoreError
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.store.seal import Kind, write_seal
 from bigrec.unfinished import CHECKPOINT, write_run, writing_run
@@ -146,14 +146,13 @@ def test_two_trainings_of_one_run_are_kept_apart(tmp_path: Path) -> None:
 SPEC = BatchSpec(3, 2, 3.5, 1.0, 5.0)
 
 
-def make_run(folder: Path, model: keras.Model) -> RunDirectory:
+def make_run(folder: Path, network: keras.Model, model: str = "dnn") -> RunDirectory:
     folder.mkdir()
     counts = np.ones(3, np.int32), np.ones(2, np.int32)
     users, items = np.zeros(3, np.float32), np.zeros(2, np.float32)
     write_run(
-        folder, config={"model": "dnn", "options": {}, "split": {"name": "s", "digest": "aa"}},
-        history=[], metrics={}, biases=Biases(3.5, users, items, items, *counts), model=model,
-        representation={},
+        folder, config={"model": model, "options": {}, "split": {"name": "s", "digest": "aa"}},
+        history=[], metrics={}, biases=Biases(3.5, users, items, items, *counts), network=network,
     )  # fmt: skip
     write_seal(folder, Kind.RUN)
     return RunDirectory(folder)
@@ -190,7 +189,7 @@ def test_a_model_that_holds_code_is_refused(data: TrainingData, tmp_path: Path) 
 
 
 def test_arrays_of_another_version_are_told_of(data: TrainingData, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)), "matrix-factorization")
     (run.folder / "representation").mkdir(exist_ok=True)
     np.save(run.folder / "representation" / "user_factors.npy", np.zeros((3, 1), np.float32))
     seal_again(run.folder)

@@ -13,8 +13,8 @@ import typer
 from bigrec.cli import console
 from bigrec.cli.options import MemoryOption, SeedOption, require_extra
 from bigrec.errors import BigrecError, DataError
+from bigrec.models.registry import MODELS
 
-_MODELS = ("cosine-knn", "autorec", "matrix-factorization", "dnn", "residual")
 _FEWER_EPOCHS = {"autorec": ("--epochs", "4")}  # all 24 would take as long as the other steps
 _SPLIT = "demo"
 
@@ -54,7 +54,7 @@ def demo(
     _step("sql", "--name", "most_loved_items", "--limit", "5", *at_store)
     _step("split", "create", _SPLIT, "--min-item-ratings", "20", "--min-user-ratings", "10",
           "--seed", str(seed), "--materialize", *at_store, *budget)  # fmt: skip
-    for model in _MODELS:
+    for model in MODELS:
         _step("train", model, "--split", _SPLIT, "--preset", "tuned", "--seed", str(seed),
               "--run", model, *_FEWER_EPOCHS.get(model, ()), *at_both)  # fmt: skip
     _step("compare", *at_both)

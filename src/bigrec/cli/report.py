@@ -21,7 +21,7 @@ from bigrec.cli.options import (
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
-    from bigrec.runs import RunDirectory
+    pass
 
 
 def report(
@@ -55,7 +55,7 @@ def report(
     check_outputs(output, figures)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     check_result(output, settings.store)
-    if any(map(_loads_keras, sort_out(list_runs(settings.runs))[0])):
+    if any(run.needs_keras for run in sort_out(list_runs(settings.runs))[0]):
         load_tensorflow()
     with console.progress_bars() as progress:
         summary = write_report(
@@ -76,14 +76,6 @@ def report(
         f"{summary.output}: {summary.n_figures} figures, {format_bytes(summary.n_bytes)}, "
         f"{summary.seconds:.1f} s"
     )
-
-
-def _loads_keras(run: RunDirectory) -> bool:
-    """Whether the page needs Keras for a run: for its scores, or for the presets of its model."""
-    from bigrec.models.registry import MODELS
-
-    model = MODELS.get(run.config["model"])
-    return run.needs_keras or (model is not None and model.uses_keras)
 
 
 def register(app: typer.Typer) -> None:

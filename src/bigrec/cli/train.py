@@ -24,10 +24,11 @@ from bigrec.cli.options import (
     require_extra,
 )
 from bigrec.errors import BigrecError, SettingsError
+from bigrec.models.registry import MODELS
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
-    from bigrec.models.registry import ModelDefinition
+    from bigrec.models.contract import Model
     from bigrec.runs import RunDirectory
     from bigrec.train.summary import EpochSummary
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 def train(
     model: Annotated[
         str,
-        typer.Argument(help="cosine-knn, autorec, matrix-factorization, dnn or residual."),
+        typer.Argument(help=f"{', '.join(MODELS)}, or one of another installed package."),
     ],
     split: Annotated[
         str | None, typer.Option("--split", help="Name of the split to train on; required.")
@@ -102,7 +103,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on a split and save the run."""
-    from bigrec.models.options import override
+    from bigrec.models.options import GradientOptions, override
     from bigrec.models.registry import find_model, find_preset
     from bigrec.runs import open_run
     from bigrec.train.checkpoints import CheckpointOptions
@@ -111,12 +112,13 @@ def train(
     from bigrec.unfinished import has_checkpoint
 
     require_extra("train", "tensorflow")
-    definition = find_model(model)
-    if definition.uses_keras:
-        load_tensorflow()
+    known = find_model(model)
     if help_settings:
-        _print_settings(definition, as_json=as_json)
+        _print_settings(known, as_json=as_json)
         return
+    is_stepped = known.steps is not None
+    if is_stepped:
+        load_tensorflow()
     if split is None:
         raise SettingsError(
             "expected --split NAME, found none", hint="bigrec split list shows the splits"
@@ -124,7 +126,7 @@ def train(
     from bigrec.train.train import train_model
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
-    if threads is not None and definition.uses_keras:
+    if threads is not None and is_stepped:
         from bigrec.train.devices import limit_threads
 
         limit_threads(settings.budget.threads)
@@ -133,12 +135,12 @@ def train(
         if value is not None:
             changes[key] = str(value)
     placing = DeviceOptions(device, _parse_count(devices), precision, cache)
-    options = override(find_preset(definition, preset), changes)
+    options = override(find_preset(known, preset), changes)
 
     name = run or f"{model}-{split}-{preset}"
     if has_checkpoint(settings.runs, name) and not resume:
         console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
-    table = _EpochTable(getattr(options, "epochs", 1))
+    table = _EpochTable(options.epochs if isinstance(options, GradientOptions) else 1)
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
     data = load_split(settings, split, with_days=options.day_biases)
     with console.progress_bars(keep=False) as progress:
@@ -225,10 +227,10 @@ class _EpochTable:
         )
 
 
-def _print_settings(definition: ModelDefinition, *, as_json: bool) -> None:
+def _print_settings(known: Model, *, as_json: bool) -> None:
     from bigrec.models.options import describe_options
 
-    model, options = definition.name, describe_options(definition.presets)
+    model, options = known.name, describe_options(known.presets)
     if as_json:
         console.print_json(
             {"model": model, "settings": [dataclasses.asdict(option) for option in options]}

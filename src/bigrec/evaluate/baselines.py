@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 
 _ROWS_AT_ONCE = 1 << 18
 

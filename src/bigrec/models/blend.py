@@ -18,15 +18,15 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import USER_PENALTY, Biases
-from bigrec.models.scoring import Scorer
+from bigrec.models.baseline.bias import USER_PENALTY, Biases
+from bigrec.models.contract import RunModel, SavedModel, TrainSide
+from bigrec.models.options import ModelOptions
+from bigrec.models.scoring import Graph, Scorer
 
 Array = np.ndarray[Any, Any]
 
 BLEND: Final = "blend"
 """The name of this model in a run's config."""
-TITLE: Final = "Blend"
-"""The same for people."""
 
 
 @dataclass(frozen=True)
@@ -159,3 +159,29 @@ class Blend(Scorer):
             self.item_support,
         )
         return np.asarray(blended, np.float32)
+
+    def graph(self) -> Graph | None:
+        """The components' graphs, blended; None if one of them has none."""
+        graphs = [one.graph() for one in self.components]
+        there = [graph for graph in graphs if graph is not None]
+        if len(there) < len(graphs):
+            return None
+        from bigrec.models.blend_graph import BlendGraph  # late: it loads TensorFlow
+
+        return BlendGraph(self, there)
+
+
+class BlendModel(RunModel):
+    """What makes a scorer of a run that is a blend; `bigrec.train.blend` makes the run."""
+
+    name = BLEND
+    title = "Blend"
+    options_class = ModelOptions
+
+    def load(self, saved: SavedModel, side: TrainSide) -> Blend:
+        """The components, blended by the weights in the run's config."""
+        weights = BlendWeights.from_json(saved.details["weights"])
+        return Blend(saved.components(), weights, side.rows, side.spec, side.biases)
+
+
+MODEL: Final = BlendModel()

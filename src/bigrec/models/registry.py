@@ -1,103 +1,102 @@
-"""The models by name. To add one, write its module and list it here.
+"""The models by name. To add one, write its module and name it here, in one line.
 
-Most modules load Keras, which takes seconds, so each is imported when it is first needed.
+Models are imported when they are first asked for, so that their libraries load only when needed.
+An installed package adds models by entry points of the group `bigrec.models`: the name of each is
+that of the model, its object the model.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import SettingsError
-from bigrec.models.options import ModelOptions
-from bigrec.models.scoring import FoldIn
 
+if TYPE_CHECKING:
+    from bigrec.models.contract import Model, RunModel
+    from bigrec.models.options import ModelOptions
 
-@dataclass(frozen=True)
-class ModelDefinition:
-    """A model, and what its module offers to other stages.
+GROUP: Final = "bigrec.models"
+"""The group of entry points."""
 
-    The module has PRESETS, `build` or `fit`, and perhaps the other functions.
-    """
-
-    name: str
-    """As on the command line."""
-    title: str
-    """For people."""
-    module: str
-    """In bigrec.models."""
-    uses_keras: bool = True
-    """Whether the trained model is one of Keras."""
-
-    @property
-    def presets(self) -> Mapping[str, ModelOptions]:
-        """Options by preset name: notebook and tuned."""
-        presets: Mapping[str, ModelOptions] = self._load().PRESETS
-        return presets
-
-    @property
-    def build(self) -> Callable[..., Any] | None:
-        """(spec, options, biases) to an untrained Keras model, for those fitted by steps.
-
-        Where has_dense_layers says so, it takes their dtype policy too: `policy`, by name.
-        """
-        return getattr(self._load(), "build", None)
-
-    @property
-    def has_dense_layers(self) -> Callable[[Any], bool]:
-        """Whether options give the model dense layers, which can compute in other precision."""
-        return getattr(self._load(), "has_dense_layers", lambda _: False)
-
-    @property
-    def fit(self) -> Callable[..., Any] | None:
-        """(rows, spec, options, biases, progress, …) to a finished Scorer, for the others."""
-        return getattr(self._load(), "fit", None)
-
-    @property
-    def represent(self) -> Callable[[Any], Mapping[str, Any]]:
-        """A trained model to the arrays that a run keeps for readers without Keras.
-
-        They are the fields of Factors where scores are dot products, those of NeighbourLists for
-        neighbours, and otherwise what of models.similarity compares the items.
-        """
-        return getattr(self._load(), "represent", lambda _: {})
-
-    @property
-    def fold_in(self) -> FoldIn | None:
-        """Scores for a person who is not in the data, where the Keras model can give them."""
-        return getattr(self._load(), "fold_in", None)
-
-    def _load(self) -> ModuleType:
-        return importlib.import_module(f"bigrec.models.{self.module}")
-
-
-MODELS: Final[Mapping[str, ModelDefinition]] = {
-    model.name: model
-    for model in (
-        ModelDefinition("cosine-knn", "User-cosine neighbours", "cosine_knn", uses_keras=False),
-        ModelDefinition("autorec", "AutoRec", "autorec"),
-        ModelDefinition("matrix-factorization", "Matrix factorisation", "matrix_factorization"),
-        ModelDefinition("dnn", "Deep network", "dnn"),
-        ModelDefinition("residual", "Residual learning", "residual"),
-    )
+_OWN: Final[Mapping[str, str]] = {
+    "cosine-knn": "bigrec.models.knn.model:MODEL",
+    "autorec": "bigrec.models.autorec.model:MODEL",
+    "matrix-factorization": "bigrec.models.factorization.model:MODEL",
+    "dnn": "bigrec.models.deep.model:DNN",
+    "residual": "bigrec.models.deep.model:RESIDUAL",
 }
+_MADE_OF_RUNS: Final[Mapping[str, str]] = {"blend": "bigrec.models.blend:MODEL"}
+_registered: dict[str, Model] = {}
 
 
-def find_model(name: str) -> ModelDefinition:
+class _OwnModels(Mapping[str, "Model"]):
+    """The models of bigrec; each is imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> Model:
+        model: Model = _import(_OWN[name])
+        return model
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_OWN)
+
+    def __len__(self) -> int:
+        return len(_OWN)
+
+
+MODELS: Final[Mapping[str, Model]] = _OwnModels()
+"""Those of bigrec, in the order in which they are shown."""
+
+
+def model_names() -> list[str]:
+    """The names of all models that can be trained: bigrec's own first, then others by name."""
+    others = {*_registered, *(point.name for point in entry_points(group=GROUP))}
+    return [*_OWN, *sorted(others - {*_OWN})]
+
+
+def register_model(model: Model) -> None:
+    """Make a model known in this process, as an installed package's would be.
+
+    Raises:
+        SettingsError: bigrec has one of this name, or it is no model.
+    """
+    if model.name in {*_OWN, *_MADE_OF_RUNS} and find_run_model(model.name) is not model:
+        raise SettingsError(f"bigrec has a model {model.name!r} itself", hint="name it otherwise")
+    _check_model(model, model.name, "the model")
+    _registered[model.name] = model
+
+
+def find_model(name: str) -> Model:
     """The model of this name.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is none, or the package that offers it is broken.
     """
-    if name not in MODELS:
-        raise SettingsError.unknown_name("model", name, MODELS)
-    return MODELS[name]
+    if name in _OWN:
+        return MODELS[name]
+    if name in _registered:
+        return _registered[name]
+    points = entry_points(group=GROUP, name=name)
+    if not points:
+        raise SettingsError.unknown_name("model", name, model_names())
+    return _load(name, tuple(points))
 
 
-def find_preset(model: ModelDefinition, preset: str) -> ModelOptions:
+def find_run_model(name: str) -> RunModel:
+    """The model that made a run: one that can be trained, or the blend.
+
+    Raises:
+        SettingsError: see find_model.
+    """
+    if name in _MADE_OF_RUNS:
+        model: RunModel = _import(_MADE_OF_RUNS[name])
+        return model
+    return find_model(name)
+
+
+def find_preset(model: Model, preset: str) -> ModelOptions:
     """The options of a model's preset.
 
     Raises:
@@ -106,3 +105,40 @@ def find_preset(model: ModelDefinition, preset: str) -> ModelOptions:
     if preset not in model.presets:
         raise SettingsError.unknown_name("preset", preset, model.presets)
     return model.presets[preset]
+
+
+def _import(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _load(name: str, points: tuple[EntryPoint, ...]) -> Model:
+    """The model of an installed package; whatever its import raises is told with its name."""
+    packages = sorted({point.dist.name if point.dist else "?" for point in points})
+    if len(packages) > 1:
+        raise SettingsError(
+            f"the packages {', '.join(packages)} each offer a model {name!r}",
+            hint="uninstall all but one of them",
+        )
+    where = f"the model {name!r} of the package {packages[0]!r}"
+    try:
+        model = points[0].load()
+    except Exception as error:
+        raise SettingsError(
+            f"{where} cannot be loaded: {type(error).__name__}: {error}",
+            hint=f"update or uninstall {packages[0]}; other models work without it",
+        ) from error
+    return _check_model(model, name, where)
+
+
+def _check_model(model: Any, name: str, where: str) -> Model:
+    from bigrec.models.contract import Model
+
+    if isinstance(model, type) or not isinstance(model, Model):
+        raise SettingsError(
+            f"{where} is no Model: found {model!r:.80}",
+            hint="see bigrec.models.contract.Model, and docs/adding-a-model.md",
+        )
+    if model.name != name:
+        raise SettingsError(f"{where} calls itself {model.name!r}")
+    return model

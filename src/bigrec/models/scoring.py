@@ -17,7 +17,7 @@ import numpy as np
 
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 
 Array = np.ndarray[Any, Any]
 
@@ -26,6 +26,9 @@ FALLBACK: Final = "the bias model (mean + user bias + item bias, an unknown bias
 
 FoldIn = Callable[[Any, Biases, Array, Array], Array]
 """A trained Keras model, the bias model, and Scorer.fold_in's arguments to what it returns."""
+
+Graph = Callable[[Any, Any], Any]
+"""A tf.Module: user_index, item_index (n,) int32 tensors to scores (n,) float32, not clipped."""
 
 _N_GROUPS: Final = 10
 _ROWS_AT_ONCE = 1 << 18
@@ -124,9 +127,22 @@ class Scorer(abc.ABC):
             (n,) float32.
         """
 
-    @abc.abstractmethod
     def score_users(self, users: Array) -> Array:
-        """Score every item for some known users, unclipped: (n_users, n_items) float32."""
+        """Score every item for some known users, unclipped: (n_users, n_items) float32.
+
+        By `score_warm_pairs`, unless a subclass knows a quicker way; items and users without train
+        rows get the bias model's scores.
+        """
+        n_items = self.spec.n_items
+        scores = np.empty((len(users), n_items), np.float32)
+        n_at_once = max(_ROWS_AT_ONCE // n_items, 1)
+        for start in range(0, len(users), n_at_once):
+            some = users[start : start + n_at_once].astype(np.int32)
+            user_index = np.repeat(some, n_items)
+            item_index = np.tile(np.arange(n_items, dtype=np.int32), len(some))
+            part, _ = self._score_unclipped(user_index, item_index, None)
+            scores[start : start + n_at_once] = part.reshape(len(some), n_items)
+        return scores
 
     def fold_in(self, item_index: Array, rating: Array) -> Array:  # noqa: ARG002
         """Score every item for a person who is not in the data, unclipped.
@@ -144,7 +160,7 @@ class Scorer(abc.ABC):
         raise RunError(
             "this model learns what it knows of a user in training, and has no way to score a "
             "person who is not in the data",
-            hint="matrix-factorization, autorec and cosine-knn can: use a run of one of them",
+            hint="use a run of a model of factors, of neighboring items, or of whole rows",
         )
 
     def raters_near(self, user: int, item: int) -> Raters | None:  # noqa: ARG002
@@ -154,6 +170,18 @@ class Scorer(abc.ABC):
             user: a user_index.
             item: an item_index.
         """
+        return None
+
+    def graph(self) -> Graph | None:
+        """What `score_warm_pairs` does as a graph of TensorFlow, to export; None if there is none.
+
+        Raises:
+            RunError: a value in it is no finite number.
+        """
+        return None
+
+    def keras_model(self) -> Any | None:
+        """The same as one Keras model of indices, if it is one; None if not."""
         return None
 
     def score_pairs(

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from bigrec.features import UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.scoring import check_finite
 
 Array = np.ndarray[Any, Any]

@@ -21,10 +21,8 @@ import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
-from bigrec.models.neighbour_layer import build_model
-from bigrec.models.neighbour_scores import NeighbourScorer
-from bigrec.models.recommender import Recommender
-from bigrec.models.serving import ServedModel, check_weights, save_served
+from bigrec.models.graphs import check_weights
+from bigrec.models.serving import ServedModel, save_served
 from bigrec.runs import RunDirectory
 from bigrec.store.publish import folder_bytes, publishing
 from bigrec.store.seal import Kind
@@ -79,15 +77,15 @@ def export_run(
 
 
 def _write_keras_model(run: RunDirectory, data: TrainingData, path: Path) -> None:
-    scorer = run.recommender(data)
-    if isinstance(scorer, Recommender):
-        check_weights(scorer.model)
+    model = run.recommender(data).keras_model()
+    if model is not None:
+        check_weights(model)
     saved = run.folder / path.name
     if saved.exists():
         shutil.copyfile(saved, path)
         return
-    if not isinstance(scorer, NeighbourScorer):
+    if model is None:
         raise RunError(
             f"run {run.name!r} is no single Keras model", hint="export it with --format saved-model"
         )
-    build_model(scorer).save(path)
+    model.save(path)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bigrec.errors import DataError
 from bigrec.features import UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.ranking import list_length, top_items
 from bigrec.models.similarity import ItemSimilarity
 from bigrec.recommend.items import Items

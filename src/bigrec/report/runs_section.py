@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import altair as alt
 
+from bigrec.errors import SettingsError
 from bigrec.evaluate.compare import Comparison
-from bigrec.models.blend import BLEND, TITLE
-from bigrec.models.registry import MODELS, find_model, find_preset
+from bigrec.models.blend import BLEND
+from bigrec.models.registry import MODELS, find_model, find_preset, find_run_model
 from bigrec.report.figures import (
     HEIGHT,
     Figure,
@@ -31,7 +32,10 @@ _PUBLISHED: Final = "published"
 
 def model_title(name: str) -> str:
     """A model's name for people."""
-    return MODELS[name].title if name in MODELS else {BLEND: TITLE}.get(name, name)
+    try:
+        return find_run_model(name).title
+    except SettingsError:  # of a package that is not here, or a kind of rows that is no model
+        return name
 
 
 def model_encodings(
@@ -182,7 +186,10 @@ def train_command(run: RunDirectory) -> list[str]:
     model, preset = config["model"], config["preset"]
     command = ["bigrec", "train", model, "--split", config["split"]["name"], "--preset", preset]
     command += ["--run", run.name, "--seed", str(config["seed"])]
-    usual = dataclasses.asdict(find_preset(find_model(model), preset))
+    try:
+        usual = dataclasses.asdict(find_preset(find_model(model), preset))
+    except SettingsError:  # the model's package is not here
+        usual = {}
     for name, value in config["options"].items():
         if usual.get(name) != value:
             command += ["--set", f"{name}={value}"]

@@ -17,7 +17,7 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import RunError, SplitError
 from bigrec.features import UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.options import check_seed
 from bigrec.models.scoring import Scorer, check_finite

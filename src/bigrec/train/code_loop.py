@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
-from bigrec.models.autorec import AutoRecOptions, codes_and_decoder
-from bigrec.models.bias import Biases
+from bigrec.models.autorec.model import AutoRecOptions
+from bigrec.models.autorec.network import codes_and_decoder
+from bigrec.models.baseline.bias import Biases
 from bigrec.train.loop import Block
 from bigrec.train.optimizers import ADAGRAD_EPSILON
 from bigrec.train.priors import PriorMeans, both_sides
@@ -37,7 +38,7 @@ class _DenseRows(NamedTuple):
 
 
 class CodeLoop:
-    """Trains the encoder and the decoder of a one-layer AutoRec; see bigrec.models.autorec.
+    """Trains the encoder and the decoder of a one-layer AutoRec; see bigrec.models.autorec.model.
 
     The decoder is a table of the model, which also has one for the codes of all rows, computed
     after each epoch. The encoder lives only here.

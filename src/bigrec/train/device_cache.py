@@ -22,10 +22,9 @@ import tensorflow as tf
 from bigrec.datasets.pairs import BLOCK_BATCHES
 from bigrec.errors import SettingsError
 from bigrec.features import PAIRS, BatchSpec
-from bigrec.models.autorec import AutoRecOptions
+from bigrec.models.gradient_model import GradientModel
 from bigrec.models.layers import mix_bits
 from bigrec.models.options import GradientOptions
-from bigrec.models.registry import ModelDefinition
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import Devices
 from bigrec.train.loop import Block
@@ -43,7 +42,7 @@ def cache_bytes(options: DeviceOptions, n_train: int) -> int:
 
 
 def choose_cache(
-    definition: ModelDefinition,
+    model: GradientModel,
     spec: BatchSpec,
     options: GradientOptions,
     asked: DeviceOptions,
@@ -54,7 +53,7 @@ def choose_cache(
     """Decide on a cache that is auto, and refuse one that cannot be.
 
     Args:
-        definition, spec, options: the model.
+        model, spec, options: what is trained.
         asked: what to decide on.
         devices: where to train.
         n_train: ratings of the train side.
@@ -67,10 +66,10 @@ def choose_cache(
         ResourceError: the device is too small.
     """
     off = dataclasses.replace(asked, cache="off")
-    if isinstance(options, AutoRecOptions):
+    if model.plan(options).loop != "pairs":
         if asked.cache == "device":
             raise SettingsError(
-                f"--cache device is for models of pairs, found {definition.name}, which takes rows",
+                f"--cache device is for models of pairs, found {model.name}, which takes rows",
                 hint="leave it out: rows are read from disk",
             )
         return off
@@ -78,13 +77,13 @@ def choose_cache(
         return off
     cached = dataclasses.replace(asked, cache="device")
     need = estimate_need(
-        definition, spec, options, n_train=n_train, cache_bytes=cache_bytes(cached, n_train)
+        model, spec, options, n_train=n_train, cache_bytes=cache_bytes(cached, n_train)
     )
     if asked.cache == "auto":
         fits = devices.memory_bytes is not None and need.total <= _FULL * devices.memory_bytes
         return cached if fits else off
     if devices.memory_bytes is not None and need.total > devices.memory_bytes:
-        raise too_little_memory(definition, need, options, devices)
+        raise too_little_memory(model, need, options, devices)
     return cached
 
 

@@ -6,9 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TypeGuard
 
 import keras
 
@@ -18,13 +16,10 @@ from bigrec.datasets.training_data import Shards, TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
 from bigrec.features import UserRows
-from bigrec.models import matrix_factorization
-from bigrec.models.autorec import AutoRecOptions
-from bigrec.models.dnn import DnnOptions
-from bigrec.models.matrix_factorization import FactorOptions, start_from_factorization
+from bigrec.models.contract import TrainSide
+from bigrec.models.gradient_model import GradientModel, Start, StepPlan
 from bigrec.models.options import GradientOptions, ModelOptions
-from bigrec.models.recommender import Recommender, takes_rows
-from bigrec.models.registry import ModelDefinition
+from bigrec.models.scoring import Scorer
 from bigrec.train.checkpoints import Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
 from bigrec.train.device_cache import CachedPairFeed, cache_bytes, choose_cache
@@ -43,8 +38,12 @@ from bigrec.train.training import Fitted, Training
 from bigrec.unfinished import CHECKPOINT
 
 
-def fit_by_epochs(training: Training) -> Fitted:
-    """Train a Keras model to the end, from the start or from the checkpoint.
+def fit_by_epochs(training: Training, model: GradientModel) -> Fitted:
+    """Train a network to the end, from the start or from the checkpoint.
+
+    Args:
+        training: the training.
+        model: what is trained.
 
     Raises:
         RunError: the training has diverged, or its checkpoint cannot be used.
@@ -56,41 +55,49 @@ def fit_by_epochs(training: Training) -> Fitted:
     n_train = training.data.train.n_rows
     with (
         explaining_exhaustion(
-            training.definition, training.data.spec, training.options, training.devices,
+            model, training.data.spec, training.options, training.devices,
             n_train=n_train, cache_bytes=cache_bytes(training.device, n_train),
         ),
         training.devices.scope(),
     ):  # fmt: skip
-        return _fit(training, training.options)
+        return _fit(training, model, training.options)
 
 
 def choose_devices_and_cache(
-    data: TrainingData, definition: ModelDefinition, options: ModelOptions, asked: DeviceOptions
+    data: TrainingData, model: GradientModel, options: ModelOptions, asked: DeviceOptions
 ) -> tuple[Devices, DeviceOptions]:
-    """Where a Keras model is trained; refuses what it cannot make use of.
+    """Where a network is trained; refuses what it cannot make use of.
 
     Returns:
         The devices, and the options with the cache device or off.
 
     Raises:
-        SettingsError: a precision without a layer for it, several devices that cannot share its
-            batches, or a cache of pairs for a model of rows.
+        SettingsError: early stopping on a split without a validation side, a precision without a
+            layer for it, several devices that cannot share its batches, or a cache of pairs for a
+            model of rows.
         ResourceError: there are no such devices, or they are too small for the training.
     """
-    assert isinstance(options, GradientOptions)  # noqa: S101 - as a Keras model's are
-    devices = choose_devices(asked)
-    if asked.precision != "float32" and not definition.has_dense_layers(options):
+    assert isinstance(options, GradientOptions)  # noqa: S101 - as a GradientModel's are
+    if options.patience and data.validation is None:
         raise SettingsError(
-            f"--precision {asked.precision} is for dense layers, of which {definition.name} has "
+            f"patience={options.patience} stops by the error on a validation side, and the split "
+            f"{data.split!r} has none",
+            hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
+        )
+    devices = choose_devices(asked)
+    plan = model.plan(options)
+    if asked.precision != "float32" and not plan.has_dense_layers:
+        raise SettingsError(
+            f"--precision {asked.precision} is for dense layers, of which {model.name} has "
             "none with these settings",
             hint="leave it out: lookups and updates of rows are float32 in every model",
         )
     n_devices = len(devices.names)
-    if n_devices > 1 and _is_by_codes(options):
+    if n_devices > 1 and not plan.shares_batches:
         raise SettingsError(
-            f"autorec with form=codes trains on one device, found {n_devices}: its batches are of "
-            "few rows",
-            hint="leave out --devices; form=deep and the models of pairs share their batches",
+            f"{model.name} with these settings trains on one device, found {n_devices}: its "
+            "batches cannot be shared",
+            hint="leave out --devices",
         )
     if options.batch_size % n_devices:
         even = options.batch_size // n_devices * n_devices or n_devices
@@ -99,61 +106,55 @@ def choose_devices_and_cache(
             hint=f"try --batch-size {even} or {even + n_devices}",
         )
     n_train = data.train.n_rows
-    chosen = choose_cache(definition, data.spec, options, asked, devices, n_train=n_train)
+    chosen = choose_cache(model, data.spec, options, asked, devices, n_train=n_train)
     check_devices(
-        definition, data.spec, options, devices,
+        model, data.spec, options, devices,
         n_train=n_train, cache_bytes=cache_bytes(chosen, n_train),
     )  # fmt: skip
     return devices, chosen
 
 
-def _is_by_codes(options: ModelOptions) -> TypeGuard[AutoRecOptions]:
-    return isinstance(options, AutoRecOptions) and options.form == "codes"
-
-
-def _fit(training: Training, options: GradientOptions) -> Fitted:
+def _fit(training: Training, model: GradientModel, options: GradientOptions) -> Fitted:
     data, seed = training.data, training.seed
-    build = training.definition.build
-    assert build is not None  # noqa: S101 - a Keras model is built
-    if training.definition.has_dense_layers(options):
-        build = partial(build, policy=POLICIES[training.device.precision])
-    model = build(data.spec, options, training.biases)
-    rows = dataclasses.replace(data.train, rating=training.biases.less_days(data.train))
+    plan = model.plan(options)
+    policy = POLICIES[training.device.precision] if plan.has_dense_layers else "float32"
+    network = model.build(data.spec, options, training.biases, policy)
+    side = TrainSide(data.train, data.spec, training.biases)
+    rows = side.less_days()
     loop: Loop
     feed: Feed
     with ExitStack() as stack:
-        if _is_by_codes(options):
-            if options.basis == "item":
+        if plan.loop == "codes":
+            if plan.by_item:
                 rows = rows.transposed(data.spec.n_items)
-            loop = CodeLoop(model, options, rows, training.biases)
+            loop = CodeLoop(network, training.options, rows, training.biases)
             feed = RowFeed(rows, batch_size=options.batch_size, seed=seed)
-        elif takes_rows(model):
-            loop = RowLoop(model, options, data.spec.n_items)
+        elif plan.loop == "rows":
+            loop = RowLoop(network, options, data.spec.n_items)
             feed = _deal(RowFeed(rows, batch_size=options.batch_size, seed=seed))
         else:
             shards = stack.enter_context(_shards(training, rows))
-            # A checkpoint holds what the start has become.
-            if (
-                isinstance(options, DnnOptions)
-                and options.start_from_factors
-                and not training.resume
-            ):
-                trained = _train_factorization(training, options, shards)
-                start_from_factorization(model, trained)
-            loop = _pair_loop(training, model, options, shards)
+            # A resumed training has from its checkpoint what became of the start.
+            if plan.start is not None and not training.resume:
+                model.start_from(network, _train_start(training, plan.start, shards))
+            loop = _pair_loop(training, network, options, plan, shards)
             feed = _pair_feed(training, options, shards.paths)
         stack.callback(feed.close)  # before its shards are removed
-        return _run_epochs(training, model, loop, feed, options)
+        return _run_epochs(training, network, model.scorer(network, side), loop, feed, options)
 
 
 def _run_epochs(
-    training: Training, model: keras.Model, loop: Loop, feed: Feed, options: GradientOptions
+    training: Training,
+    network: keras.Model,
+    scorer: Scorer,
+    loop: Loop,
+    feed: Feed,
+    options: GradientOptions,
 ) -> Fitted:
     data = training.data
     checkpoints = Checkpoints(training.folder / CHECKPOINT, loop.variables, training.checkpoints)
     state = checkpoints.restore() if training.resume else TrainingState()
     state.started = training.started
-    recommender = Recommender(model, data.train, data.spec, training.biases)
     with HistoryWriter(training.folder, state.history) as history:
 
         def end_epoch(epoch: EpochSummary) -> None:
@@ -161,11 +162,11 @@ def _run_epochs(
             training.on_epoch(epoch)
 
         fit = EpochFit(
-            model, loop, feed, data.spec, options, lambda: training.measure(recommender), state,
+            network, loop, feed, data.spec, options, lambda: training.measure(scorer), state,
             checkpoints, training.progress, end_epoch,
         )  # fmt: skip
         measured = fit.run()
-    return Fitted(model, state.history, fit.kept_epoch, measured, state.elapsed_seconds)
+    return Fitted(scorer, state.history, fit.kept_epoch, measured, state.elapsed_seconds)
 
 
 @contextmanager
@@ -183,38 +184,37 @@ def _shards(training: Training, rows: UserRows) -> Iterator[Shards]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _train_factorization(training: Training, options: DnnOptions, shards: Shards) -> keras.Model:
-    """A tuned factorisation with factors of the size of a network's embeddings."""
+def _train_start(training: Training, start: Start, shards: Shards) -> keras.Model:
+    """The trained network that another one starts from."""
     data = training.data
-    preset = matrix_factorization.PRESETS["tuned"]
-    factor_options = dataclasses.replace(
-        preset,
-        embedding_size=options.embedding_size,
-        batch_size=preset.batch_size // count_devices() * count_devices(),
-    )
-    model = matrix_factorization.build(data.spec, factor_options, training.biases)
-    loop = _pair_loop(training, model, factor_options, shards)
-    feed = _pair_feed(training, factor_options, shards.paths)
-    for epoch in range(1, factor_options.epochs + 1):
-        loop.learning_rate_factor.assign(learning_rate_factor(factor_options, epoch))
-        task = f"factorisation {epoch}/{factor_options.epochs}"
-        training.progress.start(task, feed.n_rows, "ratings")
+    batch_size = start.options.batch_size // count_devices() * count_devices()
+    options = dataclasses.replace(start.options, batch_size=batch_size)
+    network = start.model.build(data.spec, options, training.biases)
+    loop = _pair_loop(training, network, options, start.model.plan(options), shards)
+    feed = _pair_feed(training, options, shards.paths)
+    for epoch in range(1, options.epochs + 1):
+        loop.learning_rate_factor.assign(learning_rate_factor(options, epoch))
+        training.progress.start(f"{start.task} {epoch}/{options.epochs}", feed.n_rows, "ratings")
         if epoch > 1:
             loop.between_epochs()
         for block in feed.blocks(epoch):
             _, n_rows = loop.train_block(block)
             training.progress.advance(n_rows, n_rows)
     feed.close()
-    return model
+    return network
 
 
 def _pair_loop(
-    training: Training, model: keras.Model, options: GradientOptions, shards: Shards
+    training: Training,
+    network: keras.Model,
+    options: GradientOptions,
+    plan: StepPlan,
+    shards: Shards,
 ) -> PairLoop:
     penalty = None
-    if isinstance(options, FactorOptions) and options.row_l2:
-        penalty = FactorPenalty(training.data.train, training.biases, options)
-    return PairLoop(model, options, shards, penalty)
+    if plan.penalty is not None:
+        penalty = FactorPenalty(training.data.train, training.biases, plan.penalty)
+    return PairLoop(network, options, shards, penalty)
 
 
 def _pair_feed(training: Training, options: GradientOptions, shards: list[Path]) -> Feed:

@@ -16,8 +16,8 @@ import tensorflow as tf
 from bigrec.datasets.pairs import BLOCK_BATCHES, unpack
 from bigrec.datasets.training_data import Shards
 from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.models.factorization.network import ITEM_FACTORS, USER_FACTORS
 from bigrec.models.layers import RowEmbedding
-from bigrec.models.matrix_factorization import ITEM_FACTORS, USER_FACTORS
 from bigrec.models.options import GradientOptions
 from bigrec.train.compiler import limit_unrolling
 from bigrec.train.huge_pages import use_huge_pages

@@ -14,12 +14,12 @@ import tensorflow as tf
 
 from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec
-from bigrec.models.autorec import AutoRecOptions
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.contract import Model
+from bigrec.models.gradient_model import GradientModel, StepPlan
+from bigrec.models.keras_scorer import PAIRS_AT_ONCE, USERS_AT_ONCE, takes_rows
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.options import GradientOptions
-from bigrec.models.recommender import PAIRS_AT_ONCE, USERS_AT_ONCE, takes_rows
-from bigrec.models.registry import ModelDefinition
 from bigrec.resources import format_bytes
 from bigrec.train.devices import Devices
 
@@ -28,8 +28,6 @@ _KEPT_PER_WEIGHT: Final = {"sgd": 1, "adaptive": 2}
 """Values that an optimizer keeps for a trained weight; adaptive one for a whole row of a table."""
 _KEPT_BY_PRIORS: Final = 2
 """And with implicit terms: about a mean and a term."""
-_SIZES: Final = ("embedding_size", "first_units", "second_units")
-"""Hyper-parameters that the number of weights follows from."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class MemoryNeed:
 
 
 def estimate_need(
-    definition: ModelDefinition,
+    model: GradientModel,
     spec: BatchSpec,
     options: GradientOptions,
     *,
@@ -62,26 +60,26 @@ def estimate_need(
     """Estimate what a training needs, from the shapes of the model; nothing large is made.
 
     Args:
-        definition: a model that is fitted by gradient steps.
+        model: what is trained.
         spec: sizes.
         options: its hyper-parameters.
         n_train: ratings of the train side.
         cache_bytes: what of the train side is kept on the device.
     """
-    assert definition.build is not None  # noqa: S101 - a model has build or fit
     # In a graph of its own, which nobody runs, variables have shapes but no memory.
     with tf.Graph().as_default():
-        model = definition.build(spec, options, _no_biases(spec))
-    n_weights = sum(math.prod(weight.shape) for weight in model.weights)
-    n_trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    width = sum(_width(layer.output) for layer in model.layers)
-    n_scored = USERS_AT_ONCE if takes_rows(model) else PAIRS_AT_ONCE
-    n_at_once = max(2 * _step_size(options, spec, n_train), n_scored)
+        network = model.build(spec, options, _no_biases(spec))
+    plan = model.plan(options)
+    n_weights = sum(math.prod(weight.shape) for weight in network.weights)
+    n_trained = sum(math.prod(weight.shape) for weight in network.trainable_weights)
+    width = sum(_width(layer.output) for layer in network.layers)
+    n_scored = USERS_AT_ONCE if takes_rows(network) else PAIRS_AT_ONCE
+    n_at_once = max(2 * _step_size(plan, options, spec, n_train), n_scored)
     n_kept = _KEPT_PER_WEIGHT[options.optimizer] * n_trained
     if options.optimizer == "adaptive":
-        tables = [layer.embeddings for layer in model.layers if isinstance(layer, RowEmbedding)]
+        tables = [layer.embeddings for layer in network.layers if isinstance(layer, RowEmbedding)]
         n_kept -= sum(n_rows * (2 * size - 1) for n_rows, size in (t.shape for t in tables))
-    if getattr(options, "implicit_l2", 0):
+    if plan.keeps_prior:
         n_kept += _KEPT_BY_PRIORS * n_trained
     return MemoryNeed(
         parameters=_FLOAT_BYTES * n_weights,
@@ -92,7 +90,7 @@ def estimate_need(
 
 
 def check_devices(
-    definition: ModelDefinition,
+    model: GradientModel,
     spec: BatchSpec,
     options: GradientOptions,
     devices: Devices,
@@ -103,7 +101,7 @@ def check_devices(
     """Refuse a training that the devices cannot hold, before anything is allocated.
 
     Args:
-        definition, spec, options, n_train, cache_bytes: see estimate_need.
+        model, spec, options, n_train, cache_bytes: see estimate_need.
         devices: where to train.
 
     Raises:
@@ -113,16 +111,16 @@ def check_devices(
         return
     # No step has more rows than there are.
     fitting = dataclasses.replace(options, batch_size=min(options.batch_size, max(n_train, 1)))
-    need = estimate_need(definition, spec, fitting, n_train=n_train, cache_bytes=cache_bytes)
+    need = estimate_need(model, spec, fitting, n_train=n_train, cache_bytes=cache_bytes)
     if need.total > devices.memory_bytes:
-        raise too_little_memory(definition, need, options, devices)
+        raise too_little_memory(model, need, options, devices)
 
 
 @contextmanager
 def explaining_exhaustion(
-    definition: ModelDefinition,
+    model: GradientModel,
     spec: BatchSpec,
-    options: Any,
+    options: GradientOptions,
     devices: Devices,
     *,
     n_train: int,
@@ -131,7 +129,7 @@ def explaining_exhaustion(
     """Turn an allocation that fails in the block into an error that says what was needed.
 
     Args:
-        definition, spec, options, n_train, cache_bytes: see estimate_need.
+        model, spec, options, n_train, cache_bytes: see estimate_need.
         devices: where the block computes.
 
     Raises:
@@ -140,48 +138,63 @@ def explaining_exhaustion(
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        if not isinstance(options, GradientOptions):
-            raise ResourceError(
-                f"out of memory on {devices.names[0]} while fitting {definition.name}",
-                hint="train on fewer users or items, or lower --memory",
-            ) from error
-        need = estimate_need(definition, spec, options, n_train=n_train, cache_bytes=cache_bytes)
-        raise too_little_memory(definition, need, options, devices) from error
+        need = estimate_need(model, spec, options, n_train=n_train, cache_bytes=cache_bytes)
+        raise too_little_memory(model, need, options, devices) from error
+
+
+@contextmanager
+def explaining_exhausted_fit(model: Model, devices: Devices) -> Iterator[None]:
+    """Do the same for a model that is fitted at once.
+
+    Args:
+        model: what is fitted in the block.
+        devices: where it computes.
+
+    Raises:
+        ResourceError: memory did not suffice.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise ResourceError(
+            f"out of memory on {devices.names[0]} while fitting {model.name}",
+            hint="train on fewer users or items, or lower --memory",
+        ) from error
 
 
 def too_little_memory(
-    definition: ModelDefinition, need: MemoryNeed, options: GradientOptions, devices: Devices
+    model: GradientModel, need: MemoryNeed, options: GradientOptions, devices: Devices
 ) -> ResourceError:
     """The error of a training that needs more than the devices have."""
     has = devices.memory_bytes
     return ResourceError(
         f"out of memory on {devices.names[0]}"
         + (f", which has {format_bytes(has)}" if has else "")
-        + f": training {definition.name} needs about {format_bytes(need.total)} there "
+        + f": training {model.name} needs about {format_bytes(need.total)} there "
         f"(weights {format_bytes(need.parameters)}, optimizer {format_bytes(need.optimizer)}, "
         f"activations {format_bytes(need.activations)}, "
         f"cached ratings {format_bytes(need.cache)})",
-        hint=_advise(need, options, devices),
+        hint=_advise(need, model.plan(options), options, devices),
     )
 
 
-def _advise(need: MemoryNeed, options: GradientOptions, devices: Devices) -> str:
+def _advise(need: MemoryNeed, plan: StepPlan, options: GradientOptions, devices: Devices) -> str:
     """What to lower: what takes most."""
     largest = max(need.parameters + need.optimizer, need.activations, need.cache)
     if largest == need.cache:
         advice = "read the train side from disk with --cache off"
     else:
-        names = [name for name in _SIZES if hasattr(options, name)]
+        names = list(plan.sizes)
         names += ["batch_size"] if largest == need.activations else []
         values = ", ".join(f"--set {name}={getattr(options, name)}" for name in names)
         advice = f"lower {values}, or keep fewer users and items in the split"
     return advice + (", or train with --device cpu" if devices.kind == "gpu" else "")
 
 
-def _step_size(options: GradientOptions, spec: BatchSpec, n_train: int) -> int:
-    """How many times a step evaluates the model: its rows, or for AutoRec's codes its ratings."""
-    if isinstance(options, AutoRecOptions) and options.form == "codes":
-        n_rows = spec.n_items if options.basis == "item" else spec.n_users
+def _step_size(plan: StepPlan, options: GradientOptions, spec: BatchSpec, n_train: int) -> int:
+    """How many times a step evaluates the model: its rows, or of codes their ratings."""
+    if plan.loop == "codes":
+        n_rows = spec.n_items if plan.by_item else spec.n_users
         return options.batch_size * -(-n_train // n_rows)
     return options.batch_size
 

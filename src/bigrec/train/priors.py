@@ -26,9 +26,9 @@ import tensorflow as tf
 
 from bigrec.compiled import compiled
 from bigrec.features import UserRows
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.gradient_model import TablePenalty
 from bigrec.models.layers import row_sums
-from bigrec.models.matrix_factorization import FactorOptions
 from bigrec.resources import map_in_order
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +47,7 @@ class FactorPenalty:
     ratings.
     """
 
-    def __init__(self, rows: UserRows, biases: Biases, options: FactorOptions) -> None:
+    def __init__(self, rows: UserRows, biases: Biases, options: TablePenalty) -> None:
         """Take the train side, its counts, and row_l2, row_l2_power and implicit_l2."""
         weights = [
             (options.row_l2 * np.maximum(counts, 1.0) ** -options.row_l2_power).astype(np.float32)

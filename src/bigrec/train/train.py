@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import SettingsError
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.options import GradientOptions, ModelOptions, check_seed
-from bigrec.models.registry import ModelDefinition, find_model
-from bigrec.models.search_progress import SearchCheckpoint
-from bigrec.models.tiled_search import Multiply
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.contract import Checkpoint, FitContext, Model
+from bigrec.models.options import ModelOptions, check_seed
+from bigrec.models.registry import find_model
+from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.train.checkpoints import CheckpointOptions
 from bigrec.train.device_options import DeviceOptions
@@ -25,6 +25,7 @@ from bigrec.train.training import Fitted, Training
 from bigrec.unfinished import CHECKPOINT, write_run, writing_run
 
 if TYPE_CHECKING:
+    from bigrec.models.gradient_model import GradientModel
     from bigrec.train.devices import Devices
 
 
@@ -49,7 +50,7 @@ def train_model(
 
     Args:
         data: the materialized split.
-        model_name: a name of MODELS.
+        model_name: see bigrec.models.registry.
         options: its hyper-parameters.
         preset: where the options started from; recorded.
         runs: the folder of runs.
@@ -78,12 +79,6 @@ def train_model(
     peak_before = peak_rss_bytes()
     model = find_model(model_name)
     check_seed(seed)
-    if isinstance(options, GradientOptions) and options.patience and data.validation is None:
-        raise SettingsError(
-            f"patience={options.patience} stops by the error on a validation side, and the split "
-            f"{data.split!r} has none",
-            hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
-        )
     if options.day_biases:
         data.check_days()
     devices, device = _choose_devices(data, model, options, device or DeviceOptions())
@@ -111,13 +106,7 @@ def train_model(
             data, model, options, biases, seed, device, devices, folder, started,
             checkpoints or CheckpointOptions(), resume, budget or Budget(), progress, on_epoch,
         )  # fmt: skip
-        if model.uses_keras:
-            # It takes seconds to load, longer than other models take to fit small data.
-            from bigrec.train.gradient import fit_by_epochs
-
-            fitted = fit_by_epochs(training)
-        else:
-            fitted = _fit_at_once(training)
+        fitted = _fit(training)
         test = fitted.measured.test
         summary = TrainSummary(
             run, model.name, data.split, tuple(fitted.epochs), fitted.kept_epoch,
@@ -137,20 +126,21 @@ def train_model(
         write_run(
             folder, config=config, history=[dataclasses.asdict(epoch) for epoch in fitted.epochs],
             metrics=metrics, biases=training.biases,
-            model=fitted.model if model.uses_keras else None,
-            representation=model.represent(fitted.model),
+            network=model.network(fitted.scorer), arrays=model.arrays(fitted.scorer),
         )  # fmt: skip
     return summary
 
 
 def _choose_devices(
-    data: TrainingData, model: ModelDefinition, options: ModelOptions, asked: DeviceOptions
+    data: TrainingData, model: Model, options: ModelOptions, asked: DeviceOptions
 ) -> tuple[Devices | None, DeviceOptions]:
     """Where to train, None for the CPU without TensorFlow, and the options without any auto."""
-    if model.uses_keras:
+    steps = model.steps
+    if steps is not None:
+        # Keras takes seconds to load, longer than other models take to fit small data.
         from bigrec.train.gradient import choose_devices_and_cache
 
-        return choose_devices_and_cache(data, model, options, asked)
+        return choose_devices_and_cache(data, steps, options, asked)
     if (asked.n_devices, asked.precision, asked.cache) != (1, "float32", "auto"):
         raise SettingsError(
             f"{model.name} is fitted at once: it shares no batches, has no dense layers, "
@@ -170,32 +160,41 @@ def _has_gpu_driver() -> bool:
     return any(Path("/dev", name).exists() for name in ("nvidiactl", "dxg", "kfd"))
 
 
-def _fit_at_once(training: Training) -> Fitted:
-    data = training.data
-    multiply: Multiply | None = None
-    guard: AbstractContextManager[None] = nullcontext()
-    if training.devices is not None and training.devices.kind == "gpu":
-        from bigrec.models.gpu_product import tensorflow_product
-        from bigrec.train.memory import explaining_exhaustion
+def _fit(training: Training) -> Fitted:
+    """Let the model learn: by steps, if it asks for them, which have their own account of it."""
+    data, devices = training.data, training.devices
+    by_epochs: Fitted | None = None
 
-        multiply = tensorflow_product
-        guard = explaining_exhaustion(
-            training.definition, data.spec, training.options, training.devices,
-            n_train=data.train.n_rows,
-        )  # fmt: skip
+    def train_steps(model: GradientModel) -> Scorer:
+        nonlocal by_epochs
+        from bigrec.train.gradient import fit_by_epochs
+
+        by_epochs = fit_by_epochs(training, model)
+        return by_epochs.scorer
+
+    checkpoint = Checkpoint(training.folder / CHECKPOINT, training.checkpoints.minutes)
+    context = FitContext(
+        data.train, data.spec, training.biases, training.options, seed=training.seed,
+        budget=training.budget, progress=training.progress, checkpoint=checkpoint,
+        devices=devices.names if devices else ("/CPU:0",), by_steps=train_steps,
+    )  # fmt: skip
+    guard: AbstractContextManager[None] = nullcontext()
+    if devices is not None and devices.kind == "gpu":
+        from bigrec.train.memory import explaining_exhausted_fit
+
+        guard = explaining_exhausted_fit(training.model, devices)
     started = time.perf_counter()
-    assert training.definition.fit is not None  # noqa: S101 - what is no Keras model is fitted
-    checkpoint = SearchCheckpoint(training.folder / CHECKPOINT, training.checkpoints.minutes)
     try:
         with guard:
-            scorer = training.definition.fit(
-                data.train, data.spec, training.options, training.biases, training.progress,
-                budget=training.budget, checkpoint=checkpoint, multiply=multiply,
-            )  # fmt: skip
+            scorer = training.model.fit(context)
+    except TrainingInterrupted:
+        raise
     except KeyboardInterrupt:
         if not checkpoint.path.exists():
             raise
-        raise TrainingInterrupted("stopped while finding neighbours") from None
+        raise TrainingInterrupted(f"stopped while fitting {training.model.name}") from None
+    if by_epochs is not None:
+        return dataclasses.replace(by_epochs, scorer=scorer)
     seconds = time.perf_counter() - started
     measured = training.measure(scorer)
     epoch = EpochSummary(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.models.bias import Biases
-from bigrec.models.registry import ModelDefinition
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.contract import Model
 from bigrec.models.scoring import Scorer
 from bigrec.resources import Budget, Progress
 from bigrec.train.checkpoints import CheckpointOptions
@@ -24,7 +24,7 @@ class Training:
     """All that a training is made of; see train_model."""
 
     data: TrainingData
-    definition: ModelDefinition
+    model: Model
     options: Any
     """Of the model: its kind of ModelOptions."""
     biases: Biases
@@ -56,8 +56,8 @@ class Training:
 class Fitted:
     """What a training gives."""
 
-    model: Any
-    """A Keras model; a Scorer from a model that is fitted at once."""
+    scorer: Scorer
+    """What it has learned, ready to score."""
     epochs: list[EpochSummary]
     kept_epoch: int
     """The epoch whose weights the model has."""

@@ -14,11 +14,12 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models import cosine_knn
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.cosine_knn import PRESETS, CosineKnnOptions
-from bigrec.models.neighbour_layer import build_model
-from bigrec.models.neighbour_scores import NeighbourScorer
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.contract import FitContext
+from bigrec.models.knn.fit import fit_neighbors
+from bigrec.models.knn.layer import build_model
+from bigrec.models.knn.model import PRESETS, CosineKnnOptions
+from bigrec.models.knn.scorer import NeighbourScorer
 from bigrec.resources import Budget
 
 
@@ -72,7 +73,7 @@ def scores_both_ways(scorer: NeighbourScorer) -> Any:
 def test_scores_agree_with_the_notebook(seed: int, density: float) -> None:
     rows, spec = make_rows(seed, n_users=40, n_items=25, density=density)
     options = CosineKnnOptions(neighbors=10)
-    scorer = cosine_knn.fit(rows, spec, options, fit_biases(rows, spec))
+    scorer = fit_neighbors(FitContext(rows, spec, fit_biases(rows, spec), options))
     expected, settled = notebook_scores(rows, spec, 10)
     known = ~np.isnan(expected)  # an item without ratings is no column of the pivot
     scores = scores_both_ways(scorer)
@@ -98,7 +99,7 @@ def test_scores_follow_the_formula(step: int, basis: str) -> None:
     rows, spec = make_rows(8, n_users=30, n_items=20, density=0.3)
     biases = fit_biases(rows, spec)
     options = CosineKnnOptions(**{**vars(LADDER[step]), "basis": basis})
-    scorer = cosine_knn.fit(rows, spec, options, biases)
+    scorer = fit_neighbors(FitContext(rows, spec, biases, options))
     index, similarity = scorer.lists.neighbour_index, scorer.lists.neighbour_similarity
     rated = {}
     for u, (start, stop) in enumerate(itertools.pairwise(rows.indptr.tolist())):
@@ -144,8 +145,9 @@ def test_a_fit_that_does_not_fit_the_budget_says_what_it_needs() -> None:
     rows = UserRows(indptr, np.zeros(n_users, np.int32), np.ones(n_users, np.float32))
     spec = BatchSpec(n_users, 1, 1.0, 1.0, 5.0)
     biases = fit_biases(rows, spec)
+    context = FitContext(rows, spec, biases, PRESETS["notebook"], budget=Budget(1 << 30, 1))
     with pytest.raises(ResourceError, match=r"need 3\.3 GiB .*, the budget is 1\.0 GiB") as error:
-        cosine_knn.fit(rows, spec, PRESETS["notebook"], biases, budget=Budget(1 << 30, 1))
+        fit_neighbors(context)
     assert "--memory" in error.value.hint
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models import day_bias
-from bigrec.models.bias import ITEM_PENALTY, USER_PENALTY, Biases
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.day_bias import DayBiases, list_days
+from bigrec.models.baseline import day_bias
+from bigrec.models.baseline.bias import ITEM_PENALTY, USER_PENALTY, Biases
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.baseline.day_bias import DayBiases, list_days
 from tests.unit.models.test_cosine_knn import make_rows
 
 

@@ -10,10 +10,9 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import USER_PENALTY, Biases
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.factors import FOLD_IN_PENALTY, Factors, FactorScorer
-from bigrec.models.recommender import Recommender
+from bigrec.models.baseline.bias import USER_PENALTY, Biases
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.factorization.scorer import FOLD_IN_PENALTY, Factors, FactorScorer
 from bigrec.models.registry import MODELS
 from bigrec.models.similarity import (
     ITEM_VECTORS,
@@ -24,7 +23,7 @@ from bigrec.models.similarity import (
     VectorSimilarity,
 )
 from tests.unit.models.test_cosine_knn import make_rows
-from tests.unit.models.test_models import make_model, make_scorer
+from tests.unit.models.test_models import make_scorer
 
 N_USERS, N_ITEMS = 50, 20
 
@@ -43,13 +42,13 @@ def test_factors_score_as_the_keras_model(
     name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases]
 ) -> None:
     rows, spec, biases = data
-    definition = MODELS[name]
-    model = make_model(name, preset, *data)
+    keras_scorer = make_scorer(name, preset, *data)
+    model = keras_scorer.keras_model()
+    assert model is not None
     random = np.random.default_rng(0)
     for weight in model.weights:  # far from where training starts, so that every part counts
         weight.assign(random.normal(0, 0.7, weight.shape).astype(np.float32))
-    keras_scorer = Recommender(model, rows, spec, biases)
-    arrays, fields = definition.represent(model), dataclasses.fields(Factors)
+    arrays, fields = MODELS[name].arrays(keras_scorer), dataclasses.fields(Factors)
     scorer = FactorScorer(Factors(*(arrays[field.name] for field in fields)), rows, spec, biases)
     users = np.array([3, 41, 0])
     np.testing.assert_allclose(
@@ -121,7 +120,7 @@ def test_a_new_persons_bias_is_the_one_that_training_finds(
 def test_models_with_vectors_represent_every_item(
     name: str, data: tuple[UserRows, BatchSpec, Biases]
 ) -> None:
-    arrays = MODELS[name].represent(make_model(name, "tuned", *data))
+    arrays = MODELS[name].arrays(make_scorer(name, "tuned", *data))
     vectors = arrays[ITEM_VECTORS]
     assert vectors.shape[0] == N_ITEMS
     compared = VectorSimilarity(vectors).compare(6)
@@ -130,8 +129,7 @@ def test_models_with_vectors_represent_every_item(
 
 
 def test_lists_of_neighbours_compare_items(data: tuple[UserRows, BatchSpec, Biases]) -> None:
-    model = make_model("cosine-knn", "tuned", *data)
-    arrays = MODELS["cosine-knn"].represent(model)
+    arrays = MODELS["cosine-knn"].arrays(make_scorer("cosine-knn", "tuned", *data))
     index, similarity = arrays[NEIGHBOUR_INDEX], arrays[NEIGHBOUR_SIMILARITY]
     compared = ListSimilarity(index, similarity).compare(6)
     listed = {int(m): float(s) for m, s in zip(index[6], similarity[6], strict=True) if m >= 0}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,32 +11,24 @@ import pytest
 
 from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.neighbour_layer import build_model
-from bigrec.models.neighbour_scores import NeighbourScorer
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.contract import FitContext, TrainSide
+from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import describe_options, override
-from bigrec.models.recommender import Recommender
 from bigrec.models.registry import MODELS, find_model, find_preset
 from bigrec.models.scoring import Scorer
 from tests.unit.models.test_cosine_knn import make_rows
 
 
-def make_model(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases: Biases) -> Any:
-    """A Keras model, untrained, or the Scorer that a model is which is fitted at once."""
-    definition = MODELS[name]
-    options = definition.presets[preset]
-    if definition.fit is not None:
-        return definition.fit(rows, spec, options, biases)
-    assert definition.build is not None
-    return definition.build(spec, options, biases)
-
-
 def make_scorer(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases: Biases) -> Scorer:
-    model = make_model(name, preset, rows, spec, biases)
-    if isinstance(model, Scorer):
-        return model
-    return Recommender(model, rows, spec, biases, MODELS[name].fold_in)
+    """Of an untrained network, or of a model that is fitted at once."""
+    model = MODELS[name]
+    options = model.presets[preset]
+    if model.steps is None:
+        return model.fit(FitContext(rows, spec, biases, options))
+    network = model.steps.build(spec, options, biases)
+    return model.steps.scorer(network, TrainSide(rows, spec, biases))
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +44,14 @@ def test_a_saved_model_scores_as_before(
 ) -> None:
     rows, spec, biases = data
     scorer = make_scorer(name, preset, rows, spec, biases)
-    if isinstance(scorer, NeighbourScorer):
-        model = build_model(scorer)
-    else:
-        assert isinstance(scorer, Recommender)
-        model = scorer.model
+    model = scorer.keras_model()
+    assert model is not None
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     user = np.arange(50, dtype=np.int32)
     item = (user * 7 % 20).astype(np.int32)
-    before, _ = Recommender(model, rows, spec, biases).score_pairs(user, item)
-    after, cold = Recommender(loaded, rows, spec, biases).score_pairs(user, item)
+    before, _ = KerasScorer(model, rows, spec, biases).score_pairs(user, item)
+    after, cold = KerasScorer(loaded, rows, spec, biases).score_pairs(user, item)
     np.testing.assert_array_equal(before, after)
     assert not cold.any()
 
@@ -108,8 +96,7 @@ def test_biases_solve_their_ridge_equations(data: tuple[UserRows, BatchSpec, Bia
 
 def test_errors_agree_with_a_naive_loop(data: tuple[UserRows, BatchSpec, Biases]) -> None:
     rows, spec, biases = data
-    model = make_model("matrix-factorization", "tuned", rows, spec, biases)
-    recommender = Recommender(model, rows, spec, biases)
+    recommender = make_scorer("matrix-factorization", "tuned", rows, spec, biases)
     errors = recommender.errors_on(rows)
     differences = []
     for u in range(50):

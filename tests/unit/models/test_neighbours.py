@@ -13,17 +13,18 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import RunError
 from bigrec.features import UserRows
-from bigrec.models import neighbours, tiled_search
-from bigrec.models.gpu_product import tensorflow_product
-from bigrec.models.neighbour_kernels import Sides, sparse
-from bigrec.models.neighbours import (
+from bigrec.models.contract import Checkpoint
+from bigrec.models.knn import search as neighbours
+from bigrec.models.knn import tiled_search
+from bigrec.models.knn.gpu_product import tensorflow_product
+from bigrec.models.knn.kernels import Sides, sparse
+from bigrec.models.knn.profiles import Neighbours, Profiles, profile_columns, profile_rows
+from bigrec.models.knn.search import (
     find_column_neighbours,
     find_neighbours_of,
     find_row_neighbours,
 )
-from bigrec.models.profiles import Neighbours, Profiles, profile_columns, profile_rows
-from bigrec.models.search_progress import SearchCheckpoint
-from bigrec.models.tiled_search import blas_product
+from bigrec.models.knn.tiled_search import blas_product
 from bigrec.resources import Budget
 from tests.unit.models.test_cosine_knn import make_rows
 
@@ -216,9 +217,9 @@ def test_a_search_goes_on_where_it_stopped(
     rows, spec = make_rows(9, n_users=100, n_items=60, density=0.3)
     mean = np.nanmean(dense_of(rows, spec.n_items), axis=1)
     ratings, sides = sparse(rows.indptr, rows.item_index, rows.rating), Sides(mean, np.zeros(60))
-    checkpoint = SearchCheckpoint(tmp_path / "state.npz", minutes)
+    checkpoint = Checkpoint(tmp_path / "state.npz", minutes)
 
-    def search(checkpoint: SearchCheckpoint | None, progress: Any = lambda _: None) -> Neighbours:
+    def search(checkpoint: Checkpoint | None, progress: Any = lambda _: None) -> Neighbours:
         how: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
         if basis == "columns":
             return find_column_neighbours(profile_columns(ratings, sides, filled=False), 5, **how)
@@ -247,7 +248,7 @@ def test_a_search_goes_on_where_it_stopped(
 
 
 def test_a_state_of_another_search_is_refused(tmp_path: Path) -> None:
-    checkpoint = SearchCheckpoint(tmp_path / "state.npz", 0)
+    checkpoint = Checkpoint(tmp_path / "state.npz", 0)
     rows, spec = make_rows(9, n_users=40, n_items=20, density=0.3)
     find_row_neighbours(profiles_of(rows, spec.n_items, filled=True), 5, checkpoint=checkpoint)
     with pytest.raises(RunError, match="holds another search"):

@@ -9,7 +9,7 @@ import pytest
 
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models import scoring
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.scoring import FALLBACK, measure_errors, popularity_deciles
 
 Array = np.ndarray[Any, Any]

@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
-from bigrec.models.autorec import PRESETS, AutoRecOptions, build, codes_and_decoder
-from bigrec.models.bias_fit import fit_biases
+from bigrec.models.autorec.model import PRESETS, AutoRecOptions
+from bigrec.models.autorec.network import build, codes_and_decoder
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import override
-from bigrec.models.recommender import Recommender
 from bigrec.train.code_loop import CodeLoop
 from tests.unit.models.test_cosine_knn import make_rows
 
@@ -92,14 +93,14 @@ def test_a_step_is_that_of_the_formula(basis: str) -> None:
 @pytest.mark.parametrize("basis", ["user", "item"])
 def test_it_fits_its_train_side(basis: str) -> None:
     loop, by_row, (model, _), (rows, spec, biases) = make_loop(basis)
-    before = Recommender(model, rows, spec, biases).errors_on(rows)
+    before = KerasScorer(model, rows, spec, biases).errors_on(rows)
     feed = RowFeed(by_row, batch_size=4, seed=0)
     for epoch in range(1, 13):
         if epoch > 1:
             loop.between_epochs()
         squares = sum(loop.train_block(block)[0] for block in feed.blocks(epoch))
     loop.end_epoch()
-    after = Recommender(model, rows, spec, biases).errors_on(rows)
+    after = KerasScorer(model, rows, spec, biases).errors_on(rows)
     assert squares / rows.n_rows < 0.8 * before.rmse**2
     assert after.rmse < 0.9 * before.rmse
 

@@ -17,13 +17,14 @@ from scipy.stats import chisquare
 from bigrec.datasets.pairs import PairFeed
 from bigrec.errors import ResourceError, SettingsError
 from bigrec.features import PAIRS, BatchSpec
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.train.device_cache import CachedPairFeed, choose_cache, permute
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import Devices
 from bigrec.train.loop import PairLoop
+from tests.gradient_models import gradient_model
 from tests.packed_pairs import SHARDS, pack
 
 Array = np.ndarray[Any, Any]
@@ -138,10 +139,9 @@ def test_training_from_the_cache_is_as_good_as_from_disk(shards: list[Path]) -> 
     curves = []
     for feed in (cached(shards, 20), PairFeed(shards, batch_size=20, seed=1)):
         keras.utils.set_random_seed(1)
-        build = MODELS["matrix-factorization"].build
-        assert build is not None
         # Batches of another size than the loop's own are not compiled, which saves seconds here.
-        loop = PairLoop(build(SPEC, options, biases), options, SHARDS)
+        network = gradient_model("matrix-factorization").build(SPEC, options, biases)
+        loop = PairLoop(network, options, SHARDS)
         curves.append(
             [
                 math.sqrt(sum(loop.train_block(block)[0] for block in feed.blocks(epoch)) / 4007)
@@ -155,7 +155,7 @@ def test_training_from_the_cache_is_as_good_as_from_disk(shards: list[Path]) -> 
 
 
 def choose(cache: str, memory_bytes: int | None, kind: str = "gpu", model: str = "dnn") -> str:
-    definition = MODELS[model]
+    definition = gradient_model(model)
     options: Any = definition.presets["notebook"]
     devices = Devices(kind, (f"/{kind.upper()}:0",), memory_bytes)
     asked = DeviceOptions(cache=cache)

@@ -11,12 +11,12 @@ import pytest
 
 from bigrec.datasets.pairs import PairFeed
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.dnn import DnnOptions
-from bigrec.models.matrix_factorization import MatrixFactorizationOptions
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.deep.model import DnnOptions
+from bigrec.models.factorization.model import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions
-from bigrec.models.registry import MODELS
 from bigrec.train.loop import PairLoop
+from tests.gradient_models import gradient_model
 from tests.packed_pairs import SHARDS, pack, unpack
 
 N_USERS, N_ITEMS = 40, 9
@@ -46,9 +46,7 @@ def make_biases() -> Biases:
 def train_epoch(name: str, options: GradientOptions, feed: PairFeed) -> tuple[list[Array], float]:
     """Weights after one epoch, and the sum of squared errors on the way."""
     keras.utils.set_random_seed(3)
-    build = MODELS[name].build
-    assert build is not None
-    model = build(SPEC, options, make_biases())
+    model = gradient_model(name).build(SPEC, options, make_biases())
     loop = PairLoop(model, options, SHARDS)
     squares, n_rows = map(sum, zip(*map(loop.train_block, feed.blocks(1)), strict=True))
     assert n_rows == feed.n_rows
@@ -66,9 +64,7 @@ def test_factorisation_agrees_with_a_numpy_loop(
     weights, squares = train_epoch("matrix-factorization", options, feed)
     assert "AutoGraph" not in caplog.text  # it warns of what it cannot convert
     keras.utils.set_random_seed(3)
-    build = MODELS["matrix-factorization"].build
-    assert build is not None
-    model = build(SPEC, options, make_biases())
+    model = gradient_model("matrix-factorization").build(SPEC, options, make_biases())
     named = {variable.path: variable.numpy().astype("f8") for variable in model.variables}
     p, q = named["user_factors/embeddings"], named["item_factors/embeddings"]
     b, c = named["user_bias/embeddings"], named["item_bias/embeddings"]

@@ -12,25 +12,21 @@ import tensorflow as tf
 
 from bigrec.errors import ResourceError
 from bigrec.features import BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.dnn import DnnOptions
-from bigrec.models.matrix_factorization import MatrixFactorizationOptions
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.deep.model import DnnOptions
+from bigrec.models.factorization.model import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions, override
 from bigrec.models.registry import MODELS
 from bigrec.train.devices import Devices
 from bigrec.train.loop import PairLoop
 from bigrec.train.memory import estimate_need, explaining_exhaustion
+from tests.gradient_models import GRADIENT_MODELS, gradient_model
 from tests.packed_pairs import SHARDS
 
 SPEC = BatchSpec(50, 20, 3.5, 1.0, 5.0)
 GPU = Devices("gpu", ("/GPU:0",), 8 << 30)
 
-GRADIENT_MODELS = [
-    (name, preset)
-    for name, model in MODELS.items()
-    if model.build is not None
-    for preset in model.presets
-]
+PRESETS = [(name, preset) for name in GRADIENT_MODELS for preset in MODELS[name].presets]
 
 
 def make_biases() -> Biases:
@@ -38,12 +34,11 @@ def make_biases() -> Biases:
     return Biases(3.5, user, item, item, user, item)
 
 
-@pytest.mark.parametrize(("name", "preset"), GRADIENT_MODELS)
+@pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_weights_are_counted_as_the_built_model_has_them(name: str, preset: str) -> None:
-    definition = MODELS[name]
+    definition = gradient_model(name)
     options: Any = definition.presets[preset]
     need = estimate_need(definition, SPEC, options, n_train=400, cache_bytes=3)
-    assert definition.build is not None
     model: keras.Model = definition.build(SPEC, options, make_biases())
     assert need.parameters == 4 * model.count_params()
     assert need.cache == 3
@@ -53,9 +48,8 @@ def test_weights_are_counted_as_the_built_model_has_them(name: str, preset: str)
 @pytest.mark.parametrize("optimizer", ["sgd", "adaptive"])
 def test_the_optimizer_is_counted_as_it_is_made(optimizer: str) -> None:
     options = DnnOptions(optimizer=optimizer, batch_size=8)
-    definition = MODELS["dnn"]
+    definition = gradient_model("dnn")
     need = estimate_need(definition, SPEC, options, n_train=400)
-    assert definition.build is not None
     loop = PairLoop(definition.build(SPEC, options, make_biases()), options, SHARDS)
     # Everything is float32, but seeds, counters and the rate: a few numbers.
     held = sum(4 * math.prod(variable.shape) for variable in loop.variables)
@@ -65,7 +59,9 @@ def test_the_optimizer_is_counted_as_it_is_made(optimizer: str) -> None:
 def test_activations_follow_the_batch_or_the_evaluation() -> None:
     def activations(batch_size: int) -> int:
         options = MatrixFactorizationOptions(batch_size=batch_size)
-        return estimate_need(MODELS["matrix-factorization"], SPEC, options, n_train=1).activations
+        return estimate_need(
+            gradient_model("matrix-factorization"), SPEC, options, n_train=1
+        ).activations
 
     assert activations(1) == activations(4096)
     assert activations(1 << 20) == 256 * activations(4096)
@@ -87,7 +83,7 @@ def test_a_failed_allocation_says_what_is_needed_and_what_to_lower(
     options: GradientOptions, cache_bytes: int, advice: str
 ) -> None:
     told = explaining_exhaustion(
-        MODELS["dnn" if isinstance(options, DnnOptions) else "matrix-factorization"],
+        gradient_model("dnn" if isinstance(options, DnnOptions) else "matrix-factorization"),
         SPEC, options, GPU, n_train=400, cache_bytes=cache_bytes,
     )  # fmt: skip
     with pytest.raises(ResourceError) as caught, told:
@@ -100,14 +96,14 @@ def test_a_failed_allocation_says_what_is_needed_and_what_to_lower(
 
 
 def test_sizes_in_the_message_are_those_of_the_model() -> None:
-    options = override(MODELS["dnn"].presets["notebook"], {"first_units": "100000000000"})
-    told = explaining_exhaustion(MODELS["dnn"], SPEC, options, GPU, n_train=400)
+    options: Any = override(MODELS["dnn"].presets["notebook"], {"first_units": "100000000000"})
+    told = explaining_exhaustion(gradient_model("dnn"), SPEC, options, GPU, n_train=400)
     # The kernels of 20 and 128 columns, a bias and four vectors of batch normalisation.
     with pytest.raises(ResourceError, match=r"weights 55\.7 TiB"), told:
         tf.zeros((1 << 20, 1 << 30))
 
 
 def test_other_errors_pass() -> None:
-    told = explaining_exhaustion(MODELS["dnn"], SPEC, DnnOptions(), GPU, n_train=400)
+    told = explaining_exhaustion(gradient_model("dnn"), SPEC, DnnOptions(), GPU, n_train=400)
     with pytest.raises(ZeroDivisionError), told:
         raise ZeroDivisionError

@@ -16,11 +16,12 @@ import pytest
 
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.features import PAIRS, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.layers import Dropout
 from bigrec.models.options import override
-from bigrec.models.registry import MODELS
 from bigrec.train.loop import PairLoop, RowLoop
 from tests import notebook_cells
+from tests.gradient_models import gradient_model
 from tests.packed_pairs import SHARDS, pack
 from tests.unit.models.test_cosine_knn import make_rows
 
@@ -58,10 +59,12 @@ def blocks(epoch: int, n_rows: int) -> list[Array]:
 
 
 def make_model(name: str, spec: BatchSpec) -> tuple[keras.Model, Any]:
-    definition = MODELS[name]
+    definition = gradient_model(name)
     options: Any = override(definition.presets["notebook"], {"batch_size": str(BATCH)})
-    assert definition.build is not None
-    return definition.build(spec, options, None), options
+    zeros = np.zeros(max(spec.n_users, spec.n_items), np.float32)
+    users, items = zeros[: spec.n_users], zeros[: spec.n_items]
+    biases = Biases(spec.mean_rating, users, items, items, users, items)
+    return definition.build(spec, options, biases), options
 
 
 def copy_weights(ours: keras.Model, cell: keras.Model) -> None:

@@ -12,11 +12,11 @@ import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.options import override
-from bigrec.models.registry import MODELS
 from bigrec.train.device_options import POLICIES
 from bigrec.train.loop import PairLoop, RowLoop
+from tests.gradient_models import gradient_model
 from tests.packed_pairs import SHARDS, pack
 
 N_USERS, N_ITEMS = 60, 12
@@ -53,9 +53,8 @@ def make_block(name: str) -> dict[str, Any]:
 
 def make_loop(name: str, changes: dict[str, str], precision: str) -> tuple[keras.Model, Any]:
     keras.utils.set_random_seed(3)
-    definition = MODELS[name]
+    definition = gradient_model(name)
     options: Any = override(definition.presets["notebook"], {**SMALL, **changes})
-    assert definition.build is not None
     model = definition.build(SPEC, options, make_biases(), policy=POLICIES[precision])
     return model, RowLoop(model, options, N_ITEMS) if name == "autorec" else PairLoop(
         model, options, SHARDS

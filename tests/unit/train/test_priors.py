@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bigrec.models.bias_fit import fit_biases
-from bigrec.models.matrix_factorization import FactorOptions
+from bigrec.models.baseline.bias_fit import fit_biases
+from bigrec.models.factorization.model import FactorOptions
 from bigrec.train.priors import FactorPenalty
 from tests.unit.models.test_cosine_knn import make_rows
 

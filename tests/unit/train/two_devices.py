@@ -17,7 +17,7 @@ from bigrec.api import open as open_store
 from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
-from bigrec.models.bias_fit import fit_biases
+from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.runs import open_run
@@ -26,6 +26,7 @@ from bigrec.train.devices import choose_devices
 from bigrec.train.loop import PairLoop, RowLoop
 from bigrec.train.priors import FactorPenalty
 from bigrec.train.train import train_model
+from tests.gradient_models import gradient_model
 
 SMALL = {"first_units": "12", "second_units": "6"}
 TRAININGS = [
@@ -48,9 +49,7 @@ def train(split: Split, name: str, options: Any, n_devices: int) -> tuple[list[A
     devices = choose_devices(DeviceOptions("cpu", n_devices))
     with devices.scope():
         keras.utils.set_random_seed(5)
-        build = MODELS[name].build
-        assert build is not None
-        model = build(data.spec, options, biases)
+        model = gradient_model(name).build(data.spec, options, biases)
         feed: Any
         loop: Any
         if name == "autorec":
@@ -107,7 +106,7 @@ def test_what_cannot_be_shared_is_refused(split: Split, tmp_path: Path) -> None:
     common: Any = {"preset": "tuned", "runs": tmp_path, "run": "r"}
     for name, changes, words in (
         ("cosine-knn", {}, "cosine-knn is fitted at once: it shares no batches"),
-        ("autorec", {}, "autorec with form=codes trains on one device"),
+        ("autorec", {}, "autorec with these settings trains on one device"),
         ("dnn", {"batch_size": "7"}, "a batch of 7 cannot be dealt out evenly to 2 devices"),
     ):
         options = override(MODELS[name].presets["tuned"], changes)

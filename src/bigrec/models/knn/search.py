@@ -31,16 +31,23 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import ResourceError
-from bigrec.models.neighbour_kernels import (
+from bigrec.models.contract import Checkpoint
+from bigrec.models.knn.kernels import (
     Sparse,
     count_columns,
     select_from_products,
     sparse,
     transpose,
 )
-from bigrec.models.profiles import Neighbours, Profiles
-from bigrec.models.search_progress import SearchCheckpoint, SearchProgress
-from bigrec.models.tiled_search import Multiply, blas_product, search_all, search_for, tile_bytes
+from bigrec.models.knn.profiles import Neighbours, Profiles
+from bigrec.models.knn.search_progress import SearchProgress
+from bigrec.models.knn.tiled_search import (
+    Multiply,
+    blas_product,
+    search_all,
+    search_for,
+    tile_bytes,
+)
 from bigrec.resources import Budget, format_bytes
 
 Array = np.ndarray[Any, Any]
@@ -58,7 +65,7 @@ def find_row_neighbours(
     multiply: Multiply | None = None,
     budget: Budget | None = None,
     progress: Callable[[int], object] = lambda _: None,
-    checkpoint: SearchCheckpoint | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Neighbours:
     """The k nearest neighbours of every row, by whichever way is cheaper.
 
@@ -102,7 +109,7 @@ def find_column_neighbours(
     *,
     budget: Budget | None = None,
     progress: Callable[[int], object] = lambda _: None,
-    checkpoint: SearchCheckpoint | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Neighbours:
     """The k nearest neighbours of every column, by sparse products over the rows.
 
@@ -210,9 +217,7 @@ def tiles_are_cheaper(n: int, counts: Array) -> bool:
     return n * n * len(counts) / 2 < _DENSE_GAIN * float(squares @ squares)
 
 
-def _open_progress(
-    profiles: Profiles, k: int, checkpoint: SearchCheckpoint | None
-) -> SearchProgress:
+def _open_progress(profiles: Profiles, k: int, checkpoint: Checkpoint | None) -> SearchProgress:
     made_from = (*profiles.sides, *profiles.norms, np.array(profiles.terms))
     return SearchProgress(profiles.n_rows, k, made_from, checkpoint)
 

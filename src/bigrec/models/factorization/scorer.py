@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import USER_PENALTY, Biases
-from bigrec.models.scoring import Scorer
+from bigrec.models.baseline.bias import USER_PENALTY, Biases
+from bigrec.models.scoring import Graph, Scorer
 
 Array = np.ndarray[Any, Any]
 
@@ -72,6 +72,12 @@ class FactorScorer(Scorer):
         solved = np.linalg.solve(known.T @ known + np.diag(penalty), known.T @ wanted)
         solved = solved.astype(np.float32)
         return np.asarray(self._score(solved[None, 1:], solved[:1])[0])
+
+    def graph(self) -> Graph:
+        """The same products."""
+        from bigrec.models.factorization.graph import FactorGraph  # late: it loads TensorFlow
+
+        return FactorGraph(self)
 
     def _score(self, user_factors: Array, user_bias: Array) -> Array:
         scores = user_factors @ self.factors.item_factors.T  # (n_users, n_items)

@@ -6,14 +6,17 @@ It computes what `neighbour_scores` says and documents, and finds ratings by bin
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from bigrec.features import ITEM_INDEX, USER_INDEX
-from bigrec.models.neighbour_scores import NeighbourRule, NeighbourScorer
+from bigrec.models.knn.rule import NeighbourRule
+
+if TYPE_CHECKING:
+    from bigrec.models.knn.scorer import NeighbourScorer
 
 Array = np.ndarray[Any, Any]
 

@@ -1,34 +1,16 @@
-"""AutoRec: an autoencoder that completes a row of ratings, of a user or of an item.
-
-Sedhain, Menon, Sanner, Xie, "AutoRec: Autoencoders Meet Collaborative Filtering" (WWW 2015);
-squared error over the ratings that exist. Two forms:
-
-deep: the notebook's, over users: two hidden layers with dropout and batch normalisation, on dense
-rows.
-
-codes: the paper's one sigmoid layer, on sparse rows of residuals r from the bias model. Beside its
-residual, that a rating exists is an input too, of weight w / sqrt(n) in a row of n:
-
-    h = sigmoid(b + sum over the row's ratings of r W_c + w / sqrt(n) M_c),   score = h · V_c + d_c
-
-with c the column of a rating. Once trained, the codes h of all rows are a table like V, and the
-model scores pairs as a factorisation does.
-"""
+"""The networks of AutoRec; see bigrec.models.autorec.model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.errors import SettingsError
 from bigrec.features import RATING, USER_INDEX, BatchSpec
-from bigrec.models.bias import Biases
-from bigrec.models.layers import Dropout, RowEmbedding, batch_normalization
-from bigrec.models.matrix_factorization import (
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.factorization.network import (
     BASE,
     ITEM_FACTORS,
     USER_FACTORS,
@@ -36,69 +18,17 @@ from bigrec.models.matrix_factorization import (
     finish,
     pair_inputs,
 )
-from bigrec.models.options import GradientOptions, bounded, choice
+from bigrec.models.layers import Dropout, RowEmbedding, batch_normalization
 from bigrec.models.similarity import ITEM_VECTORS, unit_rows
+
+if TYPE_CHECKING:
+    from bigrec.models.autorec.model import AutoRecOptions
 
 Array = np.ndarray[Any, Any]
 
 COLUMN_BIAS: Final = "column_bias"
 """Name of the layer with the output's biases in the form codes."""
 _DEVIATION: Final = 0.05
-
-
-@dataclass(frozen=True)
-class AutoRecOptions(GradientOptions):
-    """Hyper-parameters of AutoRec; the defaults are the notebook's."""
-
-    form: str = choice("deep", "deep", "codes")
-    """deep: two hidden layers on dense rows of users. codes: one on sparse rows, below."""
-    basis: str = choice("user", "user", "item")
-    """Whose rows are completed; the form deep knows users only."""
-    batch_size: int = bounded(512, 1)
-    """Rows of a step."""
-    first_units: int = bounded(700, 1)
-    """Units of the first hidden layer."""
-    second_units: int = bounded(128, 1, 1_000_000)
-    """Units of the second hidden layer."""
-    activation: str = choice("relu", "relu", "sigmoid", "tanh", "linear")
-    """Activation of the hidden layers."""
-    input_dropout: float = bounded(0.2, 0, 0.95)
-    """Share of the input that a training step hides."""
-    hidden_dropout: float = bounded(0.2, 0, 0.95)
-    """Dropout before the output layer."""
-    kernel_l2: float = bounded(0.01, 0)
-    """L2 penalty on the kernels of all three layers."""
-    presence: float = bounded(0.0, 0)
-    """codes: weight w of a rating's existence in the input."""
-    presence_l2: float = bounded(1.0, 0)
-    """codes: L2 penalty of the weights of existence, as a multiple of row_l2."""
-    row_l2: float = bounded(0.0, 0)
-    """codes: L2 penalty on the encoder's and decoder's rows of a rating."""
-    row_l2_power: float = bounded(1.0, 0, 1)
-    """codes: that penalty falls with the train ratings of its row, n, as n^-power."""
-    implicit_l2: float = bounded(0.0, 0)
-    """codes: L2 penalty on the implicit terms, a rating: with them the decoder's rows are drawn
-    towards means that their ratings' existence explains, instead of towards 0. 0: none."""
-    bias_l2: float = bounded(0.0, 0)
-    """codes: L2 penalty on the output's biases, a rating."""
-    start_from_biases: bool = False
-    """Whether ratings are counted from a fitted bias model instead of the mean."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.form == "deep" and self.basis == "item":
-            raise SettingsError("basis=item needs form=codes: the form deep completes users only")
-
-
-PRESETS: Final = {
-    "notebook": AutoRecOptions(),
-    "tuned": AutoRecOptions(
-        form="codes", basis="item", epochs=24, batch_size=16, optimizer="adaptive",
-        learning_rate=0.05, schedule="cosine", first_units=100, activation="sigmoid",
-        hidden_dropout=0.0, presence=8.0, presence_l2=0.3, row_l2=60.0, row_l2_power=1.0,
-        implicit_l2=0.3, bias_l2=0.02, start_from_biases=True,
-    ),
-}  # fmt: skip
 
 
 @keras.saving.register_keras_serializable("bigrec")
@@ -144,11 +74,6 @@ class CentreRow(keras.layers.Layer):
     def call(self, rating: Any, base: Any) -> Any:
         """A rating of 0 stands for none."""
         return tf.where(rating > 0, rating - base, 0.0)
-
-
-def has_dense_layers(options: AutoRecOptions) -> bool:
-    """In the form deep."""
-    return options.form == "deep"
 
 
 def build(
@@ -198,6 +123,11 @@ def _build_codes(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> ke
     return finish(spec, user, item, scores, biases if options.start_from_biases else None)
 
 
+def is_deep(model: keras.Model) -> bool:
+    """Whether a model is of the form deep."""
+    return all(layer.name != COLUMN_BIAS for layer in model.layers)
+
+
 def codes_and_decoder(model: keras.Model, options: AutoRecOptions) -> tuple[Any, Any, Any]:
     """The tables of a model of the form codes: codes of rows, decoder and biases of columns."""
     names = [ITEM_FACTORS, USER_FACTORS] if options.basis == "item" else [
@@ -216,7 +146,7 @@ def represent(model: keras.Model) -> dict[str, Array]:
     each half of length 1, so that a cosine is the mean of the two halves' cosines. In the form
     codes they are the items' rows less their mean, since codes are all positive.
     """
-    if any(layer.name == COLUMN_BIAS for layer in model.layers):
+    if not is_deep(model):
         return _represent_codes(model)
     reads = model.get_layer("input").kernel.numpy()  # (n_items, first_units)
     writes = model.get_layer("output").kernel.numpy().T  # (n_items, second_units)

@@ -22,8 +22,8 @@ import numpy as np
 from bigrec.compiled import compiled
 from bigrec.errors import StoreError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import ITEM_PENALTY, USER_PENALTY
-from bigrec.models.day_bias import N_DAYS, DayBiases, list_days
+from bigrec.models.baseline.bias import ITEM_PENALTY, USER_PENALTY
+from bigrec.models.baseline.day_bias import N_DAYS, DayBiases, list_days
 from bigrec.resources import Progress
 
 Array = np.ndarray[Any, Any]

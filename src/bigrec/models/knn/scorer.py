@@ -12,9 +12,8 @@ y_x is r, or base(x) without a rating, less base(u, m): the neighbours' own rati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numba
@@ -23,36 +22,14 @@ import numpy as np
 from bigrec.compiled import compiled
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import Biases
-from bigrec.models.neighbour_kernels import Sides, read_only, sparse
-from bigrec.models.scoring import Raters, Scorer
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.knn.kernels import Sides, read_only, sparse
+from bigrec.models.knn.rule import NeighbourRule
+from bigrec.models.scoring import Graph, Raters, Scorer
 
 Array = np.ndarray[Any, Any]
 
 _USERS_AT_ONCE: Final = 64
-
-
-@dataclass(frozen=True)
-class NeighbourRule:
-    """How a score is made from a list."""
-
-    basis: str
-    """user or item: whose neighbours the lists hold."""
-    neighbors: int
-    """Elements of a list that count."""
-    only_raters: bool
-    """Whether only elements with a rating count."""
-    own_level: bool
-    """Whether neighbours add deviations to the target's base."""
-    shrinkage: float
-    """Added to the sum of weights."""
-    power: float
-    """Of a similarity, to be a weight."""
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> NeighbourRule:
-        """The rule in the options of a run."""
-        return cls(**{field.name: options[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -134,6 +111,18 @@ class NeighbourScorer(Scorer):
         biases = replace(self.biases, days=None)  # of users of the data
         scorer = NeighbourScorer(alone, self.rule, row, self.spec, biases)
         return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])
+
+    def graph(self) -> Graph:
+        """The same lists and ratings, found by binary search."""
+        from bigrec.models.graphs import PairGraph
+
+        return PairGraph(self.keras_model())
+
+    def keras_model(self) -> Any:
+        """See `layer`."""
+        from bigrec.models.knn.layer import build_model  # late: it loads TensorFlow
+
+        return build_model(self)
 
     def _score(self, users: Array, starts: Array, items: Array) -> Array:
         rule = self.rule

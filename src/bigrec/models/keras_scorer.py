@@ -9,8 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.features import RATING, BatchSpec, UserRows
-from bigrec.models.bias import Biases
-from bigrec.models.scoring import FoldIn, Scorer
+from bigrec.models import layers  # noqa: F401 - saved models are made of them
+from bigrec.models.baseline.bias import Biases
+from bigrec.models.graphs import PairGraph, RowGraph
+from bigrec.models.scoring import FoldIn, Graph, Scorer
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +27,7 @@ def takes_rows(model: keras.Model) -> bool:
     return any(tensor.name == RATING for tensor in model.inputs)
 
 
-class Recommender(Scorer):
+class KerasScorer(Scorer):
     """A trained model with all that it needs to score."""
 
     def __init__(
@@ -67,6 +69,14 @@ class Recommender(Scorer):
         if self._fold_in is None:
             return super().fold_in(item_index, rating)
         return self._fold_in(self.model, self.biases, item_index, rating)
+
+    def graph(self) -> Graph:
+        """The model, with the ratings of the train side if it completes rows."""
+        return RowGraph(self) if self.takes_rows else PairGraph(self.model)
+
+    def keras_model(self) -> keras.Model:
+        """The model."""
+        return self.model
 
     def _score_by_pairs(self, user_index: Array, item_index: Array) -> Array:
         scores = np.empty(len(user_index), np.float32)

@@ -1,22 +1,18 @@
-"""Matrix factorisation with biases: mean + b_u + b_m + p_u · q_m.
-
-The model of Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems" (IEEE
-Computer 42(8), 2009). The notebook's preset penalises whole embedding tables at every step, which
-drives the factors to zero; the tuned one penalises the rows in use and starts from fitted biases.
-"""
+"""The network of a matrix factorization, and the tables that other models of pairs share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import keras
 
 from bigrec.features import ITEM_INDEX, USER_INDEX, BatchSpec
-from bigrec.models.bias import Biases
+from bigrec.models.baseline.bias import Biases
 from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty, RowProduct
-from bigrec.models.options import GradientOptions, bounded
 from bigrec.models.similarity import ITEM_VECTORS
+
+if TYPE_CHECKING:
+    from bigrec.models.factorization.model import FactorOptions, MatrixFactorizationOptions
 
 USER_FACTORS: Final = "user_factors"
 """Name of the layer with the table of users."""
@@ -25,46 +21,6 @@ ITEM_FACTORS: Final = "item_factors"
 USER_BIAS: Final = "user_bias"
 ITEM_BIAS: Final = "item_bias"
 BASE: Final = "base"
-
-
-@dataclass(frozen=True)
-class FactorOptions(GradientOptions):
-    """Hyper-parameters of any model with a table of users and one of items."""
-
-    embedding_size: int = bounded(10, 1, 1024)
-    """Factors of a user and of an item."""
-    row_l2: float = bounded(0.0, 0)
-    """L2 penalty on the factor rows of a batch."""
-    row_l2_power: float = bounded(0.0, 0, 1)
-    """That penalty falls with the train ratings of its row, n, as n^-power. 0: a row is penalised
-    as often as it occurs; 1: once an epoch, however often it occurs."""
-    implicit_l2: float = bounded(0.0, 0)
-    """L2 penalty on the implicit terms, a rating: with them, row_l2 draws a row towards a mean that
-    its ratings' existence explains, instead of towards 0. 0: no implicit terms."""
-    bias_l2: float = bounded(0.0, 0)
-    """L2 penalty on the trained biases of a batch."""
-    initial_deviation: float = bounded(0.05, 0)
-    """Factors start uniform within plus and minus this."""
-    start_from_biases: bool = False
-    """Whether the score is counted from a fitted bias model instead of the mean."""
-
-
-@dataclass(frozen=True)
-class MatrixFactorizationOptions(FactorOptions):
-    """Hyper-parameters of matrix factorisation; the defaults are the notebook's."""
-
-    table_l2: float = bounded(0.02, 0)
-    """L2 penalty on all rows of both factor tables at every step."""
-
-
-PRESETS: Final = {
-    "notebook": MatrixFactorizationOptions(),
-    "tuned": MatrixFactorizationOptions(
-        epochs=16, optimizer="adaptive", learning_rate=0.15, embedding_size=64, table_l2=0.0,
-        row_l2=0.7, row_l2_power=0.25, implicit_l2=0.3, bias_l2=0.01, initial_deviation=0.2,
-        start_from_biases=True,
-    ),
-}  # fmt: skip
 
 
 def build(spec: BatchSpec, options: MatrixFactorizationOptions, biases: Biases) -> keras.Model:

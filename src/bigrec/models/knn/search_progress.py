@@ -12,7 +12,6 @@ import os
 import time
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,25 +19,16 @@ from typing import Any
 import numpy as np
 
 from bigrec.errors import RunError
+from bigrec.models.contract import Checkpoint
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class SearchCheckpoint:
-    """Where and when a search is saved, beside at Ctrl-C."""
-
-    path: Path
-    """The file. One that is there is continued from; it is the caller's to remove."""
-    minutes: float | None = 10.0
-    """After so many minutes; 0 for every unit of work. None: never."""
 
 
 class SearchProgress:
     """The lists so far, and how many units of work have gone into them."""
 
     def __init__(
-        self, n_rows: int, k: int, made_from: Iterable[Array], checkpoint: SearchCheckpoint | None
+        self, n_rows: int, k: int, made_from: Iterable[Array], checkpoint: Checkpoint | None
     ) -> None:
         """Continue the saved state of the same search, or begin with empty lists.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from bigrec.features import UserRows
-    from bigrec.models.day_bias import DayBiases
+    from bigrec.models.baseline.day_bias import DayBiases
 
 Array = np.ndarray[Any, Any]
 
@@ -64,7 +64,7 @@ class Biases:
         """The biases that `to_arrays` gave."""
         days = None
         if "day" in arrays:
-            from bigrec.models.day_bias import DayBiases  # late: it loads a compiler
+            from bigrec.models.baseline.day_bias import DayBiases  # late: it loads a compiler
 
             indptr, day, bias, penalty = (arrays[name] for name in _DAY_ARRAYS)
             days = DayBiases(indptr, day, bias, float(penalty))

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bigrec.models.neighbour_kernels import STRIP_ROWS, fill_tile, select_from_tile
-from bigrec.models.profiles import Neighbours, Profiles
-from bigrec.models.search_progress import SearchProgress
+from bigrec.models.knn.kernels import STRIP_ROWS, fill_tile, select_from_tile
+from bigrec.models.knn.profiles import Neighbours, Profiles
+from bigrec.models.knn.search_progress import SearchProgress
 
 Array = np.ndarray[Any, Any]
 Multiply = Callable[[Array, Array, Array], None]

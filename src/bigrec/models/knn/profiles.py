@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bigrec.features import UserRows
-from bigrec.models.neighbour_kernels import (
+from bigrec.models.knn.kernels import (
     Norms,
     Sides,
     Sparse,

@@ -10,8 +10,8 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.features import BatchSpec, UserRows
-from bigrec.models.bias import ITEM_PENALTY, USER_PENALTY, Biases
-from bigrec.models.day_fit import ROUNDS, fit_days
+from bigrec.models.baseline.bias import ITEM_PENALTY, USER_PENALTY, Biases
+from bigrec.models.baseline.day_fit import ROUNDS, fit_days
 from bigrec.resources import SILENT, Progress
 
 

@@ -1,0 +1,1 @@
+"""The bias model, with and without days: what other models start from and fall back to."""

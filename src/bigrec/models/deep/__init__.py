@@ -1,0 +1,1 @@
+"""Deep networks on embeddings, alone or beside a factorization."""

@@ -1,0 +1,107 @@
+"""Nearest neighbours by cosine similarity, of users or of items: what there is to choose.
+
+The notebook preset is the notebook's engine: rows filled with the user's mean, cosines of all
+users, ratings averaged over the hundred most similar, whether they saw the item or not. Its
+settings can be changed one by one into the tuned preset, which compares items by what the bias
+model leaves over, and by who has rated them at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from bigrec.models.contract import FitContext, Model, SavedModel, TrainSide
+from bigrec.models.options import ModelOptions, bounded, choice
+from bigrec.models.similarity import (
+    NEIGHBOUR_INDEX,
+    NEIGHBOUR_SIMILARITY,
+    ItemSimilarity,
+    ListSimilarity,
+)
+
+if TYPE_CHECKING:
+    from bigrec.models.knn.scorer import NeighbourScorer
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class CosineKnnOptions(ModelOptions):
+    """Hyper-parameters of the neighbours; the defaults are the notebook's."""
+
+    basis: str = choice("user", "user", "item")
+    """Whose neighbours are sought: users near the user, or items near the item."""
+    neighbors: int = bounded(100, 1)
+    """Neighbours that a score is made from."""
+    candidates: int = bounded(0, 0)
+    """Neighbours kept, of which a score takes the first that it can use; at least neighbors."""
+    deviation: str = choice("mean", "mean", "biases")
+    """What a rating is counted from: the mean of the user (of the item), or the bias model."""
+    filled: bool = True
+    """Whether rows are filled with their mean before cosines are taken."""
+    support: float = bounded(0.0, 0)
+    """Common ratings at which a cosine counts half; 0 takes every cosine as it is."""
+    co_rating: float = bounded(0.0, 0, 1e6)
+    """Weight of the correlation of having been rated at all, added to the cosine."""
+    own_level: bool = False
+    """Whether neighbours add their deviations to the target's own level, not their ratings."""
+    only_raters: bool = False
+    """Whether only neighbours with a rating count."""
+    power: float = bounded(1.0, 0, 100)
+    """Exponent that turns a similarity into a weight."""
+    shrinkage: float = bounded(0.0, 0)
+    """Added to the sum of weights, so that few or weak neighbours say little."""
+
+
+PRESETS: Final = {
+    "notebook": CosineKnnOptions(),
+    "tuned": CosineKnnOptions(
+        basis="item", neighbors=30, candidates=1000, deviation="biases", filled=False,
+        support=20.0, co_rating=0.5, own_level=True, only_raters=True, power=2.0, shrinkage=0.03,
+    ),
+}  # fmt: skip
+
+
+class CosineKnn(Model):
+    """Lists of neighbours, found at once."""
+
+    name = "cosine-knn"
+    title = "User-cosine neighbours"
+    options_class = CosineKnnOptions
+    presets = PRESETS
+
+    # The compiled loops take time to load; who only reads the options does without.
+
+    def fit(self, context: FitContext) -> NeighbourScorer:
+        """Find all neighbours; see `fit`."""
+        from bigrec.models.knn.fit import fit_neighbors
+
+        return fit_neighbors(context)
+
+    def arrays(self, scorer: NeighbourScorer) -> Mapping[str, Array]:
+        """The arrays of NeighbourLists."""
+        return {field.name: getattr(scorer.lists, field.name) for field in fields(scorer.lists)}
+
+    def load(self, saved: SavedModel, side: TrainSide) -> NeighbourScorer:
+        """The scorer of the saved lists."""
+        from bigrec.models.knn.rule import NeighbourRule
+        from bigrec.models.knn.scorer import NeighbourLists, NeighbourScorer
+
+        lists = NeighbourLists(*saved.arrays(*(field.name for field in fields(NeighbourLists))))
+        by_item = saved.options.basis == "item"
+        saved.indices(NEIGHBOUR_INDEX, side.spec.n_items if by_item else side.spec.n_users)
+        rule = NeighbourRule.of(asdict(saved.options))
+        return NeighbourScorer(lists, rule, side.rows, side.spec, side.biases)
+
+    def similarity(self, saved: SavedModel, side: TrainSide) -> ItemSimilarity:
+        """As the search found it, if its lists are of items."""
+        if saved.options.basis == "item":
+            return ListSimilarity(*saved.arrays(NEIGHBOUR_INDEX, NEIGHBOUR_SIMILARITY))
+        return super().similarity(saved, side)
+
+
+MODEL: Final = CosineKnn()

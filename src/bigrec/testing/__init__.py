@@ -1,0 +1,1 @@
+"""Suites of tests for what others add: subclass one and give it what is to be tested."""
