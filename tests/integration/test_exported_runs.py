@@ -98,7 +98,7 @@ def test_a_keras_model_comes_with_its_ids(flags: list[str], tmp_path: Path) -> N
     assert main(command) == 2  # it exists now
     assert main([*command, "--overwrite"]) == 0
     assert sorted(path.name for path in folder.iterdir()) == [
-        "bigrec.json", "model.keras", "item_ids.npy", "user_ids.npy"
+        "bigrec.json", "item_ids.npy", "model.keras", "user_ids.npy"
     ]  # fmt: skip
     assert np.all(np.diff(np.load(folder / "user_ids.npy")) > 0)
 

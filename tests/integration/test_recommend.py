@@ -52,7 +52,7 @@ def test_factors_recommend_what_the_keras_model_scores_best(
 ) -> None:
     user = busiest_user(data)
     user_id = int(data.user_ids[user])
-    items = json_of(capsys, "recommend", MF, str(user_id), "--top", "7", *places(home))["items"]
+    listed = json_of(capsys, "recommend", MF, str(user_id), "--top", "7", *places(home))["items"]
     model = keras.models.load_model(home / "runs" / MF / "model.keras", compile=False)
     items = np.arange(data.spec.n_items, dtype=np.int32)
     scores = model([np.full(len(items), user, np.int32), items]).numpy()[:, 0]
@@ -60,8 +60,8 @@ def test_factors_recommend_what_the_keras_model_scores_best(
     trained = np.bincount(data.train.item_index, minlength=len(items)) > 0
     open_to = np.flatnonzero(trained & ~np.isin(data.item_ids, rated.to_numpy()))
     best = open_to[np.argsort(-scores[open_to], kind="stable")[:7]]
-    assert [item["item_id"] for item in items] == data.item_ids[best].tolist()
-    np.testing.assert_allclose([item["score"] for item in items], scores[best], rtol=1e-5)
+    assert [item["item_id"] for item in listed] == data.item_ids[best].tolist()
+    np.testing.assert_allclose([item["score"] for item in listed], scores[best], rtol=1e-5)
 
 
 def test_one_user_is_answered_without_tensorflow(home: Path, data: TrainingData) -> None:
@@ -188,8 +188,8 @@ def test_reasons_of_user_neighbours_are_their_ratings(
         lists = open_run(tmp_path, run).representation
         near = data.user_ids[lists["neighbour_index"][user]].tolist()
         similarity = lists["neighbour_similarity"][user].tolist()
-        for item in answer["items"]:
-            item = data.find_items(np.array([item["item_id"]]))[0]
+        for listed in answer["items"]:
+            item = data.find_items(np.array([listed["item_id"]]))[0]
             stars = {}
             for other in data.find_users(np.array(near)).tolist():
                 row = data.train.take(np.array([other]))
@@ -201,7 +201,7 @@ def test_reasons_of_user_neighbours_are_their_ratings(
                 {"user_id": u, "rating": stars[u], "similarity": similarity[near.index(u)]}
                 for u in counting if u in stars
             ]  # fmt: skip
-            assert item["because"] == expected[:3]
+            assert listed["because"] == expected[:3]
         assert any(item["because"] for item in answer["items"])
     assert main(["recommend", "raters", user_id, "--explain", "--top", "2", *at]) == 0
     assert re.search(r"user \d+, rated \d, similarity 0\.\d\d", capsys.readouterr().out)
@@ -275,7 +275,7 @@ def test_mistakes_say_what_to_do(home: Path, tmp_path: Path, capsys: Capture) ->
 
 
 def test_seen_are_the_ratings_of_all_sides(catalog: Catalog, data: TrainingData) -> None:
-    from bigrec.recommend.recommend import seen_items
+    from bigrec.recommend.seen import seen_items
 
     users = np.array([0, 5, 6])
     seen = seen_items(catalog, data, users)
@@ -285,4 +285,4 @@ def test_seen_are_the_ratings_of_all_sides(catalog: Catalog, data: TrainingData)
             [side.item_index[side.indptr[place] : side.indptr[place + 1]] for side in sides]
         )
         found = seen.item_index[seen.indptr[place] : seen.indptr[place + 1]]
-        assert found.tolist() == sorted(expected.tolist())
+        assert sorted(found.tolist()) == sorted(expected.tolist())
