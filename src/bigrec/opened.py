@@ -211,18 +211,39 @@ class OpenedRun:
             items.name(place),
         )  # fmt: skip
 
+    def score(self, pairs: Path | pl.DataFrame) -> pl.DataFrame:
+        """Score pairs: user_id, item_id, score and is_fallback, in their order.
+
+        Args:
+            pairs: a csv file with user_id, item_id and perhaps date; or a frame of these.
+
+        Raises:
+            DataError: they lack a column or a value, or hold something that is no id or date.
+            RunError: the model gives scores that are no numbers.
+        """
+        from bigrec.recommend.predict import score_frame
+
+        return score_frame(self.scorer, self.data, self._read(pairs))
+
+    def _read(self, pairs: Path | pl.DataFrame) -> pl.DataFrame:
+        from bigrec.recommend.predict import check_pairs, read_pairs
+
+        if isinstance(pairs, Path):
+            return read_pairs(pairs, with_dates=self.directory.needs_days)
+        check_pairs(pairs)
+        return pairs
+
     def predict(self, pairs: Path | pl.DataFrame, output: Path) -> PredictSummary:
         """Write a score for every pair; see `predict_pairs`.
 
         Args:
-            pairs: a csv file with user_id, item_id and perhaps date; or a frame of these.
+            pairs: as in `score`.
             output: ends in .csv, .parquet or .txt.
         """
-        from bigrec.recommend.predict import predict_pairs, read_pairs
+        from bigrec.recommend.predict import predict_pairs
 
-        if isinstance(pairs, Path):
-            pairs = read_pairs(pairs, with_dates=self.directory.needs_days)
-        return predict_pairs(self.scorer, self.data, pairs, output)
+        read = self._read(pairs)
+        return predict_pairs(self.scorer, self.data, read, output)
 
     def predict_probe(self, output: Path | None = None) -> PredictSummary:
         """Score the official probe, and measure the RMSE; see bigrec.recommend.predict."""

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from bigrec.recommend.recommend import RecommendedItem
 from bigrec.recommend.similar import SimilarItem
 
+Item = TypeVar("Item")
+
+
+class Listed(Sequence[Item]):
+    """An answer that is a list of items, and says what it answers."""
+
+    items: tuple[Item, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @abc.abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """The answer as a JSON object."""
+
 
 @dataclass(frozen=True)
-class UserList:
+class UserList(Listed[RecommendedItem]):
     """The list of a user of the data."""
 
     user_id: int
@@ -26,7 +50,7 @@ class UserList:
 
 
 @dataclass(frozen=True)
-class PersonList:
+class PersonList(Listed[RecommendedItem]):
     """The list of a person who is not in the data."""
 
     ratings: str | None
@@ -49,7 +73,7 @@ class PersonList:
 
 
 @dataclass(frozen=True)
-class SimilarList:
+class SimilarList(Listed[SimilarItem]):
     """The items nearest to one item."""
 
     item_id: int
