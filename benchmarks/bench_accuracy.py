@@ -28,7 +28,7 @@ from typing import Final
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import bigrec
-from bigrec.api import Split
+from bigrec import Split
 from bigrec.evaluate.baselines import measure_baselines
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.registry import MODELS

@@ -5,7 +5,7 @@ Neither side needs to know where the numbers come from or go to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -129,3 +129,18 @@ class UserRows:
                 np.asarray(self.rating[start:stop]),
                 None if self.day is None else np.asarray(self.day[start:stop]),
             )
+
+
+def join_rows(sides: Sequence[UserRows]) -> UserRows:
+    """The rows of several sides, user by user, without days; items of a user in no order.
+
+    Args:
+        sides: at least one, of the same users.
+    """
+    user = np.concatenate([np.repeat(np.arange(side.n_users), side.lengths()) for side in sides])
+    order = np.argsort(user, kind="stable")
+    return UserRows(
+        np.concatenate(([0], np.cumsum(sum(side.lengths() for side in sides)))),
+        np.concatenate([side.item_index for side in sides])[order],
+        np.concatenate([side.rating for side in sides])[order],
+    )

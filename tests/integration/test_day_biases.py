@@ -82,6 +82,7 @@ def test_a_day_adds_its_bias_to_the_score(home: Path, name: str) -> None:
     dated, _ = scorer.score_pairs(pairs.user_index, pairs.item_index, pairs.day)
     plain, _ = scorer.score_pairs(pairs.user_index, pairs.item_index)
     days = scorer.biases.days
+    assert days is not None
     expected = plain.copy()
     for place, (user, day) in enumerate(zip(pairs.user_index, pairs.day, strict=True)):
         for session in range(days.indptr[user], days.indptr[user + 1]):
@@ -131,11 +132,13 @@ def test_the_probe_is_scored_on_the_days_of_its_ratings(
     train = ["train", "matrix-factorization", "--split", "p", "--run", "mf", "--epochs", "1"]
     assert main([*train, "--set", "day_biases=true", *at]) == 0
     assert "half of a day's mean deviation at 0." in capsys.readouterr().out
-    days = bigrec.open(tmp_path / "store").split("p").run(tmp_path / "runs", "mf")
-    assert np.abs(days.recommender.biases.days.bias).mean() > 0.5
+    run = bigrec.open(tmp_path / "store").split("p").run(tmp_path / "runs", "mf")
+    days = run.recommender.biases.days
+    assert days is not None
+    assert np.abs(days.bias).mean() > 0.5
     found = json_of(capsys, "predict", "mf", "--probe", *at)
     assert found["n_in_train"] == 0
-    assert found["rmse"] == pytest.approx(days.test_rmse, abs=1e-5)
+    assert found["rmse"] == pytest.approx(run.test_rmse, abs=1e-5)
     output = tmp_path / "q.txt"
     json_of(capsys, "predict", "mf", "--qualifying", "--output", str(output), *at)
     assert output.read_text().splitlines()[0].endswith(":")

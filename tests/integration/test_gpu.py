@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bigrec.api import Split
-from bigrec.api import open as open_store
+from bigrec import Split
+from bigrec import open as open_store
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.runs import open_run

@@ -307,10 +307,10 @@ def test_python_gives_the_errors_of_the_command_line(place: Path, tmp_path: Path
             (SettingsError, lambda: store.sql("SELECT 1", [1])),  # type: ignore[arg-type]
             (QueryError, lambda: store.sql("DROP TABLE ratings")),
             (SettingsError, lambda: store.split(5)),  # type: ignore[arg-type]
-            (SettingsError, lambda: store.split("new", min_item_rating=3)),
-            (SettingsError, lambda: store.split("new", test_fraction="0.2")),
+            (SettingsError, lambda: store.split("new", min_item_rating=3)),  # type: ignore[call-arg]
+            (SettingsError, lambda: store.split("new", test_fraction="0.2")),  # type: ignore[arg-type]
             (SettingsError, lambda: store.split("new", test_fraction=nan)),
-            (SettingsError, lambda: store.split("new", user_ids=5)),
+            (SettingsError, lambda: store.split("new", user_ids=5)),  # type: ignore[arg-type]
             (SplitError, lambda: store.split("new")),
             (SettingsError, lambda: bigrec.train("s", "dnn")),  # type: ignore[arg-type]
             *((SettingsError, train(name)) for name in anything),

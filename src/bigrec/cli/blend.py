@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import load_split
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -37,26 +36,22 @@ def blend(
 ) -> None:
     """Weigh the scores of several runs by a ridge regression on the validation side."""
     require_extra("train", "sklearn")
-    from bigrec.evaluate.compare import the_split_of
+    from bigrec.opened import blend_trained
     from bigrec.runs import open_run
-    from bigrec.train.blend import blend_runs
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     components = [open_run(settings.runs, name) for name in names]
-    if any(run.needs_keras for run in components):
-        load_tensorflow()
-    split = the_split_of(components)
-    data = load_split(settings, split, with_days=any(run.needs_days for run in components))
-    with console.progress_bars() as progress:
-        summary = blend_runs(
-            components,
-            data,
-            runs=settings.runs,
-            run=run or f"blend-{split}",
-            seed=seed,
-            overwrite=overwrite,
-            progress=progress,
-        )
+    summary = blend_trained(
+        settings.store,
+        components,
+        runs=settings.runs,
+        run=run,
+        seed=seed,
+        overwrite=overwrite,
+        budget=settings.budget,
+        show_progress=console.progress_bars,
+        before_keras=load_tensorflow,
+    )
     if as_json:
         console.print_json(summary)
         return

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import load_split
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -36,7 +35,8 @@ def compare(
     word on stderr and exit code 0.
     """
     from bigrec.evaluate.baselines import Baseline
-    from bigrec.evaluate.compare import ComparedRun, compare_runs, sort_out, the_split_of
+    from bigrec.evaluate.compare import ComparedRun, sort_out
+    from bigrec.opened import compare_trained
     from bigrec.runs import list_runs, open_run
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
@@ -50,8 +50,9 @@ def compare(
             console.print_warning(f"Left out: {error.message}")
     if split is not None:
         chosen = [run for run in chosen if run.config["split"]["name"] == split]
-    data = load_split(settings, the_split_of(chosen))
-    comparison = compare_runs(chosen, data)
+    comparison = compare_trained(
+        settings.store, chosen, budget=settings.budget, show_progress=console.progress_bars
+    )
     if as_json:
         console.print_json(comparison)
         return
@@ -72,7 +73,7 @@ def compare(
     console.print_table(
         ("run", "model", "test RMSE", "test MAE", "test ratings", "seconds"),
         rows,
-        title=f"{data.split}: {comparison.protocol}",
+        title=f"{comparison.runs[0].split}: {comparison.protocol}",
         formats={"seconds": ",.1f"},
         highlight_cells=best_cells,
     )

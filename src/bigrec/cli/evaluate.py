@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import OpenedRun, note_long_lists, open_trained
+from bigrec.cli.opening import note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -23,8 +22,10 @@ from bigrec.errors import RunError
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
+    from bigrec.evaluate.evaluation import Evaluation
     from bigrec.evaluate.ranking import RankingSummary
     from bigrec.models.scoring import DecileErrors, Errors
+    from bigrec.opened import OpenedRun
 
 
 def evaluate(
@@ -50,39 +51,31 @@ def evaluate(
     Where no user of the test side has a train rating there are errors, of the fallback, and no
     lists.
     """
-    from bigrec.evaluate.ranking import check_options, measure_lists
+    from bigrec.evaluate.evaluation import Evaluation
+    from bigrec.evaluate.ranking import check_options
 
     check_options(relevant, users, seed)
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
-    recommender = opened.load_recommender()
-    with console.progress_bars() as progress:
-        errors = recommender.errors_on(opened.data.test)
-        try:
-            lists = measure_lists(
-                run, recommender, opened.data,
-                top=top, relevant=relevant, n_users=users, seed=seed, progress=progress,
-            )  # fmt: skip
-        except RunError:
-            _print(run, opened, errors, None, as_json=as_json)  # which are right all the same
-            raise
-    _print(run, opened, errors, lists, as_json=as_json)
+    errors = opened.test_errors
+    try:
+        with console.progress_bars() as progress:
+            found = opened.evaluate(
+                top=top, relevant=relevant, n_users=users, seed=seed, progress=progress
+            )
+    except RunError:
+        _print(Evaluation(run, errors, None), opened, as_json=as_json)  # which are right
+        raise
+    _print(found, opened, as_json=as_json)
     note_long_lists(top, opened.data)
 
 
-def _print(
-    run: str, opened: OpenedRun, errors: Errors, lists: RankingSummary | None, *, as_json: bool
-) -> None:
+def _print(found: Evaluation, opened: OpenedRun, *, as_json: bool) -> None:
     if as_json:
-        console.print_json(
-            {
-                "run": run,
-                "errors": dataclasses.asdict(errors),
-                "lists": None if lists is None else dataclasses.asdict(lists),
-            }
-        )
+        console.print_json(found.to_json())
         return
-    _print_errors(opened.run.protocol, errors)
+    _print_errors(opened.directory.protocol, found.errors)
+    lists = found.lists
     if lists is not None and lists.rows:
         _print_lists(lists)
     elif lists is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import open_trained
+from bigrec.cli.opening import open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -16,7 +16,7 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
-    load_tensorflow,
+    require_extra,
 )
 from bigrec.settings import resolve_settings
 
@@ -42,13 +42,12 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a trained model for use elsewhere."""
-    load_tensorflow()
-    from bigrec.recommend.export import export_run
+    require_extra("train", "tensorflow")
     from bigrec.resources import format_bytes
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
-    summary = export_run(opened.run, opened.data, output, kind=format_, overwrite=overwrite)
+    summary = opened.export(output, kind=format_, overwrite=overwrite)
     if as_json:
         console.print_json(summary)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 
 import typer
@@ -22,48 +21,35 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the store holds and what it was made from."""
+    from bigrec.inspection import describe_store
     from bigrec.resources import format_bytes
-    from bigrec.store.layout import StoreLayout, split_names
-    from bigrec.store.manifest import read_manifest
-    from bigrec.store.publish import folder_bytes
 
     settings = resolve_settings(store=store, memory=memory, threads=threads)
-    layout = StoreLayout(settings.store)
-    manifest = read_manifest(layout)
-    splits = split_names(layout)
-    n_bytes = folder_bytes(layout.root)
+    found = describe_store(settings.store)
     if as_json:
-        console.print_json(
-            dataclasses.asdict(manifest)
-            | {
-                "mean_rating": manifest.mean_rating,
-                "fingerprint": manifest.fingerprint,
-                "store_bytes": n_bytes,
-                "splits": splits,
-            }
-        )
+        console.print_json(found)
         return
     console.print_fields(
         {
-            "store": layout.root,
-            "source": manifest.source,
-            "ratings": manifest.n_ratings,
-            "users": manifest.n_users,
-            "items": manifest.n_items,
-            "probe pairs": manifest.n_probe,
-            "qualifying pairs": manifest.n_qualifying,
-            "mean rating": manifest.mean_rating,
-            "dates": f"{manifest.first_date} to {manifest.last_date}",
-            "size": format_bytes(n_bytes),
-            "fingerprint": manifest.fingerprint,
-            "splits": ", ".join(splits) or "none yet",
+            "store": settings.store,
+            "source": found["source"],
+            "ratings": found["n_ratings"],
+            "users": found["n_users"],
+            "items": found["n_items"],
+            "probe pairs": found["n_probe"],
+            "qualifying pairs": found["n_qualifying"],
+            "mean rating": found["mean_rating"],
+            "dates": f"{found['first_date']} to {found['last_date']}",
+            "size": format_bytes(found["store_bytes"]),
+            "fingerprint": found["fingerprint"],
+            "splits": ", ".join(found["splits"]) or "none yet",
         }
     )
     if plot:
         from bigrec.report.text_plots import draw_store
 
         console.print_line("")
-        for line in draw_store(layout.root, budget=settings.budget):
+        for line in draw_store(settings.store, budget=settings.budget):
             console.print_line(line)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import open_trained
+from bigrec.cli.opening import open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -54,20 +54,19 @@ def predict(
     if output is None and not probe:
         raise SettingsError("expected --output FILE, found none")
     from bigrec.models.scoring import FALLBACK
-    from bigrec.recommend.predict import ENDINGS, predict_pairs, predict_probe, read_pairs
+    from bigrec.recommend.predict import ENDINGS
 
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if output is not None:
         check_ending(output, *ENDINGS)
         check_result(output, settings.store, pairs)
     opened = open_trained(settings, run)
-    given = None if pairs is None else read_pairs(pairs, with_dates=opened.run.needs_days)
-    recommender = opened.load_recommender()
     if probe or output is None:  # only --probe may lack an output
-        summary = predict_probe(recommender, opened.data, opened.catalog, output)
+        summary = opened.predict_probe(output)
+    elif pairs is not None:
+        summary = opened.predict(pairs, output)
     else:
-        frame = opened.catalog.qualifying().collect() if given is None else given
-        summary = predict_pairs(recommender, opened.data, frame, output)
+        summary = opened.predict_qualifying(output)
     if as_json:
         console.print_json(summary)
         return

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import OpenedRun, note_long_lists, open_trained
+from bigrec.cli.opening import note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -22,10 +21,13 @@ from bigrec.cli.options import (
 )
 from bigrec.errors import SettingsError
 from bigrec.recommend.endings import check_ending
-from bigrec.resources import Budget, format_bytes
+from bigrec.resources import format_bytes
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bigrec.opened import OpenedRun
     from bigrec.recommend.explain import Reason
     from bigrec.recommend.recommend import RecommendedItem
 
@@ -78,7 +80,7 @@ def recommend(
     opened = open_trained(settings, run)
     note_long_lists(top, opened.data)
     if output is not None:
-        _write_all(opened, output, top, settings.budget, as_json)
+        _write_all(opened, output, top, as_json)
     elif ratings is not None:
         _recommend_to_person(opened, ratings, top, explain, as_json)
     elif user_id is not None:
@@ -88,54 +90,29 @@ def recommend(
 def _recommend_to_user(
     opened: OpenedRun, user_id: int, top: int, explain: bool, as_json: bool
 ) -> None:
-    from bigrec.recommend.recommend import recommend_items
-
-    similarity = opened.run.similarity(opened.data) if explain else None
-    items = recommend_items(
-        opened.load_recommender(), opened.data, opened.catalog, user_id,
-        top=top, similarity=similarity,
-    )  # fmt: skip
+    answer = opened.recommend(user_id, top=top, explain=explain)
     if as_json:
-        console.print_json({"user_id": user_id, "items": _items(items, explain)})
+        console.print_json(answer.to_json())
     else:
-        _print(items, explain, f"For user {user_id}, by run {opened.run.name}")
+        _print(answer.items, explain, f"For user {user_id}, by run {opened.name}")
 
 
 def _recommend_to_person(
     opened: OpenedRun, ratings: Path, top: int, explain: bool, as_json: bool
 ) -> None:
-    from bigrec.recommend.items import read_items
-    from bigrec.recommend.person import read_person
-    from bigrec.recommend.recommend import recommend_to_person
-
-    titles = read_items(opened.catalog, opened.data)
-    person = read_person(ratings, titles, opened.data.spec)
-    similarity = opened.run.similarity(opened.data) if explain else None
-    items = recommend_to_person(
-        opened.load_recommender(), titles, person, top=top, similarity=similarity
-    )
+    answer = opened.recommend_to_person(ratings, top=top, explain=explain)
     if as_json:
-        console.print_json(
-            {
-                "ratings": str(ratings), "n_ratings": len(person.rating),
-                "left_out": person.left_out, "items": _items(items, explain),
-            }
-        )  # fmt: skip
+        console.print_json(answer.to_json())
     else:
-        n = len(person.rating)
-        _print(items, explain, f"From {n:,} ratings in {ratings}, by run {opened.run.name}")
-        if person.left_out:
-            console.print_note(f"Not in the split, left out: {'; '.join(person.left_out)}")
+        n = answer.n_ratings
+        _print(answer.items, explain, f"From {n:,} ratings in {ratings}, by run {opened.name}")
+        if answer.left_out:
+            console.print_note(f"Not in the split, left out: {'; '.join(answer.left_out)}")
 
 
-def _write_all(opened: OpenedRun, output: Path, top: int, budget: Budget, as_json: bool) -> None:
-    from bigrec.recommend.top_lists import write_top_lists
-
+def _write_all(opened: OpenedRun, output: Path, top: int, as_json: bool) -> None:
     with console.progress_bars() as progress:
-        summary = write_top_lists(
-            opened.load_recommender(), opened.data, opened.catalog, output,
-            top=top, budget=budget, progress=progress,
-        )  # fmt: skip
+        summary = opened.recommend_to_all(output, top=top, progress=progress)
     if as_json:
         console.print_json(summary)
         return
@@ -152,12 +129,7 @@ def _write_all(opened: OpenedRun, output: Path, top: int, budget: Budget, as_jso
     )
 
 
-def _items(items: list[RecommendedItem], explain: bool) -> list[dict[str, Any]]:
-    rows = [dataclasses.asdict(item) for item in items]
-    return rows if explain else [{k: v for k, v in row.items() if k != "because"} for row in rows]
-
-
-def _print(items: list[RecommendedItem], explain: bool, title: str) -> None:
+def _print(items: Sequence[RecommendedItem], explain: bool, title: str) -> None:
     columns = ["item_id", "title", "year", "score"]
     rows = [
         [str(item.item_id), item.title, item.year and str(item.year), item.score] for item in items

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import note_long_lists, open_trained
+from bigrec.cli.opening import note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -42,33 +41,18 @@ def similar(
     Near by the model's own picture of items: the factors of matrix factorisation, the embedding of
     a network, the weights of AutoRec, the ratings that neighbours compare.
     """
-    from bigrec.recommend.items import read_items
-    from bigrec.recommend.similar import similar_items
-
     settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     note_long_lists(top, opened.data)
-    items = read_items(opened.catalog, opened.data)
-    place = items.require(item)
-    nearest = similar_items(
-        opened.run.similarity(opened.data), items, opened.run.biases(), place,
-        top=top, min_ratings=min_ratings,
-    )  # fmt: skip
+    answer = opened.similar(item, top=top, min_ratings=min_ratings)
     if as_json:
-        console.print_json(
-            {
-                "item_id": int(items.ids[place]),
-                "title": items.titles[place],
-                "year": items.years[place],
-                "items": [dataclasses.asdict(item) for item in nearest],
-            }
-        )
+        console.print_json(answer.to_json())
         return
     console.print_table(
         ("item_id", "title", "year", "similarity", "train ratings"),
         [(str(item.item_id), item.title, item.year and str(item.year), item.similarity,
-          item.n_ratings) for item in nearest],
-        title=f"Like {items.name(place)}, by run {run}",
+          item.n_ratings) for item in answer.items],
+        title=f"Like {answer.name}, by run {run}",
     )  # fmt: skip
 
 

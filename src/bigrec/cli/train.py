@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.loading import load_split
+from bigrec.cli.opening import open_data
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -142,7 +142,7 @@ def train(
         console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
     table = _EpochTable(options.epochs if isinstance(options, GradientOptions) else 1)
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
-    data = load_split(settings, split, with_days=options.day_biases)
+    data = open_data(settings, split, with_days=options.day_biases)
     with console.progress_bars(keep=False) as progress:
         try:
             summary = train_model(

@@ -34,7 +34,7 @@ import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
-from bigrec.features import UserRows
+from bigrec.features import UserRows, join_rows
 from bigrec.models.options import check_seed
 from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
@@ -139,7 +139,7 @@ def measure_lists(
     step = max(1, _SCORES_AT_ONCE // shape)
     for start in range(0, len(users), step):
         block = users[start : start + step]
-        seen = _join_rows([side.take(block) for side in _known_sides(data)])
+        seen = join_rows([side.take(block) for side in _known_sides(data)])
         wanted = _at_least(data.test.take(block), relevant)
         has_relevant = wanted.lengths() > 0
         n_relevant_users += int(has_relevant.sum())
@@ -250,17 +250,6 @@ class _Tally:
 
 def _known_sides(data: TrainingData) -> Sequence[UserRows]:
     return [data.train] if data.validation is None else [data.train, data.validation]
-
-
-def _join_rows(parts: Sequence[UserRows]) -> UserRows:
-    """The rows of several sides, user by user; items of a user in no order."""
-    user = np.concatenate([np.repeat(np.arange(part.n_users), part.lengths()) for part in parts])
-    order = np.argsort(user, kind="stable")
-    return UserRows(
-        np.concatenate(([0], np.cumsum(sum(part.lengths() for part in parts)))),
-        np.concatenate([part.item_index for part in parts])[order],
-        np.concatenate([part.rating for part in parts])[order],
-    )
 
 
 def _at_least(rows: UserRows, stars: float) -> UserRows:

@@ -1,8 +1,10 @@
-"""The ratings of a person who is not in the data, from a csv file."""
+"""The ratings of a person who is not in the data, from a csv file or as they are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,6 +89,51 @@ def read_person(path: Path, items: Items, spec: BatchSpec) -> PersonRatings:
             f"{path}: none of its {len(left_out)} items is in the split",
             hint="see the split's items with: bigrec sql 'SELECT item_id, title FROM items'",
         )
+    return _of(rated, left_out)
+
+
+def person_of(ratings: Mapping[int | str, float], items: Items, spec: BatchSpec) -> PersonRatings:
+    """The ratings of a person, from stars by item.
+
+    Args:
+        ratings: stars by item_id, a number, or by title, found as `Items.find` does.
+        items: of the split.
+        spec: the scale.
+
+    Raises:
+        DataError: a rating is off the scale, a title fits several items, an item is rated twice, or
+            no item is of the split.
+    """
+    low, high = spec.min_rating, spec.max_rating
+    rated: dict[int, float] = {}
+    left_out = []
+    for key, stars in ratings.items():
+        is_number = isinstance(stars, Real) and not isinstance(stars, bool)
+        if not is_number or not low <= stars <= high:
+            raise DataError(
+                f"expected the rating of {key!r} as a number from {low:g} to {high:g}, "
+                f"found {stars!r}"
+            )
+        is_id = isinstance(key, Integral) and not isinstance(key, bool)
+        if not is_id and not (isinstance(key, str) and key.strip()):
+            raise DataError(f"expected an item's id or title, found {key!r}")
+        item_id = parse_whole(str(key)) if is_id else None
+        place = items.find(str(key)) if item_id is None else items.find_id(item_id)
+        if place is None:
+            left_out.append(str(key))
+        elif place in rated:
+            raise DataError(f"{items.name(place)} is rated twice")
+        else:
+            rated[place] = float(stars)
+    if not rated:
+        raise DataError(
+            f"none of the {len(left_out)} rated items is in the split" if left_out
+            else "expected at least one rating, found none"
+        )  # fmt: skip
+    return _of(rated, left_out)
+
+
+def _of(rated: Mapping[int, float], left_out: Sequence[str]) -> PersonRatings:
     places = np.array(sorted(rated), np.int32)
     stars = np.array([rated[place] for place in places.tolist()], np.float32)
     return PersonRatings(places, stars, tuple(left_out))

@@ -125,7 +125,7 @@ def predict_pairs(
         RunError: the model gives scores that are no numbers.
     """
     check_ending(output, *ENDINGS)
-    scored = _score(recommender, data, pairs)
+    scored = score_frame(recommender, data, pairs)
     _write_scored(scored, output)
     return PredictSummary(len(scored), int(scored["is_fallback"].sum()), None, None, str(output))
 
@@ -156,7 +156,7 @@ def predict_probe(
         dates = catalog.ratings().select(USER_ID, ITEM_ID, DATE)
         found = dates.join(pairs.lazy(), on=[USER_ID, ITEM_ID], how="inner").collect()
         pairs = pairs.join(found, on=[USER_ID, ITEM_ID], how="left", maintain_order="left")
-    scored = _score(recommender, data, pairs)
+    scored = score_frame(recommender, data, pairs)
     if output is not None:
         _write_scored(scored, output)
     rated = (
@@ -178,8 +178,40 @@ def predict_probe(
     )
 
 
-def _score(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
-    """The ids of the pairs with score and is_fallback."""
+def check_pairs(pairs: pl.DataFrame) -> None:
+    """Refuse a frame that is none of pairs: user_id, item_id and perhaps date.
+
+    Raises:
+        DataError: a column is missing, is of another type, or lacks a value.
+    """
+    for name in (USER_ID, ITEM_ID):
+        if name not in pairs.columns:
+            raise DataError(
+                f"expected the columns {USER_ID} and {ITEM_ID}, and perhaps {DATE}, "
+                f"found {', '.join(pairs.columns) or 'none'}"
+            )
+        if not pairs[name].dtype.is_integer():
+            raise DataError(f"expected whole numbers as {name}, found {pairs[name].dtype}")
+        if pairs[name].null_count():
+            raise DataError(f"expected a value of {name} in every row, found a null")
+    if DATE in pairs.columns and pairs[DATE].dtype != pl.Date:
+        raise DataError(f"expected dates as {DATE}, found {pairs[DATE].dtype}")
+
+
+def score_frame(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Score pairs.
+
+    Args:
+        recommender: the trained model.
+        data: the split that it was trained on.
+        pairs: user_id, item_id and perhaps date, in any order.
+
+    Returns:
+        The ids of the pairs with score and is_fallback, in the same order.
+
+    Raises:
+        RunError: the model gives scores that are no numbers.
+    """
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     item_index = data.find_items(pairs[ITEM_ID].to_numpy())
     day = np.full(len(pairs), -1, np.int32)

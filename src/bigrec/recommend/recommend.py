@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
-from bigrec.features import UserRows
 from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import ItemSimilarity
 from bigrec.recommend.explain import Reason, explain_by_items, explain_by_users
 from bigrec.recommend.items import Items, read_items
 from bigrec.recommend.person import PersonRatings
-from bigrec.schema import ITEM_ID, USER_ID
+from bigrec.recommend.seen import seen_items
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +45,7 @@ def recommend_items(
     *,
     top: int = 10,
     similarity: ItemSimilarity | None = None,
+    items: Items | None = None,
 ) -> list[RecommendedItem]:
     """The items of the split with the highest scores that a user has not rated anywhere.
 
@@ -55,10 +54,11 @@ def recommend_items(
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
-        catalog: the store, for what the user has rated (all sides) and for titles.
+        catalog: the store, for what the user has rated (on all sides and on none).
         user_id: as in the source.
         top: length of the list; cut to the number of items.
         similarity: the run's, to say why; None does not.
+        items: of the split; read from the store if None.
 
     Raises:
         SettingsError: `top` is no length.
@@ -70,7 +70,7 @@ def recommend_items(
     user = np.array([user_index])
     scores = recommender.score_users(user)
     seen = seen_items(catalog, data, user)
-    items = read_items(catalog, data)
+    items = items or read_items(catalog, data)
     found = top_items(scores, seen, recommender.biases.item_count, top)[0]
     if similarity is None:
         return _list(scores[0], found, items)
@@ -133,31 +133,6 @@ def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
             hint=f"users of the split: {', '.join(str(user) for user in some)}, …",
         )
     return place
-
-
-def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
-    """The items of the split that some users have rated, on whatever side or on none.
-
-    Args:
-        catalog: the store.
-        data: the split.
-        users: (n,) user indices, ascending.
-    """
-    ids = data.user_ids[users]
-    rated = (
-        catalog.ratings_by_user()
-        .filter(pl.col(USER_ID).is_between(int(ids[0]), int(ids[-1])))
-        .select(USER_ID, ITEM_ID)
-        .collect()
-    )
-    place = np.searchsorted(ids, rated[USER_ID].to_numpy())
-    item = data.find_items(rated[ITEM_ID].to_numpy())
-    known = (item >= 0) & (ids[np.minimum(place, len(ids) - 1)] == rated[USER_ID].to_numpy())
-    place, item = place[known], item[known]
-    order = np.lexsort((item, place))
-    lengths = np.bincount(place, minlength=len(users))
-    indptr = np.concatenate(([0], np.cumsum(lengths)))
-    return UserRows(indptr, item[order], np.zeros(len(order), np.float32))
 
 
 def _list(

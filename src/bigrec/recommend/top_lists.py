@@ -16,7 +16,7 @@ from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
 from bigrec.recommend.endings import check_ending
 from bigrec.recommend.items import Items, read_items
-from bigrec.recommend.recommend import seen_items
+from bigrec.recommend.seen import seen_items
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.store.catalog import Catalog
@@ -68,6 +68,7 @@ def write_top_lists(
     output: Path,
     *,
     top: int = 10,
+    items: Items | None = None,
     budget: Budget | None = None,
     progress: Progress = SILENT,
 ) -> TopListsSummary:
@@ -81,6 +82,7 @@ def write_top_lists(
         catalog: the store.
         output: ends in .parquet; replaced when the new file is whole.
         top: length of a list; cut to the number of items.
+        items: of the split; read from the store if None.
         budget: memory that scores may take an eighth of.
         progress: told of finished users.
 
@@ -92,7 +94,7 @@ def write_top_lists(
     check_ending(output, ".parquet")
     started = time.perf_counter()
     users = np.flatnonzero(recommender.biases.user_count)
-    items = read_items(catalog, data)
+    items = items or read_items(catalog, data)
     titles = pa.array(items.titles, pa.string())
     top = list_length(top, data.spec.n_items)
     user_bytes = _CELL_BYTES * data.spec.n_items + _LISTED_BYTES * top

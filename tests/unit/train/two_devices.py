@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-from bigrec.api import Split
-from bigrec.api import open as open_store
+from bigrec import Split
+from bigrec import open as open_store
 from bigrec.datasets.pairs import PairFeed
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError

@@ -1,0 +1,300 @@
+"""A trained run, from Python."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from bigrec.api.arguments import as_path, check_types
+from bigrec.errors import SettingsError
+from bigrec.opened import OpenedRun
+from bigrec.resources import SILENT, Progress
+from bigrec.runs import RunDirectory
+
+if TYPE_CHECKING:
+    from bigrec.api.split import Split
+    from bigrec.evaluate.evaluation import Evaluation
+    from bigrec.models.scoring import Scorer
+    from bigrec.recommend.answers import PersonList, SimilarList, UserList
+    from bigrec.recommend.export import ExportSummary
+    from bigrec.recommend.predict import PredictSummary
+    from bigrec.recommend.top_lists import TopListsSummary
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained run.
+
+    The model, titles and what compares items are loaded on first use and kept. Answers have the
+    fields that the commands print with --json: `to_json()` of lists, the fields of summaries.
+    """
+
+    directory: RunDirectory
+    """Its files: config, metrics, history."""
+    split: Split
+    """What it was trained on."""
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.directory.name
+
+    @property
+    def test_rmse(self) -> float:
+        """RMSE on the test side, scores clipped to the scale, in stars."""
+        return float(self.directory.metrics["test_rmse"])
+
+    @property
+    def test_mae(self) -> float:
+        """Mean absolute error on the test side, likewise."""
+        return float(self.directory.metrics["test_mae"])
+
+    @cached_property
+    def opened(self) -> OpenedRun:
+        """The run with its split and store, and what is costly of them."""
+        data = self.split.materialize(with_days=self.directory.needs_days)
+        return OpenedRun(self.directory, data, self.split.store.catalog, self.split.store.budget)
+
+    @property
+    def recommender(self) -> Scorer:
+        """The loaded model.
+
+        Raises:
+            RunError: it cannot be read, or a component of a blend is missing or another.
+        """
+        return self.opened.scorer
+
+    def recommend(self, user_id: int, *, top: int = 10, explain: bool = False) -> UserList:
+        """The unseen items with the highest scores for a user.
+
+        Args:
+            user_id: as in the source.
+            top: length of the list; cut to the number of items.
+            explain: whether each item says why, in `because`: the liked items most like it, or the
+                near users who rated it.
+
+        Returns:
+            RecommendedItems, best first: a sequence.
+
+        Raises:
+            SettingsError: an argument is of another type, or `top` is no length.
+            RunError: the user has no train rating, or the model gives scores that are no numbers.
+
+        Example:
+            >>> [item.title for item in run.recommend(6, top=3)]
+            ['The Silver Road', 'A Winter Tale', 'The Broken Bridge']
+        """
+        check_types(user_id=(user_id, Integral), explain=(explain, bool))
+        return self.opened.recommend(user_id, top=top, explain=explain)
+
+    def recommend_to_person(
+        self,
+        ratings: str | Path | Mapping[int | str, float],
+        *,
+        top: int = 10,
+        explain: bool = False,
+    ) -> PersonList:
+        """The items with the highest scores for a person who is not in the data.
+
+        Args:
+            ratings: stars by item_id or by title (whole, or a part that fits one item only); or a
+                csv file with the columns item_id or title, and rating.
+            top: length of the list; cut to the number of items.
+            explain: whether each item says why, in `because`.
+
+        Returns:
+            RecommendedItems, best first: a sequence. Its `left_out` are ids and titles that are no
+            item of the split.
+
+        Raises:
+            SettingsError: an argument is of another type, or `top` is no length.
+            DataError: a rating is off the scale, a title fits several items, or no item is of the
+                split.
+            RunError: the model cannot score a person whom it was not trained on.
+
+        Example:
+            >>> run.recommend_to_person({"The Silver Road": 5, 17: 2.0}, top=3).items
+        """
+        check_types(ratings=(ratings, str | Path | Mapping), explain=(explain, bool))
+        given = Path(ratings) if isinstance(ratings, str) else ratings
+        return self.opened.recommend_to_person(given, top=top, explain=explain)
+
+    def recommend_to_all(
+        self, output: str | Path, *, top: int = 10, progress: Progress = SILENT
+    ) -> TopListsSummary:
+        """Write the list of every user of the split to a Parquet file.
+
+        Columns are user_id, rank (from 1), item_id, title and score.
+
+        Args:
+            output: ends in .parquet; replaced when the new file is whole.
+            top: length of a list; cut to the number of items.
+            progress: told of finished users.
+
+        Raises:
+            SettingsError: the output names no file, or `top` is no length.
+            DataError: the output has another ending.
+            RunError: the model gives scores that are no numbers.
+
+        Example:
+            >>> run.recommend_to_all("top.parquet", top=20).n_users
+        """
+        return self.opened.recommend_to_all(as_path("output", output), top=top, progress=progress)
+
+    def similar(self, item: int | str, *, top: int = 10, min_ratings: int = 20) -> SimilarList:
+        """The items nearest to one item, by the model's own picture of items.
+
+        Args:
+            item: its id, its title, or a part of the title that fits one item only.
+            top: length of the list; cut to the number of items.
+            min_ratings: train ratings that a listed item needs.
+
+        Returns:
+            SimilarItems, nearest first: a sequence.
+
+        Raises:
+            SettingsError: an argument is of another type, or `top` is no length.
+            DataError: no item fits or several do, or the item has no train rating.
+
+        Example:
+            >>> run.similar("The Silver Road", top=5).to_json()
+        """
+        check_types(item=(item, Integral | str), min_ratings=(min_ratings, Integral))
+        return self.opened.similar(item, top=top, min_ratings=min_ratings)
+
+    def score(self, pairs: str | Path | pl.DataFrame) -> pl.DataFrame:
+        """Score pairs.
+
+        Args:
+            pairs: user_id, item_id and perhaps date: a frame, or a csv file.
+
+        Returns:
+            user_id, item_id, score (stars, clipped to the scale) and is_fallback, in the order of
+            the pairs.
+
+        Raises:
+            SettingsError: the argument is of another type.
+            DataError: the pairs lack a column, or hold something that is no id or date.
+            RunError: the model gives scores that are no numbers.
+
+        Example:
+            >>> run.score(pl.DataFrame({"user_id": [6], "item_id": [30]}))["score"]
+        """
+        return self.opened.score(_pairs(pairs))
+
+    def predict(self, pairs: str | Path | pl.DataFrame, output: str | Path) -> PredictSummary:
+        """Write the score of every pair to a file.
+
+        Args:
+            pairs: as in `score`.
+            output: ends in .csv or .parquet, or in .txt for the form of the Netflix Prize.
+
+        Raises:
+            SettingsError: an argument is of another type, or the output names no file.
+            DataError: as in `score`; or the output has another ending.
+            RunError: the model gives scores that are no numbers.
+
+        Example:
+            >>> run.predict("pairs.csv", "scores.parquet").n_fallback
+        """
+        return self.opened.predict(_pairs(pairs), as_path("output", output))
+
+    def predict_probe(self, output: str | Path | None = None) -> PredictSummary:
+        """Score the official probe, and measure the RMSE against its ratings.
+
+        Args:
+            output: as in `predict`; None writes no file.
+
+        Raises:
+            SettingsError: the output names no file.
+            DataError: it has another ending.
+            RunError: the model gives scores that are no numbers.
+
+        Example:
+            >>> run.predict_probe().rmse
+        """
+        return self.opened.predict_probe(None if output is None else as_path("output", output))
+
+    def predict_qualifying(self, output: str | Path) -> PredictSummary:
+        """Write the score of every pair of the qualifying set to a file.
+
+        Args:
+            output: as in `predict`.
+
+        Raises:
+            SettingsError: the output names no file.
+            DataError: it has another ending.
+            RunError: the model gives scores that are no numbers.
+
+        Example:
+            >>> run.predict_qualifying("qualifying.txt").n_pairs
+        """
+        return self.opened.predict_qualifying(as_path("output", output))
+
+    def evaluate(
+        self,
+        *,
+        top: int = 10,
+        relevant: float = 4.0,
+        n_users: int | None = None,
+        seed: int = 0,
+        progress: Progress = SILENT,
+    ) -> Evaluation:
+        """Measure the run on the test side: errors of its scores, and lists of unseen items.
+
+        Args:
+            top: length of a list.
+            relevant: stars from which on a test rating is relevant.
+            n_users: rank for so many users, drawn at random; None for all of the test side.
+            seed: of that draw and of the random baseline.
+            progress: told of finished users.
+
+        Raises:
+            SettingsError: an argument cannot be.
+            RunError: no user has a relevant item, or the model gives scores that are no numbers.
+
+        Example:
+            >>> found = run.evaluate(top=20)
+            >>> found.errors.rmse, found.lists.rows[0].ndcg
+        """
+        return self.opened.evaluate(
+            top=top, relevant=relevant, n_users=n_users, seed=seed, progress=progress
+        )
+
+    def export(
+        self,
+        output: str | Path,
+        *,
+        format: str = "saved-model",  # noqa: A002 - as the command has it
+        overwrite: bool = False,
+    ) -> ExportSummary:
+        """Write the model to a folder, for use elsewhere.
+
+        Args:
+            output: the folder to make.
+            format: saved-model, from raw ids to scores without bigrec; or keras, the bare model.
+            overwrite: whether a folder that exists is replaced.
+
+        Raises:
+            SettingsError: no such format, or the folder exists.
+            RunError: the model has no form of this format, or weights that are no numbers.
+
+        Example:
+            >>> run.export("served").n_bytes
+        """
+        check_types(format=(format, str), overwrite=(overwrite, bool))
+        return self.opened.export(as_path("output", output), kind=format, overwrite=overwrite)
+
+
+def _pairs(pairs: object) -> Path | pl.DataFrame:
+    if isinstance(pairs, pl.DataFrame):
+        return pairs
+    if not isinstance(pairs, str | Path):
+        raise SettingsError(f"expected pairs as a path or a Polars DataFrame, found {pairs!r}")
+    return Path(pairs)

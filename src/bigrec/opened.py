@@ -1,0 +1,402 @@
+"""The one door to trained runs: a store, its split and a run, opened for whoever asks.
+
+What is costly to open is kept: the model, what compares items, titles, and the sides of the split,
+which are memory-mapped. Answers have `to_json`, or are summaries, whose fields are their JSON form.
+Nothing is printed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bigrec.datasets.training_data import TrainingData, open_training_data
+from bigrec.resources import SILENT, Budget, Progress
+from bigrec.runs import RunDirectory, open_run
+from bigrec.splits.shards import ready_days, ready_shards
+from bigrec.store.catalog import Catalog, open_catalog
+
+# What answers one question only is imported where it is asked: some of it loads a compiler.
+if TYPE_CHECKING:
+    import polars as pl
+
+    from bigrec.evaluate.compare import Comparison
+    from bigrec.evaluate.evaluation import Evaluation
+    from bigrec.models.baseline.bias import Biases
+    from bigrec.models.scoring import Errors, Scorer
+    from bigrec.models.similarity import ItemSimilarity
+    from bigrec.recommend.answers import PersonList, SimilarList, UserList
+    from bigrec.recommend.export import ExportSummary
+    from bigrec.recommend.items import Items
+    from bigrec.recommend.predict import PredictSummary
+    from bigrec.recommend.top_lists import TopListsSummary
+    from bigrec.train.blend import BlendSummary
+
+ShowProgress = Callable[[], AbstractContextManager[Progress]]
+"""Opens a display of progress, once there is something to show."""
+
+NO_PROGRESS: Final[ShowProgress] = lambda: nullcontext(SILENT)  # noqa: E731 - it has a type
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def open_data(
+    catalog: Catalog,
+    split: str,
+    *,
+    with_days: bool = False,
+    budget: Budget | None = None,
+    show_progress: ShowProgress = NO_PROGRESS,
+) -> TrainingData:
+    """Open a split for training or testing; what is missing of its shards is made.
+
+    Args:
+        catalog: the store.
+        split: its name.
+        with_days: whether the days of the ratings are needed too.
+        budget: threads and memory, to make what is missing.
+        show_progress: called if something is made.
+
+    Raises:
+        SplitError: there is no such split.
+        StoreError: its shards are damaged.
+    """
+    shards = ready_shards(catalog, split)
+    if shards is None or (with_days and not ready_days(shards)):
+        # What makes shards loads a compiler, which takes longer than an answer from factors.
+        from bigrec.splits.materialize import materialize_split
+        from bigrec.splits.splits import open_split
+
+        saved = open_split(catalog, split)
+        with show_progress() as progress:
+            shards = materialize_split(saved, with_days=with_days, budget=budget, progress=progress)
+    return open_training_data(shards)
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run with its split and store, and what is costly of them, loaded on first use."""
+
+    directory: RunDirectory
+    data: TrainingData
+    """The split, with days if the run needs them."""
+    catalog: Catalog
+    budget: Budget
+    """Threads and memory of whatever is asked of the run."""
+    before_keras: Callable[[], None] = _nothing
+    """Called before Keras is loaded, in case the model needs it."""
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.directory.name
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The trained model.
+
+        Raises:
+            RunError: it cannot be read, or a component of a blend is missing or another.
+        """
+        if self.directory.needs_keras:
+            self.before_keras()
+        return self.directory.recommender(self.data)
+
+    @cached_property
+    def similarity(self) -> ItemSimilarity:
+        """What compares items as the model does."""
+        return self.directory.similarity(self.data)
+
+    @cached_property
+    def biases(self) -> Biases:
+        """The bias model of the split's train side."""
+        return self.directory.biases()
+
+    @cached_property
+    def items(self) -> Items:
+        """The items of the split with their titles."""
+        from bigrec.recommend.items import read_items
+
+        return read_items(self.catalog, self.data)
+
+    def recommend(self, user_id: int, *, top: int = 10, explain: bool = False) -> UserList:
+        """The unseen items with the highest scores for a user of the data.
+
+        Args:
+            user_id: as in the source.
+            top: length of the list; cut to the number of items.
+            explain: whether to say why (see bigrec.recommend.explain).
+
+        Raises:
+            SettingsError: `top` is no length.
+            RunError: the user has no train rating, or the model gives scores that are no numbers.
+        """
+        from bigrec.recommend.answers import UserList
+        from bigrec.recommend.recommend import recommend_items
+
+        found = recommend_items(
+            self.scorer, self.data, self.catalog, user_id,
+            top=top, similarity=self.similarity if explain else None, items=self.items,
+        )  # fmt: skip
+        return UserList(user_id, tuple(found), explain)
+
+    def recommend_to_person(
+        self, ratings: Path | Mapping[int | str, float], *, top: int = 10, explain: bool = False
+    ) -> PersonList:
+        """The items with the highest scores for a person who is not in the data.
+
+        Args:
+            ratings: a csv file with item_id or title, and rating; or stars by id or title.
+            top: length of the list; cut to the number of items.
+            explain: whether to say why.
+
+        Raises:
+            SettingsError: `top` is no length.
+            DataError: the ratings cannot be used (see bigrec.recommend.person).
+            RunError: the model cannot score a person whom it was not trained on.
+        """
+        from bigrec.recommend.answers import PersonList
+        from bigrec.recommend.person import person_of, read_person
+        from bigrec.recommend.recommend import recommend_to_person
+
+        if isinstance(ratings, Path):
+            person = read_person(ratings, self.items, self.data.spec)
+        else:
+            person = person_of(ratings, self.items, self.data.spec)
+        similarity = self.similarity if explain else None
+        found = recommend_to_person(self.scorer, self.items, person, top=top, similarity=similarity)
+        source = str(ratings) if isinstance(ratings, Path) else None
+        n_ratings = len(person.rating)
+        return PersonList(source, n_ratings, person.left_out, tuple(found), explain)
+
+    def recommend_to_all(
+        self, output: Path, *, top: int = 10, progress: Progress = SILENT
+    ) -> TopListsSummary:
+        """Write the list of every user of the split to a .parquet file; see `write_top_lists`."""
+        from bigrec.recommend.top_lists import write_top_lists
+
+        return write_top_lists(
+            self.scorer, self.data, self.catalog, output,
+            top=top, items=self.items, budget=self.budget, progress=progress,
+        )  # fmt: skip
+
+    def similar(self, item: int | str, *, top: int = 10, min_ratings: int = 20) -> SimilarList:
+        """The items nearest to one item.
+
+        Args:
+            item: its id, its title or a part of it (see `Items.find`).
+            top: length of the list; cut to the number of items.
+            min_ratings: train ratings that a listed item needs.
+
+        Raises:
+            SettingsError: `top` is no length.
+            DataError: no item fits or several do, or the item has no train rating.
+        """
+        from bigrec.recommend.answers import SimilarList
+        from bigrec.recommend.similar import similar_items
+
+        items = self.items
+        place = items.require(str(item))
+        nearest = similar_items(
+            self.similarity, items, self.biases, place, top=top, min_ratings=min_ratings
+        )
+        return SimilarList(
+            int(items.ids[place]), items.titles[place], items.years[place], tuple(nearest),
+            items.name(place),
+        )  # fmt: skip
+
+    def score(self, pairs: Path | pl.DataFrame) -> pl.DataFrame:
+        """Score pairs: user_id, item_id, score and is_fallback, in their order.
+
+        Args:
+            pairs: a csv file with user_id, item_id and perhaps date; or a frame of these.
+
+        Raises:
+            DataError: they lack a column or a value, or hold something that is no id or date.
+            RunError: the model gives scores that are no numbers.
+        """
+        from bigrec.recommend.predict import score_frame
+
+        return score_frame(self.scorer, self.data, self._read(pairs))
+
+    def _read(self, pairs: Path | pl.DataFrame) -> pl.DataFrame:
+        from bigrec.recommend.predict import check_pairs, read_pairs
+
+        if isinstance(pairs, Path):
+            return read_pairs(pairs, with_dates=self.directory.needs_days)
+        check_pairs(pairs)
+        return pairs
+
+    def predict(self, pairs: Path | pl.DataFrame, output: Path) -> PredictSummary:
+        """Write a score for every pair; see `predict_pairs`.
+
+        Args:
+            pairs: as in `score`.
+            output: ends in .csv, .parquet or .txt.
+        """
+        from bigrec.recommend.predict import predict_pairs
+
+        read = self._read(pairs)
+        return predict_pairs(self.scorer, self.data, read, output)
+
+    def predict_probe(self, output: Path | None = None) -> PredictSummary:
+        """Score the official probe, and measure the RMSE; see bigrec.recommend.predict."""
+        from bigrec.recommend.predict import predict_probe
+
+        return predict_probe(self.scorer, self.data, self.catalog, output)
+
+    def predict_qualifying(self, output: Path) -> PredictSummary:
+        """Write a score for every pair of the qualifying set."""
+        return self.predict(self.catalog.qualifying().collect(), output)
+
+    @cached_property
+    def test_errors(self) -> Errors:
+        """Errors of the scores on the test side."""
+        return self.scorer.errors_on(self.data.test)
+
+    def evaluate(
+        self,
+        *,
+        top: int = 10,
+        relevant: float = 4.0,
+        n_users: int | None = None,
+        seed: int = 0,
+        progress: Progress = SILENT,
+    ) -> Evaluation:
+        """Measure the run on the test side: errors of its scores, and lists of unseen items.
+
+        Arguments are those of `measure_lists`.
+
+        Raises:
+            SettingsError: one of them cannot be.
+            RunError: no user has a relevant item, or the model gives scores that are no numbers.
+        """
+        from bigrec.evaluate.evaluation import Evaluation
+        from bigrec.evaluate.ranking import check_options, measure_lists
+
+        check_options(relevant, n_users, seed)
+        errors = self.test_errors
+        lists = measure_lists(
+            self.name, self.scorer, self.data,
+            top=top, relevant=relevant, n_users=n_users, seed=seed, progress=progress,
+        )  # fmt: skip
+        return Evaluation(self.name, errors, lists)
+
+    def export(
+        self, output: Path, *, kind: str = "saved-model", overwrite: bool = False
+    ) -> ExportSummary:
+        """Write the model to a folder, for use elsewhere; see `export_run`."""
+        self.before_keras()
+        from bigrec.recommend.export import export_run
+
+        return export_run(self.directory, self.data, output, kind=kind, overwrite=overwrite)
+
+
+def open_trained(
+    store: Path,
+    runs: Path,
+    name: str,
+    *,
+    budget: Budget | None = None,
+    show_progress: ShowProgress = NO_PROGRESS,
+    before_keras: Callable[[], None] = _nothing,
+) -> OpenedRun:
+    """Open a run with its split and store.
+
+    Args:
+        store: the store's folder.
+        runs: the folder of runs.
+        name: of the run.
+        budget: threads and memory of whatever is asked of the run.
+        show_progress: called if the split has to be materialized.
+        before_keras: called before Keras is loaded, in case the model needs it.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+        RunError: there is no such run, or its split has changed.
+    """
+    directory = open_run(runs, name)
+    catalog = open_catalog(store)
+    budget = budget or Budget()
+    data = open_data(
+        catalog, directory.config["split"]["name"],
+        with_days=directory.needs_days, budget=budget, show_progress=show_progress,
+    )  # fmt: skip
+    directory.check_split(data)
+    return OpenedRun(directory, data, catalog, budget, before_keras)
+
+
+def compare_trained(
+    store: Path,
+    runs: Sequence[RunDirectory],
+    *,
+    budget: Budget | None = None,
+    show_progress: ShowProgress = NO_PROGRESS,
+) -> Comparison:
+    """Compare runs of one split with each other and with the baselines.
+
+    Args:
+        store: the store's folder.
+        runs: at least one, of one split.
+        budget: threads and memory, if the split has to be materialized.
+        show_progress: called if it has to be.
+
+    Raises:
+        RunError: there is no run, they were trained on several splits, on another state of theirs,
+            or one cannot be read.
+    """
+    from bigrec.evaluate.compare import compare_runs, the_split_of
+
+    split = the_split_of(runs)
+    data = open_data(open_catalog(store), split, budget=budget, show_progress=show_progress)
+    return compare_runs(runs, data)
+
+
+def blend_trained(
+    store: Path,
+    components: Sequence[RunDirectory],
+    *,
+    runs: Path,
+    run: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    budget: Budget | None = None,
+    show_progress: ShowProgress = NO_PROGRESS,
+    before_keras: Callable[[], None] = _nothing,
+) -> BlendSummary:
+    """Blend runs of one split into one more run; see `blend_runs`.
+
+    Args:
+        store: the store's folder.
+        components: the runs.
+        runs: the folder of runs.
+        run: name of the run to make; blend-SPLIT if None.
+        seed: of the draw of ratings to fit to.
+        overwrite: whether a run of this name is replaced.
+        budget: threads and memory.
+        show_progress: called twice: if the split has to be materialized, and to blend.
+        before_keras: called before Keras is loaded, in case a component needs it.
+    """
+    if any(one.needs_keras for one in components):
+        before_keras()
+    from bigrec.evaluate.compare import the_split_of
+    from bigrec.train.blend import blend_runs
+
+    split = the_split_of(components)
+    data = open_data(
+        open_catalog(store), split,
+        with_days=any(one.needs_days for one in components),
+        budget=budget, show_progress=show_progress,
+    )  # fmt: skip
+    with show_progress() as progress:
+        return blend_runs(
+            components, data,
+            runs=runs, run=run or f"blend-{split}", seed=seed, overwrite=overwrite,
+            progress=progress,
+        )  # fmt: skip

@@ -1,0 +1,52 @@
+"""What users have rated already, so that no list shows it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from bigrec.datasets.training_data import TrainingData
+from bigrec.features import UserRows, join_rows
+from bigrec.schema import ITEM_ID, USER_ID
+from bigrec.store.catalog import Catalog
+
+Array = np.ndarray[Any, Any]
+
+
+def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
+    """The items of the split that some users have rated, on whatever side or on none.
+
+    The memory-mapped sides of a split hold all ratings of its users and items, unless it keeps
+    ratings of some days only or drops test rows whose user or item has no train row: then the store
+    is asked.
+
+    Args:
+        catalog: the store.
+        data: the split.
+        users: (n,) user indices, ascending.
+    """
+    spec = data.split_spec
+    if spec["first_date"] or spec["last_date"] or spec["warm"]:
+        return _in_the_store(catalog, data, users)
+    sides = [data.train, data.test] + ([] if data.validation is None else [data.validation])
+    return join_rows([side.take(users) for side in sides])
+
+
+def _in_the_store(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
+    ids = data.user_ids[users]
+    rated = (
+        catalog.ratings_by_user()
+        .filter(pl.col(USER_ID).is_between(int(ids[0]), int(ids[-1])))
+        .select(USER_ID, ITEM_ID)
+        .collect()
+    )
+    place = np.searchsorted(ids, rated[USER_ID].to_numpy())
+    item = data.find_items(rated[ITEM_ID].to_numpy())
+    known = (item >= 0) & (ids[np.minimum(place, len(ids) - 1)] == rated[USER_ID].to_numpy())
+    place, item = place[known], item[known]
+    order = np.lexsort((item, place))
+    lengths = np.bincount(place, minlength=len(users))
+    indptr = np.concatenate(([0], np.cumsum(lengths)))
+    return UserRows(indptr, item[order], np.zeros(len(order), np.float32))
