@@ -78,7 +78,7 @@ def main() -> None:
                 bigrec.train(
                     split, model, preset=arguments.preset, runs=runs,
                     run=f"{model}-{split.name}-{seed}", seed=seed, options=changes,
-                ).test_rmse
+                ).test["rmse"]
                 for split in splits
                 for seed in range(arguments.seeds)
             ]  # fmt: skip
@@ -89,7 +89,7 @@ def main() -> None:
                 blend_runs(
                     [open_run(runs, f"{model}-{split.name}-{seed}") for model in models],
                     split.training_data, runs=runs, run=f"blend-{split.name}-{seed}",
-                ).test_rmse
+                ).test["rmse"]
                 for split in splits
                 for seed in range(arguments.seeds)
             ]  # fmt: skip
@@ -118,7 +118,7 @@ def bias_rmse(split: Split) -> float:
     """Test RMSE of the bias model, the floor that every model has to pass."""
     data = split.training_data
     baselines = measure_baselines(data.test, data.spec, fit_biases(data.train, data.spec))
-    return next(baseline.test_rmse for baseline in baselines if baseline.name == "bias")
+    return next(baseline.test["rmse"] for baseline in baselines if baseline.name == "bias")
 
 
 def describe(store: bigrec.Store, splits: list[Split], n_seeds: int) -> None:

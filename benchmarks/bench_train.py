@@ -269,7 +269,7 @@ def time_rows(arguments: argparse.Namespace, preset: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as runs:
         run = bigrec.train(split, "autorec", preset=preset, runs=runs, run="r",
                            options={"epochs": 2}, device=arguments.device)  # fmt: skip
-        return {"rate": run.directory.history[-1]["rows_per_second"]}
+        return {"rate": run.directory.history[-1].rows_per_second}
 
 
 def race_cell(arguments: argparse.Namespace) -> dict[str, float]:
@@ -303,10 +303,10 @@ def race(arguments: argparse.Namespace, rmse: str) -> dict[str, float]:
                            options={"epochs": 5}, device=arguments.device)  # fmt: skip
         seconds = 0.0
         for epoch in run.directory.history:
-            seconds += epoch["seconds"]
-            if epoch["test_rmse"] <= float(rmse):
+            seconds += epoch.seconds
+            if epoch.test["rmse"] <= float(rmse):
                 break
-        return {"seconds": seconds, "epochs": epoch["epoch"], "rmse": epoch["test_rmse"]}
+        return {"seconds": seconds, "epochs": epoch.epoch, "rmse": epoch.test["rmse"]}
 
 
 def measure_surprise(arguments: argparse.Namespace, n_factors: str) -> dict[str, float]:

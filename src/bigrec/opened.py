@@ -242,8 +242,7 @@ class OpenedRun:
         """
         from bigrec.recommend.predict import predict_pairs
 
-        read = self._read(pairs)
-        return predict_pairs(self.scorer, self.data, read, output)
+        return predict_pairs(self.scorer, self.data, self._read(pairs), output)
 
     def predict_probe(self, output: Path | None = None) -> PredictSummary:
         """Score the official probe, and measure the RMSE; see bigrec.recommend.predict."""
@@ -281,12 +280,11 @@ class OpenedRun:
         from bigrec.evaluate.ranking import check_options, measure_lists
 
         check_options(relevant, n_users, seed)
-        errors = self.test_errors
         lists = measure_lists(
             self.name, self.scorer, self.data,
             top=top, relevant=relevant, n_users=n_users, seed=seed, progress=progress,
         )  # fmt: skip
-        return Evaluation(self.name, errors, lists)
+        return Evaluation(self.name, self.test_errors, lists)
 
     def export(
         self, output: Path, *, kind: str = "saved-model", overwrite: bool = False
@@ -325,7 +323,7 @@ def open_trained(
     catalog = open_catalog(store)
     budget = budget or Budget()
     data = open_data(
-        catalog, directory.config["split"]["name"],
+        catalog, directory.config.split.name,
         with_days=directory.needs_days, budget=budget, show_progress=show_progress,
     )  # fmt: skip
     directory.check_split(data)

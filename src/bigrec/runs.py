@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -30,11 +30,13 @@ from bigrec.models.options import ModelOptions
 from bigrec.models.registry import find_run_model
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import ItemSimilarity
+from bigrec.run_records import EpochSummary, RunConfig, RunMetrics
 from bigrec.splits.array_file import check_indices, open_array
 from bigrec.store.layout import run_folders
 from bigrec.store.seal import SEAL, Kind, Seal, damaged, open_sealed, read_object
 
 Array = np.ndarray[Any, Any]
+Record = TypeVar("Record", RunConfig, RunMetrics)
 
 HISTORY: Final = "history.jsonl"
 NETWORK: Final = "model.keras"
@@ -59,26 +61,34 @@ class RunDirectory:
         return self.folder.name
 
     @cached_property
-    def config(self) -> dict[str, Any]:
-        """Model, preset, options, seed, split, versions, device."""
-        return self._read("config.json")
+    def config(self) -> RunConfig:
+        """What decided it: model, options, seed, split, versions, device.
 
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Errors on the test side (see Errors.test_metrics), seconds, peak_rss_bytes.
-
-        The peak is that of the process that trained; None where something else that the process
-        did before took more.
+        Raises:
+            RunError: it cannot be read, or is of another version.
         """
-        return self._read("metrics.json")
+        return self._read("config.json", RunConfig)
 
     @cached_property
-    def history(self) -> list[dict[str, Any]]:
-        """One object an epoch: epoch, train_mse, test_rmse, seconds, rows_per_second."""
+    def metrics(self) -> RunMetrics:
+        """What came of it: measures on the test side, seconds, memory.
+
+        Raises:
+            RunError: see config.
+        """
+        return self._read("metrics.json", RunMetrics)
+
+    @cached_property
+    def history(self) -> list[EpochSummary]:
+        """What each epoch gave.
+
+        Raises:
+            RunError: it cannot be read.
+        """
         path = self._verified / HISTORY
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
-            return [dict(json.loads(line)) for line in lines]
+            return [EpochSummary(**json.loads(line)) for line in lines]
         except (OSError, ValueError, TypeError) as error:
             raise damaged(Kind.RUN, path, f"it cannot be read ({error})") from error
 
@@ -104,12 +114,12 @@ class RunDirectory:
     @property
     def needs_days(self) -> bool:
         """Whether scores depend on the day, so that the split must come with days."""
-        return self.metrics.get("day_penalty") is not None
+        return self.metrics.day_penalty is not None
 
     @property
     def protocol(self) -> str:
         """What its errors mean, in one line: the split, and whether scores know the day."""
-        protocol = str(self.config["split"]["protocol"])
+        protocol = self.config.split.protocol
         return f"{protocol}; scores know the day of each rating" if self.needs_days else protocol
 
     @cached_property
@@ -120,7 +130,7 @@ class RunDirectory:
             RunError: it is none that can be used here.
         """
         try:
-            return find_run_model(self.config["model"])
+            return find_run_model(self.config.model)
         except SettingsError as error:
             raise RunError(
                 f"run {self.name!r} cannot be used here: {error.message}", hint=error.hint
@@ -134,18 +144,18 @@ class RunDirectory:
             RunError: they are not those of the model as it is here.
         """
         try:
-            return self.model.options_class(**self.config["options"])
+            return self.model.options_class(**self.config.options)
         except (TypeError, SettingsError) as error:
             raise RunError(
                 f"run {self.name!r} was saved by another version of its model "
-                f"{self.config['model']!r}: {error}",
+                f"{self.config.model!r}: {error}",
                 hint="train it again with --overwrite",
             ) from error
 
     @property
     def needs_keras(self) -> bool:
         """Whether a Keras model must be loaded for scores."""
-        names = [own["run"] for own in self.config.get("components", ())] or [self.name]
+        names = [own.run for own in self.config.components] or [self.name]
         runs = [RunDirectory(self.folder.parent / name) for name in names]
         # A component that is missing is told of when scores are asked for.
         return any(run.model.needs_keras(run.options) for run in runs if run.folder.exists())
@@ -188,10 +198,10 @@ class RunDirectory:
         Raises:
             RunError: the digests differ.
         """
-        if data.split_digest != self.config["split"]["digest"]:
+        if data.split_digest != self.config.split.digest:
             raise RunError(
                 f"run {self.name!r} was trained on another state of split "
-                f"{self.config['split']['name']!r}",
+                f"{self.config.split.name!r}",
                 hint="train again on the split as it is now",
             )
 
@@ -206,23 +216,23 @@ class RunDirectory:
         Raises:
             RunError: one of them is missing, or has been trained again.
         """
-        names = " ".join(own["run"] for own in self.config.get("components", ()))
+        names = " ".join(own.run for own in self.config.components)
         hint = f"blend again: bigrec blend {names} --run {self.name} --overwrite"
         runs = {run.name: run for run in list_runs(self.folder.parent)}
         components = []
-        for own in self.config.get("components", ()):
-            if own["run"] not in runs:
+        for own in self.config.components:
+            if own.run not in runs:
                 raise RunError(
-                    f"run {own['run']!r}, of which {self.name!r} is a blend, is missing",
+                    f"run {own.run!r}, of which {self.name!r} is a blend, is missing",
                     hint="put it back, or blend others",
                 )
-            if runs[own["run"]].digest != own["digest"]:
+            if runs[own.run].digest != own.digest:
                 raise RunError(
-                    f"run {own['run']!r}, of which {self.name!r} is a blend, has been trained "
+                    f"run {own.run!r}, of which {self.name!r} is a blend, has been trained "
                     "again since",
                     hint=hint,
                 )
-            components.append(runs[own["run"]])
+            components.append(runs[own.run])
         return components
 
     @cached_property
@@ -245,8 +255,17 @@ class RunDirectory:
         """The folder, once its files are known to be those that were written."""
         return self.seal.folder
 
-    def _read(self, name: str) -> dict[str, Any]:
-        return read_object(self._verified / name, Kind.RUN)
+    def _read(self, name: str, kind: type[Record]) -> Record:
+        path = self._verified / name
+        fields = read_object(path, Kind.RUN)
+        try:
+            return kind.from_json(fields)
+        except RunError as error:
+            raise RunError(
+                f"run {self.name!r} cannot be read here: {error.message}", hint=error.hint
+            ) from error
+        except (KeyError, TypeError, ValueError, SettingsError) as error:
+            raise damaged(Kind.RUN, path, f"a field lacks or is wrong ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -265,7 +284,7 @@ class _Saved:
     @property
     def details(self) -> dict[str, Any]:
         """The config."""
-        return self.run.config
+        return self.run.config.to_json()
 
     def arrays(self, *names: str) -> tuple[Array, ...]:
         """Those of the representation."""

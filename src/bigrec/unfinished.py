@@ -6,11 +6,12 @@ far and perhaps a checkpoint to go on from. A run appears when it is complete, b
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ import numpy as np
 
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.baseline.bias import Biases
+from bigrec.run_records import EpochSummary, RunConfig, RunMetrics
 from bigrec.runs import HISTORY, NETWORK, REPRESENTATION
 from bigrec.store.locks import LOCK, hidden_sibling, writer_lock
 from bigrec.store.publish import (
@@ -58,7 +60,7 @@ def has_checkpoint(runs: Path, name: str) -> bool:
 
 @contextmanager
 def writing_run(
-    runs: Path, name: str, config: dict[str, Any], *, overwrite: bool, resume: bool
+    runs: Path, name: str, config: RunConfig, *, overwrite: bool, resume: bool
 ) -> Iterator[Path]:
     """Give the folder of an unfinished run, which becomes the run if the block ends well.
 
@@ -89,11 +91,11 @@ def writing_run(
     with made_parents(target.parent), writer_lock(target), telling_of_a_full_disk(target.parent):
         _sweep_unfinished(target.parent, keep=folder)
         if resume:
-            _check_resumable(folder, name, config)
+            _check_resumable(folder, name, config.to_json())
         else:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            _write_json(folder / "config.json", config)
+            _write_json(folder / "config.json", config.to_json())
         try:
             yield folder
             publish_folder(Draft(folder), target, Kind.RUN)
@@ -143,9 +145,9 @@ def _differences(begun: Any, now: Any, path: str = "") -> list[str]:
 def write_run(
     folder: Path,
     *,
-    config: dict[str, Any],
-    history: list[dict[str, Any]],
-    metrics: dict[str, Any],
+    config: RunConfig,
+    history: Sequence[EpochSummary],
+    metrics: RunMetrics,
     biases: Biases,
     network: keras.Model | None = None,
     arrays: Mapping[str, Array] | None = None,
@@ -157,10 +159,10 @@ def write_run(
     for name, values in (arrays or {}).items():
         np.save(folder / REPRESENTATION / f"{name}.npy", values)
     np.savez(folder / "biases.npz", **biases.to_arrays())
-    lines = "".join(json.dumps(line) + "\n" for line in history)
+    lines = "".join(json.dumps(dataclasses.asdict(epoch)) + "\n" for epoch in history)
     (folder / HISTORY).write_text(lines)
-    _write_json(folder / "config.json", config)
-    _write_json(folder / "metrics.json", metrics)
+    _write_json(folder / "config.json", config.to_json())
+    _write_json(folder / "metrics.json", metrics.to_json())
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     )
     data = open_training_data(materialize_split(split))
     baselines = measure_baselines(data.test, data.spec, fit_biases(data.train, data.spec))
-    bias_rmse = next(b.test_rmse for b in baselines if b.name == "bias")
+    bias_rmse = next(b.test["rmse"] for b in baselines if b.name == "bias")
     return Known(data, bias_rmse, made.noise_rmse)
 
 
@@ -46,4 +46,4 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
 def test_tuned_models_beat_the_bias_model(name: str, known: Known, tmp_path: Path) -> None:
     options = MODELS[name].presets["tuned"]
     summary = train_model(known.data, name, options, preset="tuned", runs=tmp_path, run="r")
-    assert known.noise_rmse < summary.test_rmse < known.bias_rmse
+    assert known.noise_rmse < summary.test["rmse"] < known.bias_rmse

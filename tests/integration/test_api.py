@@ -155,7 +155,7 @@ def test_measures_are_those_of_the_commands(
     assert as_json(found.to_json()) == json_of(
         capsys, "evaluate", MF, "--top", "5", "--users", "50", "--seed", "3", *at
     )
-    assert found.errors.rmse == pytest.approx(run.test_rmse, abs=1e-6)
+    assert found.errors.rmse == pytest.approx(run.test["rmse"], abs=1e-6)
     both = [split.run(place / "runs", name) for name in (MF, "knn")]
     assert as_json(bigrec.compare(both)) == json_of(capsys, "compare", MF, "knn", *at)
     assert {one.name for one in split.runs(place / "runs")} >= {MF, "knn"}
@@ -167,7 +167,7 @@ def test_runs_are_blended_and_exported(
     both = [split.run(place / "runs", name) for name in (MF, "knn")]
     blended = bigrec.blend(both, run="both")
     printed = json_of(capsys, "blend", MF, "knn", "--run", "again", *places(place))
-    assert blended.test_rmse == printed["test_rmse"]
+    assert blended.test["rmse"] == printed["test_rmse"]
     assert len(blended.recommend(int(split.training_data.user_ids[0]), top=2)) == 2
     summary = both[0].export(tmp_path / "model", format="keras")
     assert (tmp_path / "model" / "model.keras").exists()

@@ -65,7 +65,7 @@ def load(text: str) -> Any:
 def test_a_blend_is_compared_and_keeps_up_with_its_best_component(bigrec: Run) -> None:
     code, out, _ = bigrec("compare", "--json", "--split", "v")
     assert code == 0
-    errors = {row["run"]: row["test_rmse"] for row in load(out)["runs"]}
+    errors = {row["run"]: row["test"]["rmse"] for row in load(out)["runs"]}
     # Two thousand validation ratings leave a little noise in its weights.
     assert errors["blend"] < max(errors["mf"], errors["knn"])
     assert errors["blend"] < min(errors["mf"], errors["knn"]) + 0.005

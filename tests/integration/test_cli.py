@@ -155,7 +155,7 @@ def test_a_diverging_run_stops_with_advice(home: Path, capsys: Capture) -> None:
 def test_compare_puts_all_runs_and_baselines_in_one_table(home: Path, capsys: Capture) -> None:
     table = json_of(capsys, "compare", *places(home))
     assert {row["run"] for row in table["runs"]} == set(MODELS)
-    errors = [row["test_rmse"] for row in table["runs"]]
+    errors = [row["test"]["rmse"] for row in table["runs"]]
     assert errors == sorted(errors)
     assert [baseline["name"] for baseline in table["baselines"]] == [
         "global-mean", "item-mean", "bias"
@@ -211,7 +211,7 @@ def test_baselines_agree_with_pandas(home: Path, capsys: Capture) -> None:
     }
     baselines = {b["name"]: b for b in json_of(capsys, "compare", *places(home))["baselines"]}
     for name, rmse in expected.items():
-        assert baselines[name]["test_rmse"] == pytest.approx(rmse, rel=1e-5)
+        assert baselines[name]["test"]["rmse"] == pytest.approx(rmse, rel=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -288,10 +288,10 @@ def test_the_python_api_does_the_same(raw_small: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert pl.concat(sides).select("user_id", "item_id").is_unique().all()
     run = bigrec.train(split, "matrix-factorization", runs=tmp_path / "runs", options={"epochs": 1})
-    assert 0.5 < run.test_rmse < 1.5
+    assert 0.5 < run.test["rmse"] < 1.5
     user = int(split.train.select("user_id").first().collect().item())
     assert len(run.recommend(user, top=3)) == 3
-    assert store.split("s").run(tmp_path / "runs", run.name).test_rmse == run.test_rmse
+    assert store.split("s").run(tmp_path / "runs", run.name).test["rmse"] == run.test["rmse"]
     assert bigrec.open(tmp_path / "store").manifest.n_ratings == 20_000
 
 

@@ -68,8 +68,10 @@ def open_run(home: Path, name: str) -> tuple[bigrec.Run, Any]:
 def test_moods_are_learned(home: Path, model: str) -> None:
     plain, data = open_run(home, model)
     dated, _ = open_run(home, f"{model}-days")
-    assert dated.test_rmse < 0.75 * plain.test_rmse
-    assert dated.recommender.errors_on(data.test).rmse == pytest.approx(dated.test_rmse, abs=1e-6)
+    assert dated.test["rmse"] < 0.75 * plain.test["rmse"]
+    assert dated.recommender.errors_on(data.test).rmse == pytest.approx(
+        dated.test["rmse"], abs=1e-6
+    )
     assert not (dated.directory.folder / "shuffled").exists()
 
 
@@ -94,8 +96,8 @@ def test_a_day_adds_its_bias_to_the_score(home: Path, name: str) -> None:
 
 def test_a_blend_is_better_than_its_components(home: Path) -> None:
     blend, _ = open_run(home, "blend-days")
-    components = [open_run(home, own["run"])[0] for own in blend.directory.config["components"]]
-    assert blend.test_rmse < 1.02 * min(run.test_rmse for run in components)
+    components = [open_run(home, own.run)[0] for own in blend.directory.config.components]
+    assert blend.test["rmse"] < 1.02 * min(run.test["rmse"] for run in components)
 
 
 def test_components_with_and_without_days_are_not_blended(home: Path, capsys: Capture) -> None:
@@ -119,7 +121,7 @@ def test_dates_of_given_pairs_count(home: Path, tmp_path: Path, capsys: Capture)
         assert scored.columns == ["user_id", "item_id", "score", "is_fallback"]
         differences = (scored["score"] - test["rating"]).to_numpy()
         errors.append(float(np.sqrt(np.mean(differences**2))))
-    assert errors[0] == pytest.approx(run.test_rmse, abs=1e-4)
+    assert errors[0] == pytest.approx(run.test["rmse"], abs=1e-4)
     assert errors[1] > 1.2 * errors[0]
 
 
@@ -138,7 +140,7 @@ def test_the_probe_is_scored_on_the_days_of_its_ratings(
     assert np.abs(days.bias).mean() > 0.5
     found = json_of(capsys, "predict", "mf", "--probe", *at)
     assert found["n_in_train"] == 0
-    assert found["rmse"] == pytest.approx(run.test_rmse, abs=1e-5)
+    assert found["rmse"] == pytest.approx(run.test["rmse"], abs=1e-5)
     output = tmp_path / "q.txt"
     json_of(capsys, "predict", "mf", "--qualifying", "--output", str(output), *at)
     assert output.read_text().splitlines()[0].endswith(":")
@@ -183,7 +185,7 @@ def test_commands_find_the_days_that_a_run_needs(home: Path, capsys: Capture) ->
     assert "scores know the day of each rating" in " ".join(capsys.readouterr().out.split())
     compared = json_of(capsys, "compare", "--split", "s", *places(home))
     assert compared["runs"][0]["run"].endswith("-days")
-    rmse = {row["run"]: row["test_rmse"] for row in compared["runs"]}
+    rmse = {row["run"]: row["test"]["rmse"] for row in compared["runs"]}
     for name in ("matrix-factorization-days", "blend-days"):
         measured = json_of(capsys, "evaluate", name, "--users", "5", *places(home))
         assert measured["errors"]["rmse"] == pytest.approx(rmse[name], abs=1e-6)
@@ -202,7 +204,7 @@ def test_where_days_make_no_difference_there_are_no_biases(
     capsys.readouterr()
     assert main([*train, "--run", "days", "--set", "day_biases=true", *at]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    rmse = [open_run(tmp_path, name)[0].test_rmse for name in ("plain", "days")]
+    rmse = [open_run(tmp_path, name)[0].test["rmse"] for name in ("plain", "days")]
     assert "none: ratings of one day agree no more than others" in out
     assert "scores know the day" not in out
     assert rmse[0] == rmse[1]

@@ -40,8 +40,10 @@ def train(split: Split, name: str, preset: str, changes: Any, device: DeviceOpti
         split.training_data, name, options, preset=preset, runs=runs, run="r", device=device,
         overwrite=True,
     )  # fmt: skip
-    assert open_run(runs, "r").config["device"]["used"][0] == f"/{device.kind.upper()}:0"
-    return summary.test_rmse
+    used = open_run(runs, "r").config.device
+    assert used is not None
+    assert used.used[0] == f"/{device.kind.upper()}:0"
+    return summary.test["rmse"]
 
 
 @pytest.mark.parametrize(("name", "preset", "changes"), TRAININGS)

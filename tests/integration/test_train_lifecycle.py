@@ -27,6 +27,7 @@ from bigrec.models.knn.search_progress import SearchProgress
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
 from bigrec.resources import Silent, peak_rss_bytes
+from bigrec.run_records import SplitRecord
 from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.interrupts import TrainingInterrupted
@@ -107,11 +108,11 @@ def assert_same(one: RunDirectory, two: RunDirectory) -> None:
     """Weights, errors and history are the same bits; only times may differ."""
     for a, b in zip(weights(one), weights(two), strict=True):
         np.testing.assert_array_equal(a, b)
-    for name in ("test_rmse", "test_mae", "validation_rmse", "kept_epoch"):
-        assert one.metrics[name] == two.metrics[name]
+    for name in ("test", "validation", "kept_epoch"):
+        assert getattr(one.metrics, name) == getattr(two.metrics, name)
     for a, b in zip(one.history, two.history, strict=True):
-        for name in ("epoch", "train_mse", "validation_rmse", "test_rmse"):
-            assert a[name] == b[name]
+        for name in ("epoch", "train_loss", "validation", "test"):
+            assert getattr(a, name) == getattr(b, name)
 
 
 def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
@@ -186,7 +187,7 @@ def test_a_killed_search_for_neighbours_goes_on(
     assert finished[0] == n_saved + 1
     assert main(neighbours_argv(home, "uninterrupted")) == 0
     resumed, whole = open_run(runs, "n"), open_run(runs, "uninterrupted")
-    assert resumed.metrics["test_rmse"] == whole.metrics["test_rmse"]
+    assert resumed.metrics.test["rmse"] == whole.metrics.test["rmse"]
     for name, values in whole.representation.items():
         np.testing.assert_array_equal(resumed.representation[name], values)
     assert not (resumed.folder / CHECKPOINT).exists()
@@ -276,11 +277,11 @@ def test_the_same_seed_gives_the_same_weights_in_another_process(home: Path) -> 
         assert main(argv(home, model, f"here-{model}", 1, "--seed", "3")) == 0
         here, there = (open_run(home / "runs", f"{at}-{model}") for at in ("here", "child"))
         assert_same(here, there)
-        assert there.metrics["peak_rss_bytes"] > 100 << 20
+        assert (there.metrics.peak_rss_bytes or 0) > 100 << 20
     other = argv(home, "matrix-factorization", "other-seed", 1, "--seed", "4")
     assert main(other) == 0
     seeds = [open_run(home / "runs", name) for name in ("other-seed", "here-matrix-factorization")]
-    assert seeds[0].metrics["test_rmse"] != seeds[1].metrics["test_rmse"]
+    assert seeds[0].metrics.test["rmse"] != seeds[1].metrics.test["rmse"]
 
 
 def test_early_stopping_needs_a_validation_side(
@@ -299,7 +300,7 @@ def test_memory_that_was_held_before_is_not_that_of_a_training(home: Path) -> No
     hog[::4096] = b"x" * len(hog[::4096])
     del hog
     assert main(neighbours_argv(home, "after-a-hog")) == 0
-    assert open_run(home / "runs", "after-a-hog").metrics["peak_rss_bytes"] is None
+    assert open_run(home / "runs", "after-a-hog").metrics.peak_rss_bytes is None
 
 
 def test_a_run_tells_how_it_was_made(home: Path) -> None:
@@ -307,18 +308,16 @@ def test_a_run_tells_how_it_was_made(home: Path) -> None:
     assert main(argv(home, "autorec", "told", 2, "--set", "schedule=exponential")) == 0
     run = open_run(home / "runs", "told")
     saved = json.loads((data.folder.parent / "split.json").read_text())
-    assert run.config["split"] == {
-        "name": "s", "digest": saved["digest"], "protocol": saved["protocol"],
-        "spec": saved["spec"],
-    }  # fmt: skip
-    assert run.config["preset"] == "tuned"
-    assert run.config["options"]["schedule"] == "exponential"
-    assert run.config["seed"] == 0
-    assert run.config["device"]["used"] in (["/CPU:0"], ["/GPU:0"])
-    assert (run.config["precision"], run.config["cache"]) == ("float32", "off")
-    assert {"tensorflow", "bigrec", "python", "cpu", "n_cpus"} < set(run.config["environment"])
-    assert run.metrics["train_seconds"] == sum(epoch["seconds"] for epoch in run.history)
-    assert run.metrics["validation_rmse"] == run.history[-1]["validation_rmse"]
+    assert run.config.split == SplitRecord("s", saved["digest"], saved["protocol"], saved["spec"])
+    assert run.config.preset == "tuned"
+    assert run.config.options["schedule"] == "exponential"
+    assert run.config.seed == 0
+    assert run.config.device is not None
+    assert run.config.device.used in (("/CPU:0",), ("/GPU:0",))
+    assert (run.config.device.precision, run.config.device.cache) == ("float32", "off")
+    assert {"tensorflow", "bigrec", "python", "cpu", "n_cpus"} < set(run.config.environment)
+    assert run.metrics.train_seconds == sum(epoch.seconds for epoch in run.history)
+    assert run.metrics.validation == run.history[-1].validation
     assert {path.name for path in run.folder.iterdir()} == {
         "config.json", "history.jsonl", "metrics.json", "model.keras", "biases.npz",
         "representation", "tensorboard", "bigrec.json",

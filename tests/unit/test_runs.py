@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -13,27 +14,24 @@ import pytest
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError, StoreError
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
+from bigrec.run_records import RunConfig
 from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.store.seal import Kind, write_seal
 from bigrec.unfinished import CHECKPOINT, write_run, writing_run
 from tests.packed_pairs import SHARDS
-from tests.sealing import seal_again
+from tests.sealing import rewrite_json, seal_again
+from tests.support.runs import SPEC, make_config, make_metrics
 
-CONFIG: dict[str, Any] = {
-    "model": "dnn",
-    "options": {"epochs": 3, "learning_rate": 0.1, "units": (1, 2)},
-    "split": {"name": "s", "digest": "aa"},
-    "environment": {"bigrec": "1"},
-}
+OPTIONS = {"epochs": 3, "learning_rate": 0.1, "units": (1, 2)}
+CONFIG = make_config(options=OPTIONS)
 
 
 class Stopped(Exception):  # noqa: N818
     """What ends a training in these tests."""
 
 
-def begin(runs: Path, config: dict[str, Any], *, resume: bool, checkpoint: bool = True) -> None:
+def begin(runs: Path, config: RunConfig, *, resume: bool, checkpoint: bool = True) -> None:
     """Train up to a checkpoint and then fail."""
     with writing_run(runs, "r", config, overwrite=True, resume=resume) as folder:
         if checkpoint:
@@ -67,21 +65,24 @@ def test_a_resumed_run_goes_on_in_its_folder_and_appears_without_the_checkpoint(
     with pytest.raises(Stopped):
         begin(tmp_path, CONFIG, resume=False)
     # Another environment, say another machine, is no hindrance.
-    config = {**CONFIG, "environment": {"bigrec": "2"}}
+    config = dataclasses.replace(CONFIG, environment={"bigrec": "2"})
     with writing_run(tmp_path, "r", config, overwrite=False, resume=True) as folder:
         assert (folder / CHECKPOINT).read_bytes() == b"state"
     assert names(tmp_path) == {"r"}
     assert [run.name for run in list_runs(tmp_path)] == ["r"]
     assert not (tmp_path / "r" / CHECKPOINT).exists()
-    assert open_run(tmp_path, "r").config["environment"] == {"bigrec": "1"}
+    assert open_run(tmp_path, "r").config.environment == {"bigrec": "1"}
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"options": {**CONFIG["options"], "epochs": 4}}, "options.epochs was 3, is now 4"),
-        ({"split": {"name": "s", "digest": "bb"}}, "split.digest was aa, is now bb"),
-        ({"seed": 1}, "seed was None, is now 1"),
+        ({"options": {**OPTIONS, "epochs": 4}}, "options.epochs was 3, is now 4"),
+        (
+            {"split": dataclasses.replace(CONFIG.split, digest="bb")},
+            "split.digest was aa, is now bb",
+        ),
+        ({"seed": 1}, "seed was 4, is now 1"),
     ],
 )
 def test_a_resume_with_other_settings_is_refused(
@@ -90,7 +91,7 @@ def test_a_resume_with_other_settings_is_refused(
     with pytest.raises(Stopped):
         begin(tmp_path, CONFIG, resume=False)
     with pytest.raises(RunError) as error:
-        begin(tmp_path, {**CONFIG, **change}, resume=True)
+        begin(tmp_path, dataclasses.replace(CONFIG, **change), resume=True)
     assert error.value.message.endswith(f"otherwise: {words}")
     # It is still there to be resumed as it was begun.
     with pytest.raises(Stopped):
@@ -143,16 +144,14 @@ def test_two_trainings_of_one_run_are_kept_apart(tmp_path: Path) -> None:
 
 # Loading
 
-SPEC = BatchSpec(3, 2, 3.5, 1.0, 5.0)
-
 
 def make_run(folder: Path, network: keras.Model, model: str = "dnn") -> RunDirectory:
     folder.mkdir()
     counts = np.ones(3, np.int32), np.ones(2, np.int32)
     users, items = np.zeros(3, np.float32), np.zeros(2, np.float32)
     write_run(
-        folder, config={"model": model, "options": {}, "split": {"name": "s", "digest": "aa"}},
-        history=[], metrics={}, biases=Biases(3.5, users, items, items, *counts), network=network,
+        folder, config=make_config(model), history=[], metrics=make_metrics(),
+        biases=Biases(3.5, users, items, items, *counts), network=network,
     )  # fmt: skip
     write_seal(folder, Kind.RUN)
     return RunDirectory(folder)
@@ -235,3 +234,43 @@ def test_another_state_of_the_split_is_refused(data: TrainingData, tmp_path: Pat
     changed = TrainingData(data.folder, "s", "bb", "a protocol", SPEC, *SHARDS[:0:-1])
     with pytest.raises(RunError, match="another state of split 's'"):
         run.recommender(changed)
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json"])
+def test_a_run_of_another_version_is_refused(name: str, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    rewrite_json(run.folder / name, format_version=0)
+    seal_again(run.folder)
+    words = "run 'r' cannot be read here: it has format version 0, this bigrec reads 1"
+    with pytest.raises(RunError, match=words) as caught:
+        _ = RunDirectory(run.folder).config, RunDirectory(run.folder).metrics
+    assert "train it again" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("config.json", {"seed": "four"}),
+        ("config.json", {"split": {"name": "s"}}),
+        ("config.json", {"spec": None}),
+        ("config.json", {"unknown": 1}),
+        ("metrics.json", {"primary": "stars"}),
+        ("metrics.json", {"primary": "ndcg@10"}),
+        ("metrics.json", {"test": {"rmse": "low"}}),
+        ("metrics.json", {"n_test": None}),
+    ],
+)
+def test_a_record_with_a_wrong_field_is_refused(
+    name: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    rewrite_json(run.folder / name, **changes)
+    seal_again(run.folder)
+    with pytest.raises(RunError, match=f"{name} is damaged: a field lacks or is wrong"):
+        _ = RunDirectory(run.folder).config, RunDirectory(run.folder).metrics
+
+
+def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", pair_model(keras.layers.Dense(1)))
+    assert run.config == make_config()
+    assert run.metrics == make_metrics()

@@ -46,14 +46,13 @@ class Run:
         return self.directory.name
 
     @property
-    def test_rmse(self) -> float:
-        """RMSE on the test side, scores clipped to the scale, in stars."""
-        return float(self.directory.metrics["test_rmse"])
+    def test(self) -> Mapping[str, float]:
+        """Measures on the test side, by the names of bigrec.measures.
 
-    @property
-    def test_mae(self) -> float:
-        """Mean absolute error on the test side, likewise."""
-        return float(self.directory.metrics["test_mae"])
+        Of a rating model rmse and mae, in stars, of scores clipped to the scale; rmse_unclipped and
+        mae_unclipped of scores as they come.
+        """
+        return self.directory.metrics.test
 
     @cached_property
     def opened(self) -> OpenedRun:

@@ -128,7 +128,7 @@ class Split:
             RunError: there is no such run, or it was trained on another split.
 
         Example:
-            >>> split.run("runs", "matrix-factorization-large-tuned").test_rmse
+            >>> split.run("runs", "matrix-factorization-large-tuned").test["rmse"]
         """
         check_types(name=(name, str))
         directory = open_run(as_path("runs", runs), name)
@@ -155,7 +155,7 @@ class Split:
         readable, errors = sort_out(list_runs(as_path("runs", runs)))
         for error in errors:
             _LOG.warning("left out: %s", error.message)
-        own = [run for run in readable if run.config["split"]["name"] == self.name]
+        own = [run for run in readable if run.config.split.name == self.name]
         for run in own:
             run.check_split(self.training_data)
         return [Run(run, self) for run in own]

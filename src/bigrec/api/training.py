@@ -72,7 +72,7 @@ def train(
 
     Example:
         >>> run = bigrec.train(split, "dnn", options={"epochs": 3}, budget=bigrec.Budget(threads=4))
-        >>> run.test_rmse
+        >>> run.test["rmse"]
     """
     from bigrec.models.options import override
     from bigrec.models.registry import find_model, find_preset
@@ -125,7 +125,7 @@ def blend(
         RunError: see bigrec.train.blend.blend_runs; or the runs are of several folders.
 
     Example:
-        >>> bigrec.blend([split.run("runs", "a"), split.run("runs", "b")]).test_rmse
+        >>> bigrec.blend([split.run("runs", "a"), split.run("runs", "b")]).test["rmse"]
     """
     check_types(run=(run, str | None), overwrite=(overwrite, bool))
     split = _split_of(runs)
@@ -155,7 +155,7 @@ def compare(runs: Sequence[Run]) -> Comparison:
 
     Example:
         >>> for row in bigrec.compare(split.runs("runs")).runs:
-        ...     print(row.run, row.test_rmse)
+        ...     print(row.run, row.test["rmse"])
     """
     split = _split_of(runs)
     return compare_trained(

@@ -61,8 +61,8 @@ def blend(
             "protocol": open_run(settings.runs, summary.run).protocol,
             "fitted to": f"{summary.weights.n_fitted:,} validation ratings",
             "ridge penalty": f"{summary.weights.penalty:g}",
-            "test RMSE": summary.test_rmse,
-            "test MAE": summary.test_mae,
+            "test RMSE": summary.test["rmse"],
+            "test MAE": summary.test["mae"],
             "test ratings": summary.n_test,
             "by fallback": summary.n_fallback,
         }
@@ -70,7 +70,7 @@ def blend(
     console.print_table(
         ("component", "test RMSE", "weight", "by user support", "by item support"),
         [
-            (own.run, one.metrics["test_rmse"], own.weight, own.by_user, own.by_item)
+            (own.run, one.metrics.test["rmse"], own.weight, own.by_user, own.by_item)
             for own, one in zip(summary.weights.components, components, strict=True)
         ],
         title="Weights, and how they grow with log train ratings",

@@ -15,6 +15,7 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
 )
+from bigrec.measures import Measure
 from bigrec.settings import resolve_settings
 
 
@@ -35,7 +36,7 @@ def compare(
     word on stderr and exit code 0.
     """
     from bigrec.evaluate.baselines import Baseline
-    from bigrec.evaluate.compare import ComparedRun, sort_out
+    from bigrec.evaluate.compare import ComparedRun, shared_measures, sort_out
     from bigrec.opened import compare_trained
     from bigrec.runs import list_runs, open_run
 
@@ -49,7 +50,7 @@ def compare(
         for error in errors:
             console.print_warning(f"Left out: {error.message}")
     if split is not None:
-        chosen = [run for run in chosen if run.config["split"]["name"] == split]
+        chosen = [run for run in chosen if run.config.split.name == split]
     comparison = compare_trained(
         settings.store, chosen, budget=settings.budget, show_progress=console.progress_bars
     )
@@ -57,21 +58,25 @@ def compare(
         console.print_json(comparison)
         return
     runs_and_baselines: list[ComparedRun | Baseline] = [*comparison.runs, *comparison.baselines]
+    measures = shared_measures(comparison)
     best_cells = [
-        *_lowest(2, [row.test_rmse for row in runs_and_baselines]),
-        *_lowest(3, [row.test_mae for row in runs_and_baselines]),
-        *_lowest(5, [row.seconds for row in comparison.runs]),
+        cell
+        for column, measure in enumerate(measures, start=2)
+        for cell in _best(column, measure, [row.test[measure.name] for row in runs_and_baselines])
     ]
+    seconds = [row.seconds for row in comparison.runs]
+    best_cells += [(row, 3 + len(measures)) for row, n in enumerate(seconds) if n == min(seconds)]
     rows: list[tuple[object, ...]] = [
-        (row.run, row.model, row.test_rmse, row.test_mae, row.n_test, row.seconds)
+        (row.run, row.model, *(row.test[one.name] for one in measures), row.n_test, row.seconds)
         for row in comparison.runs
     ]
     rows += [
-        (f"({baseline.name})", "baseline", baseline.test_rmse, baseline.test_mae, None, None)
-        for baseline in comparison.baselines
+        (f"({one.name})", "baseline", *(one.test[measure.name] for measure in measures), None, None)
+        for one in comparison.baselines
     ]
+    titles = [f"test {measure.title}" for measure in measures]
     console.print_table(
-        ("run", "model", "test RMSE", "test MAE", "test ratings", "seconds"),
+        ("run", "model", *titles, "test ratings", "seconds"),
         rows,
         title=f"{comparison.runs[0].split}: {comparison.protocol}",
         formats={"seconds": ",.1f"},
@@ -82,10 +87,10 @@ def compare(
         console.print_note(f"Scores know the day of each rating: {', '.join(with_days)}")
 
 
-def _lowest(column: int, values: Sequence[float]) -> list[tuple[int, int]]:
-    """The cells of a column, given from its first row on, that hold its lowest value."""
-    lowest = min(values)
-    return [(row, column) for row, value in enumerate(values) if value == lowest]
+def _best(column: int, measure: Measure, values: Sequence[float]) -> list[tuple[int, int]]:
+    """The cells of a column, given from its first row on, that hold its best value."""
+    best = measure.best(values)
+    return [(row, column) for row, value in enumerate(values) if value == best]
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 import textwrap
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,13 +25,14 @@ from bigrec.cli.options import (
     require_extra,
 )
 from bigrec.errors import BigrecError, SettingsError
+from bigrec.measures import Measure, find_measure, primary_measure
 from bigrec.models.registry import MODELS
 from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.models.contract import Model
+    from bigrec.run_records import EpochSummary
     from bigrec.runs import RunDirectory
-    from bigrec.train.summary import EpochSummary
 
 
 def train(
@@ -140,7 +142,8 @@ def train(
     name = run or f"{model}-{split}-{preset}"
     if has_checkpoint(settings.runs, name) and not resume:
         console.print_note(f"starting {name} anew; --resume would go on with the unfinished run")
-    table = _EpochTable(options.epochs if isinstance(options, GradientOptions) else 1)
+    n_epochs = options.epochs if isinstance(options, GradientOptions) else 1
+    table = _EpochTable(n_epochs, primary_measure(find_model(model).objectives[0]))
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
     data = open_data(settings, split, with_days=options.day_biases)
     with console.progress_bars(keep=False) as progress:
@@ -174,21 +177,24 @@ def train(
             "run": summary.run,
             "protocol": trained.protocol,
             **({"day biases": _describe_days(trained)} if options.day_biases else {}),
-            **(
-                {"validation RMSE": summary.validation_rmse}
-                if summary.validation_rmse is not None
-                else {}
-            ),
-            "test RMSE": summary.test_rmse,
-            "test MAE": summary.test_mae,
+            **_name_measures("validation", summary.validation or {}, [summary.primary]),
+            **_name_measures("test", summary.test, list(summary.test)),
             "test ratings": summary.n_test,
             "by fallback": summary.n_fallback,
         }
     )
 
 
+def _name_measures(
+    subset: str, measures: Mapping[str, float], names: Sequence[str]
+) -> dict[str, float]:
+    """Some measures by what they are called in print; those of unclipped scores are left out."""
+    shown = [find_measure(name) for name in names if name in measures and "unclipped" not in name]
+    return {f"{subset} {measure.title}": measures[measure.name] for measure in shown}
+
+
 def _describe_days(run: RunDirectory) -> str:
-    penalty = run.metrics["day_penalty"]
+    penalty = run.metrics.day_penalty
     if penalty is None:
         return "none: ratings of one day agree no more than others"
     return f"half of a day's mean deviation at {penalty:,.1f} ratings"
@@ -203,20 +209,21 @@ class _InterruptedError(BigrecError):
 class _EpochTable:
     """Prints a line an epoch, under a header that comes with the first."""
 
-    def __init__(self, n_epochs: int) -> None:
+    def __init__(self, n_epochs: int, measure: Measure) -> None:
         self._n_epochs = n_epochs
+        self._measure = measure
         self._has_header = False
 
     def add(self, epoch: EpochSummary) -> None:
         number = f"{epoch.epoch}/{self._n_epochs}"
         cells = {"epoch": f"{number:>7}"}
-        if epoch.train_mse is not None:
-            cells["train RMSE"] = f"{math.sqrt(epoch.train_mse):.4f}"
-        if epoch.validation_rmse is not None:
-            cells["validation RMSE"] = f"{epoch.validation_rmse:.4f}"
-        cells["test RMSE"] = f"{epoch.test_rmse:.4f}"
+        if epoch.train_loss is not None:
+            cells["train RMSE"] = f"{math.sqrt(epoch.train_loss):.4f}"
+        for subset, measures in (("validation", epoch.validation), ("test", epoch.test)):
+            if measures is not None:
+                cells[f"{subset} {self._measure.title}"] = f"{measures[self._measure.name]:.4f}"
         cells["    rows/s"] = f"{epoch.rows_per_second:,.0f}"
-        if epoch.train_mse is not None:
+        if epoch.train_loss is not None:
             cells["input wait"] = f"{epoch.input_wait_seconds / epoch.seconds:.1%}"
         cells["  seconds"] = f"{epoch.seconds:,.1f}"
         if not self._has_header:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +16,12 @@ _ROWS_AT_ONCE = 1 << 18
 
 @dataclass(frozen=True)
 class Baseline:
-    """One baseline's errors on a test side, scores clipped to the scale."""
+    """One baseline on a test side."""
 
     name: str
     """global-mean, item-mean or bias."""
-    test_rmse: float
-    """In stars."""
-    test_mae: float
-    """In stars."""
+    test: Mapping[str, float]
+    """Measures by name: rmse and mae."""
 
 
 def measure_baselines(test: UserRows, spec: BatchSpec, biases: Biases) -> list[Baseline]:
@@ -48,6 +47,6 @@ def measure_baselines(test: UserRows, spec: BatchSpec, biases: Biases) -> list[B
         absolutes += np.abs(difference).sum(axis=1)
     n = test.n_rows
     return [
-        Baseline(name, math.sqrt(square / n), absolute / n)
+        Baseline(name, {"rmse": math.sqrt(square / n), "mae": absolute / n})
         for name, square, absolute in zip(names, squares.tolist(), absolutes.tolist(), strict=True)
     ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
 from bigrec.evaluate.baselines import Baseline, measure_baselines
+from bigrec.measures import Measure, find_measure
 from bigrec.runs import RunDirectory
 
 
@@ -19,10 +20,8 @@ class ComparedRun:
     run: str
     model: str
     split: str
-    test_rmse: float
-    """Scores clipped to the scale, in stars."""
-    test_mae: float
-    """Likewise."""
+    test: Mapping[str, float]
+    """Measures on the test side, by name."""
     n_test: int
     seconds: float
     """Wall time of the training, tests included."""
@@ -34,6 +33,8 @@ class Comparison:
 
     protocol: str
     """The split in one line: without it the numbers mean nothing."""
+    primary: str
+    """The measure by which runs are in order."""
     runs: tuple[ComparedRun, ...]
     baselines: tuple[Baseline, ...]
 
@@ -67,10 +68,19 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
     """
     for run in runs:
         run.check_split(data)
+    measures = {run.metrics.measure for run in runs}
+    if len(measures) > 1:
+        names = ", ".join(sorted(measure.title for measure in measures))
+        raise RunError(
+            f"these runs are judged by different measures ({names})",
+            hint="compare those that learned to do the same",
+        )
+    (measure,) = measures
     rows = [_describe(run) for run in runs]
     return Comparison(
         data.protocol,
-        tuple(sorted(rows, key=lambda row: row.test_rmse)),
+        measure.name,
+        tuple(sorted(rows, key=lambda row: measure.order(row.test[measure.name]))),
         # The baseline knows no days; nor does it learn beside days where there is a choice.
         tuple(
             measure_baselines(
@@ -80,23 +90,20 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
     )
 
 
+def shared_measures(comparison: Comparison) -> list[Measure]:
+    """The measures that all runs and baselines have, the primary one first."""
+    tests = [row.test for row in comparison.runs] + [row.test for row in comparison.baselines]
+    names = [name for name in tests[0] if all(name in test for test in tests)]
+    return [find_measure(name) for name in sorted(names, key=lambda n: n != comparison.primary)]
+
+
 def _describe(run: RunDirectory) -> ComparedRun:
-    try:
-        config, metrics = run.config, run.metrics
-        errors = float(metrics["test_rmse"]), float(metrics["test_mae"])
-        row = ComparedRun(
-            run.name, str(config["model"]), str(config["split"]["name"]), *errors,
-            int(metrics["n_test"]), float(metrics["seconds"]),
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"run {run.name!r} cannot be read: its config.json or metrics.json lacks "
-            f"what bigrec writes there ({error})",
-            hint="train it again with --overwrite",
-        ) from error
-    if not all(map(math.isfinite, errors)):
-        raise RunError(f"run {run.name!r} has test errors that are no numbers: {errors}")
-    return row
+    config, metrics = run.config, run.metrics
+    if not all(map(math.isfinite, metrics.test.values())):
+        raise RunError(f"run {run.name!r} has measures that are no numbers: {metrics.test}")
+    return ComparedRun(
+        run.name, config.model, config.split.name, metrics.test, metrics.n_test, metrics.seconds
+    )
 
 
 def the_split_of(runs: Sequence[RunDirectory]) -> str:
@@ -105,7 +112,7 @@ def the_split_of(runs: Sequence[RunDirectory]) -> str:
     Raises:
         RunError: there are none, or they were trained on several splits.
     """
-    splits = sorted({run.config["split"]["name"] for run in runs})
+    splits = sorted({run.config.split.name for run in runs})
     if not splits:
         raise RunError("there are no runs", hint="train one with: bigrec train MODEL --split NAME")
     if len(splits) > 1:
@@ -114,4 +121,4 @@ def the_split_of(runs: Sequence[RunDirectory]) -> str:
             "cannot be compared",
             hint="name the runs of one split, or use --split",
         )
-    return str(splits[0])
+    return splits[0]

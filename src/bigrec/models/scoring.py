@@ -73,18 +73,25 @@ class Errors:
     user_deciles: tuple[DecileErrors, ...]
     """Users with the fewest train ratings first, likewise."""
 
-    def test_metrics(self) -> dict[str, Any]:
-        """What metrics.json holds of the errors on the test side."""
+    @property
+    def measures(self) -> dict[str, float]:
+        """The errors by the names of bigrec.measures."""
         return {
-            "test_rmse": self.rmse,
-            "test_mae": self.mae,
+            "rmse": self.rmse,
+            "mae": self.mae,
+            "rmse_unclipped": self.rmse_unclipped,
+            "mae_unclipped": self.mae_unclipped,
+        }
+
+    def test_record(self) -> dict[str, Any]:
+        """The fields of RunMetrics that errors on the test side fill."""
+        return {
+            "test": self.measures,
             "n_test": self.n,
             "n_fallback": self.n_fallback,
             "fallback": FALLBACK,
-            "test_rmse_unclipped": self.rmse_unclipped,
-            "test_mae_unclipped": self.mae_unclipped,
-            "item_deciles": [dataclasses.asdict(decile) for decile in self.item_deciles],
-            "user_deciles": [dataclasses.asdict(decile) for decile in self.user_deciles],
+            "item_deciles": tuple(dataclasses.asdict(decile) for decile in self.item_deciles),
+            "user_deciles": tuple(dataclasses.asdict(decile) for decile in self.user_deciles),
         }
 
 

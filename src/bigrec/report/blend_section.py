@@ -21,11 +21,11 @@ _SHAPES: Final = {_AVERAGE: "circle", _USER: "triangle-right", _ITEM: "diamond"}
 
 def blend_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
     """The weights of each blend among these runs."""
-    return [_weights_figure(run) for run in runs if run.config["model"] == BLEND]
+    return [_weights_figure(run) for run in runs if run.config.model == BLEND]
 
 
 def _weights_figure(run: RunDirectory) -> Figure:
-    weights = BlendWeights.from_json(run.config["weights"])
+    weights = BlendWeights.from_json(dict(run.config.weights or {}))
     components = sorted(weights.components, key=lambda own: -own.weight)
     rows: list[dict[str, Any]] = [
         {"component": own.run, "pair": pair, "weight": round(weight, 4)}

@@ -99,7 +99,7 @@ def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Cat
         nearest = similar_items(
             run.similarity(data), items, biases, film, top=_TOP, min_ratings=_FEWEST_ITEM_RATINGS
         )
-        lists[model_title(run.config["model"])] = [
+        lists[model_title(run.config.model)] = [
             (_film(item.title, item.year, item.item_id), f"{item.similarity:.2f}")
             for item in nearest
         ]

@@ -64,11 +64,11 @@ def describe_models(
     pairs = sample_pairs(data)
     scores, recommenders = dict[str, Any](), dict[str, Scorer]()
     best, errors = list[RunDirectory](), list[RunError]()
-    progress.start("scoring", len({run.config["model"] for run in runs}), "models")
-    for run in sorted(runs, key=lambda run: float(run.metrics["test_rmse"])):
-        model = run.config["model"]
+    progress.start("scoring", len({run.config.model for run in runs}), "models")
+    for run in sorted(runs, key=_order):
+        model = run.config.model
         try:
-            _check_history(run)
+            _ = run.history
             if model in recommenders:
                 continue
             recommender = run.recommender(data)
@@ -84,8 +84,8 @@ def describe_models(
     if not best:
         return [], errors
     comparison = compare_runs(runs, data)
-    metrics = {run.config["model"]: run.metrics for run in best}
-    presets = {run.name: str(run.config["preset"]) for run in runs}
+    metrics = {run.config.model: run.metrics for run in best}
+    presets = {run.name: run.config.preset for run in runs}
     published = find_published(catalog.manifest, split.spec)
     known_days = ", ".join(run.name for run in runs if run.needs_days)
     models = Section(
@@ -105,7 +105,7 @@ def describe_models(
         ],
         # A blend is made when its components are there.
         commands=[
-            train_command(run) for run in sorted(runs, key=lambda run: run.config["model"] == BLEND)
+            train_command(run) for run in sorted(runs, key=lambda run: run.config.model == BLEND)
         ],
     )
     return [models, _recommendations(catalog, session, data, recommenders, best)], errors
@@ -134,8 +134,6 @@ def _recommendations(
     )
 
 
-def _check_history(run: RunDirectory) -> None:
-    try:
-        _ = [(epoch["train_mse"], epoch["test_rmse"], epoch["seconds"]) for epoch in run.history]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"the history of run {run.name!r} cannot be read: {error}") from error
+def _order(run: RunDirectory) -> float:
+    """Best first, by the run's own primary measure."""
+    return run.metrics.measure.order(run.metrics.value)

@@ -143,7 +143,7 @@ def _choose_split(catalog: Catalog, runs: Sequence[RunDirectory], name: str | No
 
 def _of_split(runs: Sequence[RunDirectory], split: Split) -> list[RunDirectory]:
     """The runs that were trained on a split as it is now."""
-    return [run for run in runs if run.config["split"].get("digest") == split.digest]
+    return [run for run in runs if run.config.split.digest == split.digest]
 
 
 def _written(path: Path) -> int:

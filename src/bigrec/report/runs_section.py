@@ -10,7 +10,8 @@ from typing import Any, Final
 import altair as alt
 
 from bigrec.errors import SettingsError
-from bigrec.evaluate.compare import Comparison
+from bigrec.evaluate.compare import Comparison, shared_measures
+from bigrec.measures import RMSE, find_measure
 from bigrec.models.blend import BLEND
 from bigrec.models.registry import MODELS, find_model, find_preset, find_run_model
 from bigrec.report.figures import (
@@ -77,18 +78,29 @@ def comparison_table(
 ) -> Table:
     """Runs, best first, then the baselines, then what was published under the same protocol."""
     by_name = {run.name: run for run in runs}
+    primary, *others = measures = shared_measures(comparison)
     rows: list[tuple[object, ...]] = []
     for row in comparison.runs:
         run = by_name[row.run]
         rows.append(
             (
-                row.run, row.test_rmse, row.test_mae, row.seconds, _peak_mib(run),
-                model_title(row.model), run.config["preset"], run.metrics["n_fallback"],
+                row.run, *(row.test[one.name] for one in measures), row.seconds, _peak_mib(run),
+                model_title(row.model), run.config.preset, run.metrics.n_fallback,
             )
         )  # fmt: skip
     rows += [
-        (baseline.name, baseline.test_rmse, baseline.test_mae, None, None, _BASELINE, "", None)
-        for baseline in sorted(comparison.baselines, key=lambda baseline: baseline.test_rmse)
+        (
+            one.name,
+            *(one.test[measure.name] for measure in measures),
+            None,
+            None,
+            _BASELINE,
+            "",
+            None,
+        )
+        for one in sorted(
+            comparison.baselines, key=lambda one: primary.order(one.test[primary.name])
+        )
     ]
     protocol = comparison.protocol
     caption = (
@@ -98,15 +110,15 @@ def comparison_table(
         "memory that the process of the training held at once. Fallback: test ratings of users or "
         "items without a train rating, scored by the bias model."
     )
-    if published is not None:
+    if published is not None and primary == RMSE:
         rows += [
-            (name, rmse, None, None, None, _PUBLISHED, "", None)
+            (name, rmse, *(None for _ in others), None, None, _PUBLISHED, "", None)
             for name, rmse in published.rmse.items()
         ]
         caption += f" Published: {published.source}, {published.note}."
     columns = {
-        "run": "", "test RMSE": ".4f", "test MAE": ".4f", "seconds": ",.1f", "peak MiB": ",",
-        "model": "", "preset": "", "fallback": ",",
+        "run": "", **{f"test {one.title}": ".4f" for one in measures}, "seconds": ",.1f",
+        "peak MiB": ",", "model": "", "preset": "", "fallback": ",",
     }  # fmt: skip
     return Table(title="Comparison", columns=columns, rows=rows, caption=caption, best_row=0)
 
@@ -121,26 +133,28 @@ def comparison_figure(
         presets: of each run by name.
         published: of the same protocol; None where nothing was.
     """
+    measure = find_measure(comparison.primary)
     rows: list[dict[str, Any]] = [
         {
             "run": row.run, "kind": row.model, "preset": presets[row.run],
-            "test_rmse": round(row.test_rmse, 5),
+            "test": round(row.test[measure.name], 5),
         }
         for row in comparison.runs
     ]  # fmt: skip
     rows += [
-        {"run": baseline.name, "kind": _BASELINE, "test_rmse": round(baseline.test_rmse, 5)}
-        for baseline in comparison.baselines
+        {"run": one.name, "kind": _BASELINE, "test": round(one.test[measure.name], 5)}
+        for one in comparison.baselines
+        if measure.name in one.test
     ]
-    if published is not None:
+    if published is not None and measure == RMSE:
         rows += [
-            {"run": f"{name}, published", "kind": _PUBLISHED, "test_rmse": rmse}
+            {"run": f"{name}, published", "kind": _PUBLISHED, "test": rmse}
             for name, rmse in published.rmse.items()
         ]
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     rows = sorted(
         ({**row, "model": model_title(row.pop("kind"))} for row in rows),
-        key=lambda row: row["test_rmse"],
+        key=lambda row: measure.order(row["test"]),
     )
     selected = legend_filter("model")
     chart = (
@@ -148,7 +162,7 @@ def comparison_figure(
         .mark_point(filled=True, size=90)
         .encode(
             x=alt.X(
-                "test_rmse:Q", title="test RMSE, stars", axis=alt.Axis(grid=True, tickCount=6),
+                "test:Q", title=f"test {measure.label}", axis=alt.Axis(grid=True, tickCount=6),
                 scale=alt.Scale(zero=False, padding=12),
             ),
             y=alt.Y(
@@ -159,18 +173,18 @@ def comparison_figure(
                 ),
             ),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.12)),
-            tooltip=tooltips(run="run|text", model="model|text", test_rmse="test RMSE|.4f"),
+            tooltip=tooltips(run="run|text", model="model|text", test=f"test {measure.title}|.4f"),
             **model_encodings(kinds, narrow_columns=1, wide_columns=4),
         )
         .add_params(selected)
     )  # fmt: skip
-    words = ", ".join(f"{row['run']} {row['test_rmse']:.4f}" for row in rows)
+    words = ", ".join(f"{row['run']} {row['test']:.4f}" for row in rows)
     source = f" Published: {published.source}, {published.note}." if published else ""
     return Figure(
         name="comparison",
         title="Test error of each run",
-        caption=f"Left is better.{source}",
-        alt=f"Points of the test RMSE, best first: {words}",
+        caption=f"{'Right' if measure.higher_is_better else 'Left'} is better.{source}",
+        alt=f"Points of the test {measure.title}, best first: {words}",
         rows=rows,
         chart=chart,
         command="bigrec compare",
@@ -180,17 +194,17 @@ def comparison_figure(
 def train_command(run: RunDirectory) -> list[str]:
     """The command line that trains a run again; options that differ from its preset are set."""
     config = run.config
-    if config["model"] == BLEND:
-        components = [own["run"] for own in config["components"]]
-        return ["bigrec", "blend", *components, "--run", run.name, "--seed", str(config["seed"])]
-    model, preset = config["model"], config["preset"]
-    command = ["bigrec", "train", model, "--split", config["split"]["name"], "--preset", preset]
-    command += ["--run", run.name, "--seed", str(config["seed"])]
+    if config.model == BLEND:
+        components = [own.run for own in config.components]
+        return ["bigrec", "blend", *components, "--run", run.name, "--seed", str(config.seed)]
+    model, preset = config.model, config.preset
+    command = ["bigrec", "train", model, "--split", config.split.name, "--preset", preset]
+    command += ["--run", run.name, "--seed", str(config.seed)]
     try:
         usual = dataclasses.asdict(find_preset(find_model(model), preset))
     except SettingsError:  # the model's package is not here
         usual = {}
-    for name, value in config["options"].items():
+    for name, value in config.options.items():
         if usual.get(name) != value:
             command += ["--set", f"{name}={value}"]
     return command
@@ -198,11 +212,11 @@ def train_command(run: RunDirectory) -> list[str]:
 
 def loss_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
     """Errors on both sides over epochs and over seconds, of all runs that were trained by steps."""
-    stepped = [run for run in runs if any(epoch["train_mse"] is not None for epoch in run.history)]
+    stepped = [run for run in runs if any(epoch.train_loss is not None for epoch in run.history)]
     rows = [row for run in stepped for row in _history(run)]
     if not rows:
         return []
-    models = list(dict.fromkeys(run.config["model"] for run in stepped))
+    models = list(dict.fromkeys(run.config.model for run in stepped))
     return [
         _loss_figure(rows, models, "epoch", "epoch"),
         _loss_figure(rows, models, "seconds", "seconds of training"),
@@ -210,33 +224,35 @@ def loss_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
 
 
 def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
-    """Test error against the time that it took, and memory where a run recorded it."""
+    """The primary measure against the time that it took, and memory where a run recorded it."""
+    measure = runs[0].metrics.measure
     rows: list[dict[str, Any]] = []
     for run in runs:
         row = {
             "run": run.name,
-            "model": model_title(run.config["model"]),
-            "preset": run.config["preset"],
-            "seconds": round(run.metrics["seconds"], 2),
-            "test_rmse": round(run.metrics["test_rmse"], 5),
+            "model": model_title(run.config.model),
+            "preset": run.config.preset,
+            "seconds": round(run.metrics.seconds, 2),
+            "test": round(run.metrics.test[measure.name], 5),
         }
         if (peak := _peak_mib(run)) is not None:
             row["peak_mib"] = peak
         rows.append(row)
     fields = tooltips(
-        run="run|text", model="model|text", seconds="seconds|,.1f", test_rmse="test RMSE|.4f",
+        run="run|text", model="model|text", seconds="seconds|,.1f",
+        test=f"test {measure.title}|.4f",
         **({"peak_mib": "peak memory, MiB|,"} if any("peak_mib" in row for row in rows) else {}),
     )  # fmt: skip
     selected = legend_filter("model")
-    models = list(dict.fromkeys(run.config["model"] for run in runs))
+    models = list(dict.fromkeys(run.config.model for run in runs))
     chart = (
         new_chart()
         .mark_point(filled=True, size=110)
         .encode(
             x=alt.X("seconds:Q", title="seconds, tests included", axis=alt.Axis(format="~s")),
             y=alt.Y(
-                "test_rmse:Q",
-                title="test RMSE, stars",
+                "test:Q",
+                title=f"test {measure.label}",
                 scale=alt.Scale(zero=False, padding=10),
             ),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.1)),
@@ -248,9 +264,10 @@ def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
     return Figure(
         name="error-against-time",
         title="What the error costs",
-        caption="Each point is a run; the lower left is where one wants to be.",
-        alt="Points of test RMSE by seconds of training: "
-        + ", ".join(f"{row['run']} {row['seconds']:.0f} s {row['test_rmse']:.4f}" for row in rows),
+        caption="Each point is a run; the "
+        f"{'upper' if measure.higher_is_better else 'lower'} left is where one wants to be.",
+        alt=f"Points of test {measure.title} by seconds of training: "
+        + ", ".join(f"{row['run']} {row['seconds']:.0f} s {row['test']:.4f}" for row in rows),
         rows=rows,
         chart=chart,
         log_axes=["x"],
@@ -259,7 +276,7 @@ def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
 
 def _peak_mib(run: RunDirectory) -> int | None:
     """Peak memory of a training; None for a blend, or where it is not known."""
-    peak = run.metrics.get("peak_rss_bytes")
+    peak = run.metrics.peak_rss_bytes
     return None if peak is None else round(peak / (1 << 20))
 
 
@@ -268,18 +285,18 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
     rows = []
     seconds = 0.0
     for epoch in run.history:
-        seconds += epoch["seconds"]
-        train = None if epoch["train_mse"] is None else math.sqrt(epoch["train_mse"])
-        for side, rmse in (("test", epoch["test_rmse"]), ("train", train)):
+        seconds += epoch.seconds
+        train = None if epoch.train_loss is None else math.sqrt(epoch.train_loss)
+        for side, rmse in (("test", epoch.test.get(RMSE.name)), ("train", train)):
             if rmse is not None and math.isfinite(rmse):
                 rows.append(
                     {
                         "run": run.name,
-                        "model": model_title(run.config["model"]),
-                        "preset": run.config["preset"],
+                        "model": model_title(run.config.model),
+                        "preset": run.config.preset,
                         "side": side,
                         "line": f"{run.name} {side}",
-                        "epoch": epoch["epoch"],
+                        "epoch": epoch.epoch,
                         "seconds": round(seconds, 3),
                         "rmse": round(rmse, 5),
                     }

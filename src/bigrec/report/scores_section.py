@@ -18,6 +18,7 @@ from bigrec.models.scoring import Scorer
 from bigrec.report.figures import Figure, diagonal, legend_filter, new_chart, tooltips
 from bigrec.report.runs_section import model_encodings, model_title
 from bigrec.report.theme import ACCENT
+from bigrec.run_records import RunMetrics
 
 Array = np.ndarray[Any, Any]
 
@@ -84,20 +85,20 @@ def score_figures(scores: Mapping[str, Array], pairs: SampledPairs) -> list[Figu
     return [_calibration_figure(scores, pairs), _spread_figure(best, scores[best], pairs)]
 
 
-def decile_figures(metrics: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+def decile_figures(metrics: Mapping[str, RunMetrics]) -> list[Figure]:
     """Errors by popularity of the items and by activity of the users.
 
     Args:
-        metrics: of the best run of each model, best model first, as metrics.json holds them.
+        metrics: of the best run of each model, best model first.
     """
     return [
         _decile_figure(
-            {model: recorded["item_deciles"] for model, recorded in metrics.items()},
+            {model: recorded.item_deciles for model, recorded in metrics.items()},
             name="error-by-popularity", title="Error by popularity", things="items",
             ends=("rarest", "most popular"),
         ),
         _decile_figure(
-            {model: recorded["user_deciles"] for model, recorded in metrics.items()},
+            {model: recorded.user_deciles for model, recorded in metrics.items()},
             name="error-by-activity", title="Error by activity", things="users",
             ends=("least active", "most active"),
         ),

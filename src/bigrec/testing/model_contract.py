@@ -113,7 +113,7 @@ class ModelContract:
     def test_its_error_is_the_expected_one(self, run: RunDirectory) -> None:
         """Neither worse than it was, nor too good to be true."""
         lowest, highest = self.expected_rmse
-        assert lowest <= run.metrics["test_rmse"] <= highest
+        assert lowest <= run.metrics.test["rmse"] <= highest
 
     def test_scores_are_finite_and_on_the_scale(self, data: TrainingData, scorer: Scorer) -> None:
         """For every user and item, known or not."""
@@ -131,9 +131,9 @@ class ModelContract:
         self, data: TrainingData, run: RunDirectory, scorer: Scorer
     ) -> None:
         """All errors of the loaded scorer are those of the scorer that was saved."""
-        again = scorer.errors_on(data.test).test_metrics()
+        again = scorer.errors_on(data.test).test_record()
         for name, value in again.items():
-            assert run.metrics[name] == _nearly(value), name
+            assert getattr(run.metrics, name) == _nearly(value), name
 
     def test_the_same_seed_gives_the_same_scores(
         self, data: TrainingData, chosen: ModelOptions, scorer: Scorer, tmp_path: Path
@@ -216,8 +216,8 @@ def _all_scores(scorer: Scorer, data: TrainingData) -> Array:
 
 def _nearly(value: Any) -> Any:
     """The same numbers, but for how they were added."""
-    if isinstance(value, list):
-        return [_nearly(one) for one in value]
+    if isinstance(value, tuple):
+        return tuple(_nearly(one) for one in value)
     if isinstance(value, dict):
         return {name: _nearly(one) for name, one in value.items()}
     return pytest.approx(value, abs=_CLOSE) if isinstance(value, float) else value

@@ -22,6 +22,7 @@ from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Su
 from bigrec.models.options import check_seed
 from bigrec.models.scoring import Scorer, check_finite
 from bigrec.resources import SILENT, Progress
+from bigrec.run_records import ComponentRecord, RunConfig, RunMetrics
 from bigrec.runs import RunDirectory
 from bigrec.unfinished import write_run, writing_run
 
@@ -39,10 +40,8 @@ class BlendSummary:
     run: str
     split: str
     weights: BlendWeights
-    test_rmse: float
-    """RMSE on the test side, scores clipped to the scale, in stars."""
-    test_mae: float
-    """Mean absolute error, likewise."""
+    test: Mapping[str, float]
+    """Measures on the test side, by name."""
     n_test: int
     """Test pairs."""
     n_fallback: int
@@ -90,20 +89,21 @@ def blend_runs(
             "the components on it",
         )
     started = time.perf_counter()
-    config = {
-        "run": run,
-        "model": BLEND,
-        "preset": "ridge",
-        "options": {"day_biases": True} if components[0].needs_days else {},
-        "seed": seed,
-        "components": [
-            {"run": one.name, "model": one.config["model"], "digest": one.digest}
-            for one in components
-        ],
-        "split": components[0].config["split"],
-        "spec": dataclasses.asdict(data.spec),
-        "environment": describe_environment(),
-    }
+    first = components[0]
+    config = RunConfig(
+        run=run,
+        model=BLEND,
+        objective=first.config.objective,
+        preset="ridge",
+        options={"day_biases": True} if first.needs_days else {},
+        seed=seed,
+        split=first.config.split,
+        spec=data.spec,
+        environment=describe_environment(),
+        components=tuple(
+            ComponentRecord(one.name, one.config.model, one.digest) for one in components
+        ),
+    )
     with writing_run(runs, run, config, overwrite=overwrite, resume=False) as folder:
         scorers = {one.name: one.recommender(data) for one in components}
         biases = components[0].biases()
@@ -111,19 +111,19 @@ def blend_runs(
         fit_seconds = time.perf_counter() - started
         blend = Blend(tuple(scorers.values()), weights, data.train, data.spec, biases)
         progress.start("testing the blend", data.test.n_rows, "ratings")
-        errors = blend.errors_on(data.test)
+        test = blend.errors_on(data.test)
         progress.advance(data.test.n_rows)
-        metrics = {
-            **errors.test_metrics(),
-            "day_penalty": biases.days.penalty if biases.days else None,
-            "seconds": time.perf_counter() - started,
-            "train_seconds": fit_seconds,
-        }
-        config["weights"] = dataclasses.asdict(weights)
+        metrics = RunMetrics(
+            primary=first.metrics.primary,
+            **test.test_record(),
+            validation=None,  # it is fitted to that side
+            day_penalty=biases.days.penalty if biases.days else None,
+            seconds=time.perf_counter() - started,
+            train_seconds=fit_seconds,
+        )
+        config = dataclasses.replace(config, weights=dataclasses.asdict(weights))
         write_run(folder, config=config, history=[], metrics=metrics, biases=biases)
-    return BlendSummary(
-        run, data.split, weights, errors.rmse, errors.mae, errors.n, errors.n_fallback
-    )
+    return BlendSummary(run, data.split, weights, metrics.test, metrics.n_test, metrics.n_fallback)
 
 
 def fit_blend(
@@ -198,11 +198,10 @@ def _check_components(components: Sequence[RunDirectory]) -> None:
             hint="train them alike, all with --set day_biases=true or all without",
         )
     for one in components:
-        if one.config["model"] == BLEND:
+        if one.config.model == BLEND:
             raise RunError(
                 f"run {one.name!r} is a blend itself",
-                hint="name its components: "
-                + ", ".join(own["run"] for own in one.config["components"]),
+                hint="name its components: " + ", ".join(own.run for own in one.config.components),
             )
 
 

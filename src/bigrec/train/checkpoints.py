@@ -21,8 +21,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bigrec.errors import RunError, SettingsError
+from bigrec.run_records import EpochSummary
 from bigrec.store.publish import replacing_file
-from bigrec.train.summary import EpochSummary
 
 Array = np.ndarray[Any, Any]
 
@@ -34,12 +34,12 @@ _NUMBERS: Final = (
 
 @dataclass
 class BestEpoch:
-    """The epoch with the lowest validation RMSE so far."""
+    """The epoch that was best on the validation side so far."""
 
     epoch: int
     """From 1."""
-    validation_rmse: float
-    """In stars."""
+    value: float
+    """Of the primary measure."""
     weights: list[Array]
     """The model's weights after it, as get_weights gives them."""
 
@@ -132,7 +132,7 @@ class Checkpoints:
             **{name: getattr(state, name) for name in _NUMBERS},
             "spent_seconds": state.elapsed_seconds,
             "history": [dataclasses.asdict(epoch) for epoch in state.history],
-            "best": best and {"epoch": best.epoch, "validation_rmse": best.validation_rmse},
+            "best": best and {"epoch": best.epoch, "value": best.value},
         }
         arrays: dict[str, Any] = {f"variable_{n}": _value(v) for n, v in enumerate(self._variables)}
         arrays |= {f"best_{n}": value for n, value in enumerate(best.weights if best else [])}

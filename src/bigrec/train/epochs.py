@@ -5,7 +5,6 @@ Nothing here grows with the number of ratings: one block is in hand at a time, a
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,14 +14,16 @@ import keras
 
 from bigrec.errors import RunError
 from bigrec.features import PAIRS, BatchSpec
+from bigrec.measures import Measure
 from bigrec.models.options import GradientOptions
 from bigrec.resources import Progress
+from bigrec.run_records import EpochSummary
 from bigrec.train.checkpoints import BestEpoch, Checkpoints, TrainingState
 from bigrec.train.divergence import check_loss
 from bigrec.train.interrupts import TrainingInterrupted, uninterrupted
 from bigrec.train.loop import Block, Loop
 from bigrec.train.schedule import learning_rate_factor
-from bigrec.train.summary import EpochSummary, Measured, OnEpoch
+from bigrec.train.summary import Measured, OnEpoch
 
 
 class Feed(Protocol):
@@ -55,6 +56,8 @@ class EpochFit:
     progress: Progress
     on_epoch: OnEpoch
     """Called after each epoch."""
+    primary: Measure
+    """What tells the best epoch, on the validation side."""
 
     def run(self) -> Measured:
         """Train to the end and return the errors of the model that is kept.
@@ -132,19 +135,19 @@ class EpochFit:
 
     def _end_epoch(self, measured: Measured) -> None:
         state = self.state
-        validation_rmse = measured.validation_rmse
+        validation = measured.validation_measures
         summary = EpochSummary(
             epoch=state.epoch,
-            train_mse=state.squares / state.n_rows,
-            validation_rmse=validation_rmse,
-            test_rmse=measured.test.rmse,
+            train_loss=state.squares / state.n_rows,
+            validation=validation,
+            test=measured.test.measures,
             seconds=state.seconds,
             rows_per_second=state.n_rows / state.seconds,
             input_wait_seconds=state.input_wait_seconds,
         )
-        if self.options.patience and validation_rmse is not None:
-            lowest = state.best.validation_rmse if state.best else math.inf
-            if validation_rmse < lowest:
-                state.best = BestEpoch(state.epoch, validation_rmse, self.model.get_weights())
+        if self.options.patience and validation is not None:
+            value = validation[self.primary.name]
+            if state.best is None or self.primary.is_better(value, state.best.value):
+                state.best = BestEpoch(state.epoch, value, self.model.get_weights())
         state.end_epoch(summary)
         self.on_epoch(summary)

@@ -16,10 +16,12 @@ from bigrec.datasets.training_data import Shards, TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
 from bigrec.features import UserRows
+from bigrec.measures import primary_measure
 from bigrec.models.contract import TrainSide
 from bigrec.models.gradient_model import GradientModel, Start, StepPlan
 from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.scoring import Scorer
+from bigrec.run_records import EpochSummary
 from bigrec.train.checkpoints import Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
 from bigrec.train.device_cache import CachedPairFeed, cache_bytes, choose_cache
@@ -33,7 +35,6 @@ from bigrec.train.memory import check_devices, explaining_exhaustion
 from bigrec.train.priors import FactorPenalty
 from bigrec.train.replicas import count_devices
 from bigrec.train.schedule import learning_rate_factor
-from bigrec.train.summary import EpochSummary
 from bigrec.train.training import Fitted, Training
 from bigrec.unfinished import CHECKPOINT
 
@@ -161,9 +162,10 @@ def _run_epochs(
             history.append(epoch)
             training.on_epoch(epoch)
 
+        primary = primary_measure(training.model.objectives[0])
         fit = EpochFit(
             network, loop, feed, data.spec, options, lambda: training.measure(scorer), state,
-            checkpoints, training.progress, end_epoch,
+            checkpoints, training.progress, end_epoch, primary,
         )  # fmt: skip
         measured = fit.run()
     return Fitted(scorer, state.history, fit.kept_epoch, measured, state.elapsed_seconds)

@@ -12,8 +12,8 @@ from types import TracebackType
 
 import tensorflow as tf
 
+from bigrec.run_records import EpochSummary
 from bigrec.runs import HISTORY, TENSORBOARD
-from bigrec.train.summary import EpochSummary
 
 
 class HistoryWriter:
@@ -36,18 +36,17 @@ class HistoryWriter:
         """Write down one more epoch."""
         self._lines.write(json.dumps(dataclasses.asdict(epoch)) + "\n")
         self._lines.flush()
-        train_rmse = None if epoch.train_mse is None else math.sqrt(epoch.train_mse)
         points = {
-            "rmse/train": train_rmse,
-            "rmse/validation": epoch.validation_rmse,
-            "rmse/test": epoch.test_rmse,
+            **{f"{name}/test": value for name, value in epoch.test.items()},
+            **{f"{name}/validation": value for name, value in (epoch.validation or {}).items()},
             "rows_per_second": epoch.rows_per_second,
             "input_wait_seconds": epoch.input_wait_seconds,
         }
+        if epoch.train_loss is not None:
+            points["rmse/train"] = math.sqrt(epoch.train_loss)
         with self._curves.as_default(step=epoch.epoch), tf.device("/CPU:0"):
             for name, value in points.items():
-                if value is not None:
-                    tf.summary.write(name, tf.constant(value), metadata=_scalar())
+                tf.summary.write(name, tf.constant(value), metadata=_scalar())
         self._curves.flush()
 
     def __enter__(self) -> HistoryWriter:

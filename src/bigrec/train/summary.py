@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bigrec.models.scoring import Errors
-
-
-@dataclass(frozen=True)
-class EpochSummary:
-    """What one pass over the train side gave."""
-
-    epoch: int
-    """From 1."""
-    train_mse: float | None
-    """Mean squared error while training; None for a model without gradient steps."""
-    validation_rmse: float | None
-    """RMSE on the validation side after the epoch, in stars; None for a split without one."""
-    test_rmse: float
-    """RMSE on the test side after the epoch, in stars."""
-    seconds: float
-    """Wall time of the pass, without validation and test."""
-    rows_per_second: float
-    """Train ratings a second."""
-    input_wait_seconds: float
-    """Time of `seconds` in which training waited for input."""
-
+from bigrec.run_records import EpochSummary
 
 OnEpoch = Callable[[EpochSummary], None]
 
@@ -40,9 +20,9 @@ class Measured:
     test: Errors
 
     @property
-    def validation_rmse(self) -> float | None:
-        """RMSE on the validation side, in stars; None without one."""
-        return None if self.validation is None else self.validation.rmse
+    def validation_measures(self) -> dict[str, float] | None:
+        """By name; None without a validation side."""
+        return None if self.validation is None else self.validation.measures
 
 
 @dataclass(frozen=True)
@@ -55,12 +35,12 @@ class TrainSummary:
     epochs: tuple[EpochSummary, ...]
     kept_epoch: int
     """The epoch whose weights the run holds: the last, or with early stopping the best."""
-    validation_rmse: float | None
-    """RMSE on the validation side, as below; None for a split without one."""
-    test_rmse: float
-    """RMSE on the test side, scores clipped to the scale, in stars."""
-    test_mae: float
-    """Mean absolute error, likewise."""
+    primary: str
+    """The measure that the run is judged by first."""
+    validation: Mapping[str, float] | None
+    """Measures on the validation side, by name; None for a split without one."""
+    test: Mapping[str, float]
+    """Measures on the test side."""
     n_test: int
     """Test pairs."""
     n_fallback: int

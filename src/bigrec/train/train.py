@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import SettingsError
+from bigrec.measures import primary_measure
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.contract import Checkpoint, FitContext, Model
 from bigrec.models.options import ModelOptions, check_seed
 from bigrec.models.registry import find_model
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
+from bigrec.run_records import DeviceRecord, EpochSummary, RunConfig, RunMetrics, SplitRecord
 from bigrec.train.checkpoints import CheckpointOptions
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.interrupts import TrainingInterrupted
-from bigrec.train.summary import EpochSummary, OnEpoch, TrainSummary
+from bigrec.train.summary import OnEpoch, TrainSummary
 from bigrec.train.training import Fitted, Training
 from bigrec.unfinished import CHECKPOINT, write_run, writing_run
 
@@ -82,24 +84,20 @@ def train_model(
     if options.day_biases:
         data.check_days()
     devices, device = _choose_devices(data, model, options, device or DeviceOptions())
-    config = {
-        "run": run,
-        "model": model.name,
-        "preset": preset,
-        "options": dataclasses.asdict(options),
-        "seed": seed,
-        "device": {"asked": device.kind, "used": list(devices.names) if devices else ["/CPU:0"]},
-        "precision": device.precision,
-        "cache": device.cache,
-        "split": {
-            "name": data.split,
-            "digest": data.split_digest,
-            "protocol": data.protocol,
-            "spec": data.split_spec,
-        },
-        "spec": dataclasses.asdict(data.spec),
-        "environment": describe_environment(),
-    }
+    objective = model.objectives[0]
+    used = devices.names if devices else ("/CPU:0",)
+    config = RunConfig(
+        run=run,
+        model=model.name,
+        objective=objective,
+        preset=preset,
+        options=dataclasses.asdict(options),
+        seed=seed,
+        split=SplitRecord(data.split, data.split_digest, data.protocol, data.split_spec),
+        spec=data.spec,
+        environment=describe_environment(),
+        device=DeviceRecord(device.kind, tuple(used), device.precision, device.cache),
+    )
     with writing_run(runs, run, config, overwrite=overwrite, resume=resume) as folder:
         biases = fit_biases(data.train, data.spec, with_days=options.day_biases, progress=progress)
         training = Training(
@@ -107,28 +105,27 @@ def train_model(
             checkpoints or CheckpointOptions(), resume, budget or Budget(), progress, on_epoch,
         )  # fmt: skip
         fitted = _fit(training)
-        test = fitted.measured.test
-        summary = TrainSummary(
-            run, model.name, data.split, tuple(fitted.epochs), fitted.kept_epoch,
-            fitted.measured.validation_rmse, test.rmse, test.mae, test.n, test.n_fallback,
-        )  # fmt: skip
         peak = peak_rss_bytes()
-        metrics = {
-            **test.test_metrics(),
-            "validation_rmse": summary.validation_rmse,
-            "kept_epoch": fitted.kept_epoch,
-            "day_penalty": biases.days.penalty if biases.days else None,
-            "seconds": fitted.seconds,
-            "train_seconds": sum(epoch.seconds for epoch in fitted.epochs),
+        metrics = RunMetrics(
+            primary=primary_measure(objective).name,
+            **fitted.measured.test.test_record(),
+            validation=fitted.measured.validation_measures,
+            kept_epoch=fitted.kept_epoch,
+            day_penalty=biases.days.penalty if biases.days else None,
+            seconds=fitted.seconds,
+            train_seconds=sum(epoch.seconds for epoch in fitted.epochs),
             # What the process had reached before says nothing about this training.
-            "peak_rss_bytes": peak if peak > peak_before else None,
-        }
+            peak_rss_bytes=peak if peak > peak_before else None,
+        )
         write_run(
-            folder, config=config, history=[dataclasses.asdict(epoch) for epoch in fitted.epochs],
-            metrics=metrics, biases=training.biases,
+            folder, config=config, history=fitted.epochs, metrics=metrics,
+            biases=training.biases,
             network=model.network(fitted.scorer), arrays=model.arrays(fitted.scorer),
         )  # fmt: skip
-    return summary
+    return TrainSummary(
+        run, model.name, data.split, tuple(fitted.epochs), fitted.kept_epoch, metrics.primary,
+        metrics.validation, metrics.test, metrics.n_test, metrics.n_fallback,
+    )  # fmt: skip
 
 
 def _choose_devices(
@@ -199,9 +196,9 @@ def _fit(training: Training) -> Fitted:
     measured = training.measure(scorer)
     epoch = EpochSummary(
         epoch=1,
-        train_mse=None,
-        validation_rmse=measured.validation_rmse,
-        test_rmse=measured.test.rmse,
+        train_loss=None,
+        validation=measured.validation_measures,
+        test=measured.test.measures,
         seconds=seconds,
         rows_per_second=data.train.n_rows / seconds,
         input_wait_seconds=0.0,

@@ -11,9 +11,10 @@ from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import Model
 from bigrec.models.scoring import Scorer
 from bigrec.resources import Budget, Progress
+from bigrec.run_records import EpochSummary
 from bigrec.train.checkpoints import CheckpointOptions
 from bigrec.train.device_options import DeviceOptions
-from bigrec.train.summary import EpochSummary, Measured, OnEpoch
+from bigrec.train.summary import Measured, OnEpoch
 
 if TYPE_CHECKING:
     from bigrec.train.devices import Devices

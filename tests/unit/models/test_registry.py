@@ -116,7 +116,7 @@ def test_a_strangers_model_works_in_every_command(
     subprocess.run([sys.executable, "-m", "bigrec", *train], env=environment, check=True)
     name = "damped-mean-small-tuned"
     run = open_run(tmp_path / "runs", name)
-    assert run.options == type(run.options)(**{**run.config["options"], "damping": 3})
+    assert run.options == type(run.options)(**{**run.config.options, "damping": 3})
     assert not run.needs_keras
     assert not (run.folder / "model.keras").exists()
     user, item = (str(ids[0]) for ids in (data.user_ids, data.item_ids))

@@ -69,6 +69,6 @@ def test_errors_agree_with_a_naive_loop_clipped_and_not_by_decile(
             assert decile.mae == pytest.approx(np.mean(np.abs(clipped[inside])))
             assert decile.from_count <= count[index[inside]].min()
             assert decile.to_count >= count[index[inside]].max()
-    recorded = errors.test_metrics()
+    recorded = errors.test_record()
     assert recorded["fallback"] == FALLBACK
     assert recorded["item_deciles"][0]["n"] == errors.item_deciles[0].n

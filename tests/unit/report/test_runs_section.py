@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.sealing import rewrite_json, seal_again
+from tests.support.runs import make_config, make_epoch, make_metrics
 
 from bigrec.evaluate.baselines import Baseline
 from bigrec.evaluate.compare import ComparedRun, Comparison
@@ -23,6 +24,7 @@ from bigrec.report.runs_section import (
     model_encodings,
     train_command,
 )
+from bigrec.run_records import SplitRecord
 from bigrec.runs import RunDirectory
 from bigrec.store.seal import Kind, write_seal
 
@@ -31,22 +33,17 @@ def write(runs: Path, name: str, model: str, rmses: list[float], **options: Any)
     folder = runs / name
     folder.mkdir()
     usual = dataclasses.asdict(MODELS[model].presets["tuned"])
-    config = {
-        "model": model, "preset": "tuned", "seed": 4, "options": usual | options,
-        "split": {"name": "s", "digest": "d", "protocol": "p"},
-    }  # fmt: skip
+    config = make_config(model, options=usual | options, split=SplitRecord("s", "d", "p", {}))
     is_fitted = model == "cosine-knn"
     history = [
-        {"epoch": n, "train_mse": None if is_fitted else 0.81, "test_rmse": rmse, "seconds": 2.0,
-         "rows_per_second": 1.0}
+        make_epoch(n, None if is_fitted else 0.81, None, rmse)
         for n, rmse in enumerate(rmses, start=1)
-    ]  # fmt: skip
-    metrics = {
-        "test_rmse": rmses[-1], "test_mae": 0.7, "n_test": 10, "n_fallback": 1, "seconds": 9.5,
-    }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
+    ]
+    (folder / "config.json").write_text(json.dumps(config.to_json()))
+    (folder / "metrics.json").write_text(json.dumps(make_metrics(rmses[-1]).to_json()))
+    (folder / "history.jsonl").write_text(
+        "".join(json.dumps(dataclasses.asdict(line)) + "\n" for line in history)
+    )
     write_seal(folder, Kind.RUN)
     return RunDirectory(folder)
 
@@ -69,8 +66,15 @@ def comparison() -> Comparison:
     ]
     return Comparison(
         "all ratings; random 80/20, seed 0",
-        tuple(ComparedRun(run, model, "s", rmse, 0.7, 10, 9.5) for run, model, rmse in rows),
-        (Baseline("global-mean", 1.1, 0.9), Baseline("bias", 0.94, 0.75)),
+        "rmse",
+        tuple(
+            ComparedRun(run, model, "s", {"rmse": rmse, "mae": 0.7}, 10, 9.5)
+            for run, model, rmse in rows
+        ),
+        (
+            Baseline("global-mean", {"rmse": 1.1, "mae": 0.9}),
+            Baseline("bias", {"rmse": 0.94, "mae": 0.75}),
+        ),
     )
 
 
@@ -94,7 +98,8 @@ def test_curves_have_both_sides_of_runs_trained_by_steps(runs: list[RunDirectory
 def test_a_wild_train_error_does_not_stretch_the_scale(tmp_path: Path) -> None:
     run = write(tmp_path, "wild", "dnn", [0.95, 0.92])
     lines = [
-        epoch | {"train_mse": mse} for epoch, mse in zip(run.history, (9.0, 0.81), strict=True)
+        dataclasses.asdict(dataclasses.replace(epoch, train_loss=mse))
+        for epoch, mse in zip(run.history, (9.0, 0.81), strict=True)
     ]
     (run.folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     seal_again(run.folder)
@@ -136,7 +141,7 @@ def test_published_figures_come_with_their_source(
 ) -> None:
     published = PROTOCOLS[0]
     figure = comparison_figure(comparison, {run.name: "tuned" for run in runs}, published)
-    shown = [row["test_rmse"] for row in figure.rows if row["model"] == "published"]
+    shown = [row["test"]["rmse"] for row in figure.rows if row["model"] == "published"]
     assert shown == sorted(published.rmse.values())
     assert published.source in figure.caption
     table = comparison_table(comparison, runs, published)

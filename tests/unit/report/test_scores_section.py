@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.support.runs import make_metrics
 
 from bigrec.report.lists_section import pick_users
 from bigrec.report.scores_section import SampledPairs, decile_figures, score_figures
@@ -28,7 +29,7 @@ def test_deciles_are_shown_as_recorded() -> None:
         {"decile": 1, "from_count": 0, "to_count": 4, "n": 50, "rmse": 1.25, "mae": 1.0},
         {"decile": 10, "from_count": 90, "to_count": 90, "n": 60, "rmse": 0.75, "mae": 0.5},
     ]
-    metrics = {"dnn": {"item_deciles": deciles, "user_deciles": deciles[:1]}}
+    metrics = {"dnn": make_metrics(item_deciles=tuple(deciles), user_deciles=tuple(deciles[:1]))}
     by_item, by_user = decile_figures(metrics)
     assert [(row["decile"], row["n"], row["rmse"]) for row in by_item.rows] == [
         (1, 50, 1.25), (10, 60, 0.75)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bigrec.errors import RunError
 from bigrec.train.checkpoints import BestEpoch, CheckpointOptions, Checkpoints, TrainingState
-from bigrec.train.summary import EpochSummary
+from tests.support.runs import make_epoch
 
 NEVER = CheckpointOptions(steps=None, minutes=None)
 
@@ -37,7 +37,7 @@ def make_state() -> TrainingState:
         n_rows=12_345,
         seconds=0.1 + 0.2,
         input_wait_seconds=1e-17,
-        history=[EpochSummary(1, 0.7, None, 0.9, 1.5, 1e6, 0.25)],
+        history=[make_epoch(1, 0.7, None, 0.9, 1.5, 1e6, 0.25)],
         best=BestEpoch(1, 2 / 3, weights),
         spent_seconds=100.0,
     )
@@ -65,7 +65,7 @@ def test_every_bit_comes_back(tmp_path: Path) -> None:
     ):
         assert getattr(restored, name) == getattr(state, name)
     assert restored.history == state.history
-    assert (restored.best.epoch, restored.best.validation_rmse) == (1, 2 / 3)
+    assert (restored.best.epoch, restored.best.value) == (1, 2 / 3)
     assert restored.spent_seconds >= 100
     assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
 

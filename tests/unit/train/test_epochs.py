@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigrec.features import PAIRS, BatchSpec
+from bigrec.measures import RMSE
 from bigrec.models.options import GradientOptions
 from bigrec.models.scoring import Errors
 from bigrec.resources import SILENT
@@ -22,7 +23,8 @@ from bigrec.train.checkpoints import CheckpointOptions, Checkpoints, TrainingSta
 from bigrec.train.epochs import EpochFit
 from bigrec.train.interrupts import TrainingInterrupted
 from bigrec.train.schedule import learning_rate_factor
-from bigrec.train.summary import EpochSummary, Measured
+from bigrec.train.summary import Measured
+from tests.support.runs import make_epoch
 
 N_BLOCKS = 3
 
@@ -95,7 +97,7 @@ def make_fit(
     spec = BatchSpec(1, 1, 3.0, 1.0, 5.0)
     fit = EpochFit(
         MODEL, loop, CountingFeed(), spec, options, measure, state, checkpoints, SILENT,
-        lambda _: None,
+        lambda _: None, RMSE,
     )  # fmt: skip
     return fit, loop
 
@@ -127,14 +129,17 @@ def test_early_stopping_keeps_the_best_epoch(
     assert fit.kept_epoch == kept
     # The weight counts blocks: it is that of the kept epoch, and so are the errors.
     assert MODEL.get_weights()[0].item() == kept * N_BLOCKS
-    assert measured.validation_rmse == validation[kept - 1]
+    assert measured.validation_measures is not None
+    assert measured.validation_measures["rmse"] == validation[kept - 1]
 
 
 def test_without_patience_validation_steers_nothing(tmp_path: Path) -> None:
     fit, _ = make_fit(tmp_path / "c.npz", GradientOptions(epochs=4), [0.7, 0.8, 0.9, 1.0])
-    assert fit.run().validation_rmse == 1.0
+    assert fit.run().validation == errors_of(1.0)
     assert fit.kept_epoch == len(fit.state.history) == 4
-    assert [epoch.validation_rmse for epoch in fit.state.history] == [0.7, 0.8, 0.9, 1.0]
+    assert [epoch.validation for epoch in fit.state.history] == [
+        errors_of(rmse).measures for rmse in (0.7, 0.8, 0.9, 1.0)
+    ]
 
 
 def test_epochs_are_summed_up_from_their_blocks(tmp_path: Path) -> None:
@@ -142,7 +147,7 @@ def test_epochs_are_summed_up_from_their_blocks(tmp_path: Path) -> None:
     fit, loop = make_fit(tmp_path / "c.npz", options)
     fit.run()
     # The mean of blocks that say 10 e, 10 e + 1, 10 e + 2.
-    assert [epoch.train_mse for epoch in fit.state.history] == [11, 21, 31]
+    assert [epoch.train_loss for epoch in fit.state.history] == [11, 21, 31]
     assert [epoch.epoch for epoch in fit.state.history] == [1, 2, 3]
     for epoch in fit.state.history:
         assert 0 <= epoch.input_wait_seconds <= epoch.seconds
@@ -169,12 +174,12 @@ def test_the_end_of_an_epoch_is_not_repeated_after_a_stop_behind_it(tmp_path: Pa
     fit.run()
     assert loop.n_ended == 2
     assert MODEL.get_weights()[0].item() == 2 * N_BLOCKS
-    assert [epoch.train_mse for epoch in fit.state.history] == [11, 21]
+    assert [epoch.train_loss for epoch in fit.state.history] == [11, 21]
 
 
 def test_a_training_goes_on_from_the_middle_of_an_epoch(tmp_path: Path) -> None:
     fit, loop = make_fit(tmp_path / "c.npz", GradientOptions(epochs=2))
-    first = EpochSummary(1, 11.0, None, 0.5, 1.0, 24.0, 0.0)
+    first = make_epoch(1, 11.0, None, 0.5, 1.0, 24.0, 0.0)
     fit.state.history.append(first)
     fit.state.epoch, fit.state.n_blocks = 2, 2
     fit.state.squares, fit.state.n_rows = 16 * 20.5, 16
@@ -182,7 +187,7 @@ def test_a_training_goes_on_from_the_middle_of_an_epoch(tmp_path: Path) -> None:
     assert MODEL.get_weights()[0].item() == 1
     assert not loop.prepared_at
     assert fit.state.history[0] == first
-    assert fit.state.history[1].train_mse == pytest.approx((20 + 21 + 22) / 3)
+    assert fit.state.history[1].train_loss == pytest.approx((20 + 21 + 22) / 3)
 
 
 class Block(dict[str, Any]):
@@ -212,5 +217,5 @@ def test_memory_does_not_grow_with_the_number_of_blocks(tmp_path: Path) -> None:
     fit.feed = feed = LongFeed()
     fit.measure = lambda: Measured(None, errors_of(1.0))
     fit.run()
-    assert fit.state.history[0].train_mse == 1
+    assert fit.state.history[0].train_loss == 1
     assert feed.most_alive <= 2

@@ -20,6 +20,7 @@ from bigrec.errors import SettingsError
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
+from bigrec.run_records import DeviceRecord
 from bigrec.runs import open_run
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import choose_devices
@@ -93,13 +94,12 @@ def test_a_run_of_two_devices_is_like_any_other(split: Split, tmp_path: Path) ->
         device=DeviceOptions("cpu", 0, "mixed", "device"),
     )  # fmt: skip
     run = open_run(tmp_path, "two")
-    assert run.config["device"] == {"asked": "cpu", "used": ["/CPU:0", "/CPU:1"]}
-    assert (run.config["precision"], run.config["cache"]) == ("mixed", "device")
+    assert run.config.device == DeviceRecord("cpu", ("/CPU:0", "/CPU:1"), "mixed", "device")
     # Every rating has been trained on, or but one.
     n_rows = [round(epoch.rows_per_second * epoch.seconds) for epoch in summary.epochs]
     assert n_rows == [data.train.n_rows // 2 * 2] * 2
     # Read on one device, the run scores as it did.
-    assert run.recommender(data).errors_on(data.test).rmse == pytest.approx(summary.test_rmse)
+    assert run.recommender(data).errors_on(data.test).rmse == pytest.approx(summary.test["rmse"])
 
 
 def test_what_cannot_be_shared_is_refused(split: Split, tmp_path: Path) -> None:

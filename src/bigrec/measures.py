@@ -1,0 +1,87 @@
+"""What runs are judged by: each measure by its name, with its direction.
+
+Patience, the kept epoch, comparisons, blends and the report ask the measure which of two values is
+better, and none of them knows what it measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from bigrec.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure."""
+
+    name: str
+    """As in files: rmse, ndcg@10."""
+    title: str
+    """For people."""
+    higher_is_better: bool = False
+    unit: str = ""
+    """Empty for a pure number."""
+
+    @property
+    def label(self) -> str:
+        """The title with the unit, for an axis."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether one value is better than another; no number is better than none."""
+        return value > other if self.higher_is_better else value < other
+
+    def order(self, value: float) -> float:
+        """The key by which values are sorted best first."""
+        return -value if self.higher_is_better else value
+
+    def best(self, values: Iterable[float]) -> float:
+        """The best of some values, at least one."""
+        return min(values, key=self.order)
+
+
+RMSE: Final = Measure("rmse", "RMSE", unit="stars")
+"""Root mean squared error, scores clipped to the scale."""
+
+_ERRORS: Final = (
+    RMSE,
+    Measure("mae", "MAE", unit="stars"),
+    Measure("rmse_unclipped", "RMSE unclipped", unit="stars"),
+    Measure("mae_unclipped", "MAE unclipped", unit="stars"),
+)
+_LISTS: Final = {
+    "ndcg": "NDCG", "recall": "recall", "precision": "precision", "map": "MAP", "mrr": "MRR",
+    "hit_rate": "hit rate", "coverage": "coverage", "novelty": "novelty",
+}  # fmt: skip
+"""Measures of lists, by the name before @ and the length: more is better."""
+
+_PRIMARY: Final = {"rating": "rmse", "ranking": "ndcg@10"}
+
+
+def find_measure(name: str) -> Measure:
+    """The measure of a name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    known = {measure.name: measure for measure in _ERRORS}
+    if name in known:
+        return known[name]
+    kind, at, length = name.partition("@")
+    if kind in _LISTS and (not at or length.isdecimal()):
+        return Measure(name, _LISTS[kind] + at + length, higher_is_better=True)
+    raise SettingsError.unknown_name("measure", name, [*known, *(f"{one}@10" for one in _LISTS)])
+
+
+def primary_measure(objective: str) -> Measure:
+    """What a model of this objective is judged by first.
+
+    Raises:
+        SettingsError: there is no such objective.
+    """
+    if objective not in _PRIMARY:
+        raise SettingsError.unknown_name("objective", objective, _PRIMARY)
+    return find_measure(_PRIMARY[objective])
