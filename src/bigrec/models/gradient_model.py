@@ -59,9 +59,9 @@ class StepPlan:
     """How a model with certain options is trained."""
 
     loop: LoopKind
-    """What a batch is. pairs: pairs of indices, for a network that scores them, which has embedding
-    layers of the names USER_FACTORS and ITEM_FACTORS. rows: rows of users with all their ratings,
-    for a network that completes them. codes: sparse rows, for a one-layer AutoRec."""
+    """What a batch is. pairs: pairs of indices, for a network that scores them. rows: rows of users
+    with all their ratings, for a network that completes them. codes: sparse rows, for a one-layer
+    AutoRec."""
     by_item: bool = False
     """codes: whether rows are those of items."""
     has_dense_layers: bool = False
@@ -69,7 +69,8 @@ class StepPlan:
     shares_batches: bool = True
     """Whether several devices can share a batch."""
     penalty: TablePenalty | None = None
-    """pairs: penalties of the embedding tables; None for none."""
+    """pairs: penalties of two embedding tables, layers that have the names USER_FACTORS and
+    ITEM_FACTORS of bigrec.models.factorization.network; None for none."""
     keeps_prior: bool = False
     """Whether the training keeps prior means and implicit terms of its embeddings."""
     start: Start | None = None

@@ -7,14 +7,15 @@ that of the model, its object the model.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import SettingsError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
     from bigrec.models.contract import Model, RunModel
     from bigrec.models.options import ModelOptions
 
@@ -36,7 +37,7 @@ class _OwnModels(Mapping[str, "Model"]):
     """The models of bigrec; each is imported when it is looked up."""
 
     def __getitem__(self, name: str) -> Model:
-        model: Model = _import(_OWN[name])
+        model: Model = resolve_name(_OWN[name])
         return model
 
     def __iter__(self) -> Iterator[str]:
@@ -52,7 +53,7 @@ MODELS: Final[Mapping[str, Model]] = _OwnModels()
 
 def model_names() -> list[str]:
     """The names of all models that can be trained: bigrec's own first, then others by name."""
-    others = {*_registered, *(point.name for point in entry_points(group=GROUP))}
+    others = {*_registered, *(point.name for point in _entry_points())}
     return [*_OWN, *sorted(others - {*_OWN})]
 
 
@@ -78,7 +79,7 @@ def find_model(name: str) -> Model:
         return MODELS[name]
     if name in _registered:
         return _registered[name]
-    points = entry_points(group=GROUP, name=name)
+    points = _entry_points().select(name=name)
     if not points:
         raise SettingsError.unknown_name("model", name, model_names())
     return _load(name, tuple(points))
@@ -91,7 +92,7 @@ def find_run_model(name: str) -> RunModel:
         SettingsError: see find_model.
     """
     if name in _MADE_OF_RUNS:
-        model: RunModel = _import(_MADE_OF_RUNS[name])
+        model: RunModel = resolve_name(_MADE_OF_RUNS[name])
         return model
     return find_model(name)
 
@@ -107,9 +108,10 @@ def find_preset(model: Model, preset: str) -> ModelOptions:
     return model.presets[preset]
 
 
-def _import(path: str) -> Any:
-    module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # late: most commands train nothing
+
+    return entry_points(group=GROUP)
 
 
 def _load(name: str, points: tuple[EntryPoint, ...]) -> Model:

@@ -73,7 +73,8 @@ class PairLoop:
         self._packing, self._scale = shards.packing, shards.scale
         self._model = model
         self._penalty = penalty
-        tables = [model.get_layer(name) for name in (USER_FACTORS, ITEM_FACTORS)]
+        names = (USER_FACTORS, ITEM_FACTORS) if penalty is not None else ()
+        tables = [model.get_layer(name) for name in names]
         self._tables = [table.embeddings for table in tables]
         self._with_rows = keras.Model(
             model.inputs, [model.output, *(table.output for table in tables)]
@@ -137,12 +138,17 @@ class PairLoop:
         tf.distribute.get_strategy().run(self._optimizer.end_block)
         return total
 
+    def _score(self, user: Any, item: Any) -> list[Any]:
+        """Scores, and the rows of the tables if they have a penalty: (batch, …) each."""
+        scored = self._with_rows([user, item], training=True)
+        return scored if self._tables else [scored]  # Keras gives a single output as it is
+
     def _step(self, *batch: Any) -> Any:
         user, item, rating = take_part(*batch)
         n_rows = tf.size(batch[0])
         self._optimizer.read_rows(batch)
         with tf.GradientTape() as tape:
-            scores, *rows = self._with_rows([user, item], training=True)
+            scores, *rows = self._score(user, item)
             squares = tf.reduce_sum(tf.square(scores[:, 0] - rating))
             penalty = tf.add_n([*self._model.losses, 0.0])
             if self._penalty is not None:
