@@ -33,6 +33,19 @@ def test_starting_up_loads_nothing_heavy(code: str) -> None:
     assert not loaded_after(code) & (HEAVY | {"polars", "duckdb", "pyarrow"})
 
 
+def test_modules_of_loops_are_imported_without_their_compiler() -> None:
+    """Those of the data half; to import a model may take longer."""
+    data_half = ("ingest", "splits", "store", "synthetic", "splitmix", "sources")
+    modules = [
+        f"bigrec.{path.relative_to(SOURCE).with_suffix('').as_posix().replace('/', '.')}"
+        for path in SOURCE.rglob("*.py")
+        if "bigrec.compiled import" in path.read_text()
+    ]
+    modules = [name for name in modules if name.split(".")[1] in data_half]
+    assert "bigrec.ingest.kernels" in modules
+    assert not loaded_after("import " + ", ".join(modules)) & {"numba", "llvmlite"}
+
+
 def test_information_about_a_store_loads_no_model_library(store_small: Path) -> None:
     argv = ["info", "--store", str(store_small)]
     code = f"from bigrec.cli.app import main; assert main({argv!r}) == 0"
