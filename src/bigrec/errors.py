@@ -52,13 +52,22 @@ class DataError(BigrecError):
 
 
 class RawFormatError(DataError):
-    """A raw file breaks its grammar at one line."""
+    """A raw file breaks its grammar at one line, or at one row where it is no text."""
 
-    def __init__(self, path: Path, line: int, found: str, expected: str, *, hint: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        line: int,
+        found: str,
+        expected: str,
+        *,
+        word: str = "line",
+        hint: str = "",
+    ) -> None:
         shown = found if len(found) <= _SHOWN_TEXT_LENGTH else found[:_SHOWN_TEXT_LENGTH] + "…"
         super().__init__(
-            f"{path}, line {line}: found {shown!r}, expected {expected}",
-            hint=hint or "correct or remove that line; the store is as it was before",
+            f"{path}, {word} {line}: found {shown!r}, expected {expected}",
+            hint=hint or f"correct or remove that {word}; the store is as it was before",
         )
         self.path = path
         self.line = line

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numba
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from bigrec.compiled import compiled
+from bigrec.compiled import compiled, inlined_part
 from bigrec.errors import ResourceError, SettingsError
 from bigrec.resources import SILENT, Budget, Progress, format_bytes, map_in_order
 from bigrec.store.publish import publishing
@@ -283,7 +282,7 @@ def _block_text(
     return ratings[: ends[0]], probe[: ends[1]], qualifying[: ends[2]], error
 
 
-@numba.njit(inline="always")
+@inlined_part
 def _put_number(out, position, value):  # type: ignore[no-untyped-def]
     width = 1
     power = 10

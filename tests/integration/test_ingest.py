@@ -17,10 +17,10 @@ from tests.netflix_files import PROBE, QUALIFYING, kaggle_zip, some_rows, stored
 
 from bigrec.errors import StoreError
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.ingest.netflix import PUBLISHED_COUNTS, NetflixFolder
 from bigrec.ingest.options import IngestOptions
-from bigrec.ingest.raw import RawFolder
 from bigrec.resources import Budget
+from bigrec.sources.netflix import PUBLISHED_COUNTS, NetflixSource
+from bigrec.sources.raw import RawFolder
 from bigrec.store.catalog import open_catalog
 from bigrec.store.layout import StoreLayout
 
@@ -168,7 +168,7 @@ def test_without_the_order_by_user_the_users_are_the_same(
 def test_the_published_counts_mean_the_complete_set(raw_small: Path, tmp_path: Path) -> None:
     real = tmp_path / "raw"
     shutil.copytree(raw_small, real, ignore=shutil.ignore_patterns("SYNTHETIC.txt"))
-    source = NetflixFolder(RawFolder(real))
+    source = NetflixSource(RawFolder(real))
     counts: dict[str, int | None] = dict(PUBLISHED_COUNTS)
     assert source.coverage(counts) == "the complete Netflix Prize set"
     counts["probe pairs"] = None
@@ -183,7 +183,7 @@ def test_synthetic_data_is_never_taken_for_the_published_set(
 ) -> None:
     raw = tmp_path / "raw"
     shutil.copytree(raw_small, raw)
-    source = NetflixFolder(RawFolder(raw if form == "folder" else FORMS[form](raw)))
+    source = NetflixSource(RawFolder(raw if form == "folder" else FORMS[form](raw)))
     text = source.coverage(dict(PUBLISHED_COUNTS))
     assert text == "synthetic data in the form of the Netflix Prize set"
 

@@ -18,9 +18,9 @@ from tests.netflix_files import snapshot, write_netflix
 from bigrec.errors import DataError, StoreError
 from bigrec.ingest.builder import StoreBuilder
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.ingest.netflix_reader import NetflixReader
 from bigrec.ingest.options import IngestOptions
-from bigrec.ingest.rows import Titles
+from bigrec.sources.netflix import NetflixSource
+from bigrec.sources.rows import Titles
 from bigrec.store.catalog import open_catalog
 from bigrec.store.locks import writer_lock
 from bigrec.synthetic import write_synthetic
@@ -127,13 +127,13 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(
     raw = write_netflix(tmp_path / "raw")
     path = raw / "combined_data_1.txt"
     text = path.read_bytes()
-    read_titles = NetflixReader.titles
+    read_titles = NetflixSource.titles
 
-    def titles(self: NetflixReader, bad_lines: None) -> Titles:
+    def titles(self: NetflixSource, bad_lines: None) -> Titles:
         path.write_bytes(text[:-40] if change == "shrinks" else text.replace(b",1,", b",2,"))
         return read_titles(self, bad_lines)
 
-    monkeypatch.setattr(NetflixReader, "titles", titles)
+    monkeypatch.setattr(NetflixSource, "titles", titles)
     with pytest.raises(DataError, match=r"combined_data_1\.txt"):
         ingest_ratings(raw, tmp_path / "store")
     assert not (tmp_path / "store").exists()
@@ -147,7 +147,7 @@ def test_a_fault_in_a_worker_thread_is_not_lost(
     def parse(*_: object, **__: object) -> None:
         raise MemoryError("worker")
 
-    monkeypatch.setattr(NetflixReader, "parse", parse)
+    monkeypatch.setattr(NetflixSource, "parse", parse)
     with pytest.raises(MemoryError, match="worker"):
         ingest_ratings(raw, tmp_path / "store")
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_dir()] == ["raw"]

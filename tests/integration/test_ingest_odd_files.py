@@ -25,11 +25,12 @@ from tests.netflix_files import kaggle_zip, write_netflix
 
 from bigrec.cli.app import main
 from bigrec.errors import BigrecError, DataError
-from bigrec.ingest import builder, rows, streams, units
+from bigrec.ingest import builder
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.ingest.movielens import MovieLensFolder
-from bigrec.ingest.netflix import NetflixFolder
-from bigrec.ingest.raw import RawFolder
+from bigrec.sources import rows, streams, units
+from bigrec.sources.movielens import MovieLensSource
+from bigrec.sources.netflix import NetflixSource
+from bigrec.sources.raw import RawFolder
 from bigrec.store.catalog import open_catalog
 
 ITEMLENS = ("ratings.csv", "movies.csv")
@@ -273,7 +274,7 @@ def test_names_that_stand_for_two_files_are_refused(tmp_path: Path) -> None:
             target.write(raw / name, name)
         with pytest.warns(UserWarning, match="Duplicate"):
             target.write(raw / "movies.csv", "movies.csv")
-    with pytest.raises(DataError, match=r"more than one items\.csv"):
+    with pytest.raises(DataError, match=r"more than one movies\.csv"):
         ingest_ratings(archive, tmp_path / "store")
     downloads = tmp_path / "downloads"
     downloads.mkdir()
@@ -423,5 +424,5 @@ def test_sources_are_recognised_without_opening_a_file(tmp_path: Path) -> None:
     raw = write_netflix(tmp_path / "raw")
     for path in raw.iterdir():
         path.chmod(0)
-    assert NetflixFolder.recognises(RawFolder(raw))
-    assert not MovieLensFolder.recognises(RawFolder(raw))
+    assert NetflixSource.recognises(RawFolder(raw))
+    assert not MovieLensSource.recognises(RawFolder(raw))

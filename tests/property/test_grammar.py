@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.netflix_files import Row, rating_text, stored_rows, write_netflix
 
 from bigrec.errors import DataError, RawFormatError
-from bigrec.ingest import builder, units
+from bigrec.ingest import builder
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.options import IngestOptions
 from bigrec.schema import MAX_ID
+from bigrec.sources import units
 
 _SETTINGS = settings(
     max_examples=100,

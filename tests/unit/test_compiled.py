@@ -22,7 +22,10 @@ def double(value):
 
 def _doubled(folder: Path, **environment: str) -> str:
     """What a fresh process says of `double(21)`, and how often the loop came from the cache."""
-    code = "from loops import double; print(double(21), sum(double.stats.cache_hits.values()))"
+    code = """
+from loops import double
+print(double(21), sum(double.dispatcher.stats.cache_hits.values()))
+"""
     paths = os.pathsep.join([str(folder), str(SOURCE.parent)])
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -83,6 +86,76 @@ print(double(21))
         text=True,
     )
     assert done.stdout == "42\n", done.stderr
+
+
+def test_loops_call_loops_and_parts_that_were_not_called_before(folder: Path) -> None:
+    (folder / "more.py").write_text(
+        """
+import sys
+from bigrec.compiled import compiled, compiled_part, inlined_part
+from loops import double
+
+def factory(inner):
+    def outer(value):
+        return inner(value) + 1
+    return outer
+
+@inlined_part
+def triple(value):
+    return 3 * value
+
+successor = compiled_part(factory(triple))
+
+@compiled
+def total(values):
+    result = 0
+    for value in values:
+        result += double(value) + successor(value)
+    return result
+
+assert "numba" not in sys.modules
+"""
+    )
+    code = """
+import threading
+import more, numpy as np
+first = more.total
+results = []
+threads = [threading.Thread(target=lambda: results.append(first(np.arange(4)))) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert results == [34] * 4, results
+assert more.total is first.dispatcher, "later calls go to numba's own"
+assert more.double(2) == 4 and more.successor(2) == 7
+assert first.__name__ == more.total.__name__ == "total"
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(SOURCE.parent)])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_matrices_are_still_multiplied_by_other_peoples_loops() -> None:
+    code = """
+import numba, numpy as np, sys
+from bigrec.splitmix import mix64
+mix64(np.uint64(1))
+assert "scipy.linalg" not in sys.modules
+product = numba.njit(lambda one, other: np.dot(one, other))
+assert product(np.eye(3), np.eye(3)).sum() == 3
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(SOURCE.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_cached_loop_is_made_in_one_place() -> None:

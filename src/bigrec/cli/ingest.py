@@ -15,7 +15,11 @@ from bigrec.settings import resolve_settings
 def ingest(
     raw: Annotated[Path, typer.Argument(help="The folder of raw files, or a zip archive.")],
     source: Annotated[
-        str, typer.Option("--source", help="What the files are: auto, netflix or movielens.")
+        str,
+        typer.Option(
+            "--source",
+            help="What the files are: auto, netflix, movielens, or a source that a package adds.",
+        ),
     ] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the store, its splits included.")
@@ -44,22 +48,18 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Turn raw rating files into a checked Parquet store, streaming."""
+    from bigrec.ingest.ingest import ingest_ratings
     from bigrec.ingest.options import IngestOptions
-    from bigrec.ingest.unchanged import find_unchanged
     from bigrec.resources import format_bytes
 
     settings = resolve_settings(store=store, memory=memory, threads=threads)
     options = IngestOptions(
         source=source, overwrite=overwrite, by_user=by_user, on_error=on_error, rejects=rejects
     )
-    summary = find_unchanged(raw, settings.store, options)
-    if summary is None:
-        from bigrec.ingest.ingest import ingest_ratings
-
-        with console.progress_bars() as progress:
-            summary = ingest_ratings(
-                raw, settings.store, options=options, budget=settings.budget, progress=progress
-            )
+    with console.progress_bars() as progress:
+        summary = ingest_ratings(
+            raw, settings.store, options=options, budget=settings.budget, progress=progress
+        )
     if as_json:
         console.print_json(summary)
         return

@@ -1,7 +1,7 @@
-"""Raw text ratings in, a checked Parquet store out, in bounded memory.
+"""Ratings of any source in, a checked Parquet store out, in bounded memory.
 
-`sources` recognises what a folder holds, and `unchanged` whether a store was made from it already.
-`readers` cut it into units of (path, start, end); `kernels` parses one unit strictly, `row_kernels`
-sorts its rows; `sorting` brings rows into the other sort order through a bounded bucket sort on
-disk; `builder` runs them on a pool, and `ingest` publishes the store atomically.
+No source is known here by name: `sources.registry` recognises what a folder holds, and `unchanged`
+whether a store was made from it already. `builder` has the units of a source parsed on a pool, or
+by `batches` the record batches of one that yields those; `sorting` brings rows into the other sort
+order through a bounded bucket sort on disk, and `ingest` publishes the store atomically.
 """

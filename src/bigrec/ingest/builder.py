@@ -16,19 +16,20 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import DataError, ResourceError, StoreError
-from bigrec.ingest import kernels, row_kernels
-from bigrec.ingest.raw import RawFile
-from bigrec.ingest.readers import open_reader
+from bigrec.ingest.batches import Unit, open_reader
 from bigrec.ingest.rejects import Rejects
-from bigrec.ingest.rows import BadLine, GroupStats, Rows, Titles
+from bigrec.ingest.row_kernels import GroupStats, summarise_rows
 from bigrec.ingest.sorting import Bucket, Spill, plan_buckets, sort_records
-from bigrec.ingest.sources import Source
 from bigrec.ingest.tables import write_item_table, write_pairs, write_user_table
 from bigrec.ingest.unchanged import SourceEntry
-from bigrec.ingest.units import RawUnit, line_at
 from bigrec.ingest.users import UserTable
 from bigrec.interactions import Scale
 from bigrec.resources import Budget, Progress, format_bytes, map_in_order
+from bigrec.sources.contract import Source
+from bigrec.sources.fields import BAD_ORDER, EXPECTED
+from bigrec.sources.raw import RawFile
+from bigrec.sources.rows import BadLine, Rows, Titles
+from bigrec.sources.units import RawUnit, line_at
 from bigrec.store.layout import StoreLayout, part_name
 from bigrec.store.manifest import Manifest
 from bigrec.store.publish import Draft
@@ -63,7 +64,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _ParsedUnit:
-    unit: RawUnit
+    unit: Unit
     part: _Part | None  # of an item-sorted unit with rows
     n_rows: int
     first_item: int
@@ -75,8 +76,7 @@ class _ParsedUnit:
 @dataclass(frozen=True)
 class _SmallFiles:
     titles: Titles
-    n_probe: int | None
-    n_qualifying: int | None
+    n_pairs: dict[str, int]  # by the name of their table
     bad_lines: list[BadLine]
 
 
@@ -192,8 +192,8 @@ class StoreBuilder:
             n_ratings=int(items.counts.sum(dtype=np.int64)),
             n_users=len(users.ids),
             n_items=n_items,
-            n_probe=small.n_probe,
-            n_qualifying=small.n_qualifying,
+            n_probe=small.n_pairs.get("probe"),
+            n_qualifying=small.n_pairs.get("qualifying"),
             rating_sum=float(items.sums.sum()),
             scale=source.scale,
             time_unit="day",
@@ -207,15 +207,20 @@ class StoreBuilder:
         return manifest
 
     def _read_small_files(self) -> _SmallFiles:
-        """Read the titles; write probe and qualifying."""
-        reader, layout = self._reader, self._layout
+        """Read the titles; write the tables of pairs."""
         bad_lines: list[BadLine] | None = None if self._rejects is None else []
-        return _SmallFiles(
-            reader.titles(bad_lines),
-            write_pairs(layout.probe, reader.probe(bad_lines)),
-            write_pairs(layout.qualifying, reader.qualifying(bad_lines)),
-            bad_lines or [],
-        )
+        titles = self._source.titles(bad_lines)
+        paths = {"probe": self._layout.probe, "qualifying": self._layout.qualifying}
+        n_pairs: dict[str, int] = {}
+        for name, runs in self._source.tables(bad_lines).items():
+            if name not in paths:
+                raise DataError(
+                    f"the source {self._source.name} has a table {name!r}, for which a store has "
+                    "no room",
+                    hint=f"tables of pairs are {' and '.join(paths)}",
+                )
+            n_pairs[name] = write_pairs(paths[name], runs)
+        return _SmallFiles(titles, n_pairs, bad_lines or [])
 
     def _parse(
         self, entries: list[SourceEntry], by_item: Spill | None, by_user: Spill | None
@@ -238,14 +243,14 @@ class StoreBuilder:
             last_item = parsed.last_item or last_item
             if parsed.part:
                 parts.append(parsed.part)
-                entry = entry_of[parsed.unit.pieces[0].file]
+                entry = entry_of[parsed.unit.files[0]]
                 digests[entry] = (digests.get(entry, 0) + parsed.part.digest) & _DIGEST_MASK
             self._reject_lines(parsed, n_lines)
             self._progress.advance(parsed.unit.n_bytes, parsed.n_rows)
         return parts, digests
 
     def _parse_unit(
-        self, number: int, unit: RawUnit, by_item: Spill | None, by_user: Spill | None
+        self, number: int, unit: Unit, by_item: Spill | None, by_user: Spill | None
     ) -> _ParsedUnit:
         skip_bad = self._rejects is not None
         rows = self._reader.parse(unit, self._workspace, skip_bad=skip_bad)
@@ -261,7 +266,7 @@ class StoreBuilder:
             rows.bad_lines,
         )  # fmt: skip
 
-    def _write_items(self, number: int, unit: RawUnit, rows: Rows) -> _Part | None:
+    def _write_items(self, number: int, unit: Unit, rows: Rows) -> _Part | None:
         if not len(rows.payload):
             return None
         stats, digest, repeated = self._summarise(
@@ -282,10 +287,10 @@ class StoreBuilder:
         if self._rejects is None:
             return
         first_lines = []
-        for piece, count in zip(parsed.unit.pieces, parsed.n_lines, strict=True):
-            first = n_lines.get(piece.file, self._reader.first_line)
+        for file, count in zip(parsed.unit.files, parsed.n_lines, strict=True):
+            first = n_lines.get(file, self._reader.first_line)
             first_lines.append(first)
-            n_lines[piece.file] = first + count
+            n_lines[file] = first + count
         self._rejects.add(bad.numbered(first_lines[piece]) for piece, bad in parsed.bad_lines)
 
     def _write_sorted(self, spill: Spill, folder: Path, *, item_is_primary: bool) -> list[_Part]:
@@ -337,7 +342,7 @@ class StoreBuilder:
             self._users.add(user_id, records[:, 2])
         return _Part(stats, digest, len(records), pairs, path, sha256)
 
-    def _repeated_error(self, unit: RawUnit | None, pairs: set[tuple[int, int]]) -> DataError:
+    def _repeated_error(self, unit: Unit | None, pairs: set[tuple[int, int]]) -> DataError:
         """The error for the first of some pairs that stand on more than one line."""
         for bad in self._reader.repeated_lines(unit, pairs):
             return bad.error()
@@ -352,7 +357,7 @@ class StoreBuilder:
         n = len(payload)
         kinds = (np.int32, np.int32, np.float64, np.int32, np.int32)
         columns = [self._workspace.array(f"stats {i}", n, kind) for i, kind in enumerate(kinds)]
-        n_ids, repeated, digest = row_kernels.summarise_rows(
+        n_ids, repeated, digest = summarise_rows(
             primary, secondary, payload, self._values, item_is_primary, *columns
         )
         return (
@@ -366,7 +371,8 @@ def _total_digest(parts: list[_Part]) -> int:
     return sum(part.digest for part in parts) & _DIGEST_MASK
 
 
-def _order_error(unit: RawUnit) -> DataError:
+def _order_error(unit: Unit) -> DataError:
+    assert isinstance(unit, RawUnit)  # noqa: S101 - only text comes sorted by item
     piece = unit.pieces[0]
     line, found = line_at(piece.file, piece.start)
-    return BadLine(piece.file.label, line, found, kernels.EXPECTED[kernels.BAD_ORDER]).error()
+    return BadLine(piece.file.label, line, found, EXPECTED[BAD_ORDER]).error()

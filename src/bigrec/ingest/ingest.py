@@ -8,10 +8,10 @@ from pathlib import Path
 from bigrec.ingest.builder import StoreBuilder
 from bigrec.ingest.options import IngestOptions
 from bigrec.ingest.rejects import open_rejects
-from bigrec.ingest.sources import open_source
 from bigrec.ingest.summary import Clock, IngestSummary, summarise_store
 from bigrec.ingest.unchanged import check_unchanged, describe_entries, find_unchanged
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.sources.registry import open_source
 from bigrec.store.layout import StoreLayout
 from bigrec.store.publish import publishing
 from bigrec.store.seal import Kind

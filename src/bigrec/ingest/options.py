@@ -16,7 +16,7 @@ class IngestOptions:
     """What to ingest, and how."""
 
     source: str = "auto"
-    """The kind of raw data: auto, netflix or movielens."""
+    """The kind of raw data: auto, netflix, movielens, or a source that a package adds."""
     overwrite: bool = False
     """Whether a store that exists is replaced, its splits included."""
     by_user: bool = True

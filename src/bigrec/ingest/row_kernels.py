@@ -1,10 +1,9 @@
-"""The compiled loops over parsed rows: sorting an item's ratings, and statistics of rows.
-
-Keys and payloads are those of the parsers in `kernels`. The loops release the GIL and are cached
-on disk.
-"""
+"""Statistics of rows by one of their ids, counted by a compiled loop."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,68 +11,30 @@ from bigrec.compiled import compiled
 from bigrec.interactions import CODE_BITS, CODE_MASK
 from bigrec.splitmix import GOLDEN, mix64
 
-_RADIX_BITS = 11
-_SMALL_GROUP = 32
+Array = np.ndarray[Any, Any]
 
 
-@compiled
-def sort_within_items(keys, starts, n_items, scratch):  # type: ignore[no-untyped-def]
-    """Sort the keys of each item by user, in place; rows of one user keep their order.
+@dataclass(frozen=True)
+class GroupStats:
+    """Statistics of rows by one of their ids."""
 
-    Args:
-        keys: uint64, rows grouped by item.
-        starts: int64, the first row of each item and one past the last.
-        n_items: number of groups.
-        scratch: uint64, as long as the largest group.
-    """
-    counts = np.zeros(1 << _RADIX_BITS, np.int64)
-    for item in range(n_items):
-        group = keys[starts[item] : starts[item + 1]]
-        size = group.size
-        if size <= _SMALL_GROUP:
-            for row in range(1, size):
-                key = group[row]
-                place = row
-                while place > 0 and group[place - 1] >> np.uint64(32) > key >> np.uint64(32):
-                    group[place] = group[place - 1]
-                    place -= 1
-                group[place] = key
-            continue
-        largest = np.uint64(0)
-        for row in range(size):
-            largest = max(largest, group[row])
-        largest >>= np.uint64(32)
-        bits = 0
-        while largest >> np.uint64(bits):
-            bits += 1
-        n_passes = (bits + _RADIX_BITS - 1) // _RADIX_BITS
-        digit_bits = (bits + n_passes - 1) // n_passes
-        digit_mask = np.uint64((1 << digit_bits) - 1)
-        source, target = group, scratch[:size]
-        for number in range(n_passes):
-            shift = np.uint64(32 + number * digit_bits)
-            counts[: 1 << digit_bits] = 0
-            for row in range(size):
-                counts[(source[row] >> shift) & digit_mask] += 1
-            total = 0
-            for digit in range(1 << digit_bits):
-                total, counts[digit] = total + counts[digit], total
-            for row in range(size):
-                key = source[row]
-                digit = (key >> shift) & digit_mask
-                place = counts[digit]
-                counts[digit] = place + 1
-                target[place] = key
-            source, target = target, source
-        if n_passes % 2:
-            group[:] = source
+    ids: Array  # (n,) int32, ascending
+    counts: Array  # (n,) int32, rows of each
+    sums: Array  # (n,) float64, ratings of each added up
+    first_days: Array  # (n,) int32, since 1970-01-01
+    last_days: Array  # (n,) int32
 
-
-@compiled
-def spread_items(items, starts, n_items, item_id):  # type: ignore[no-untyped-def]
-    """Fill item_id (int32, one a row) with each item's id over its rows."""
-    for item in range(n_items):
-        item_id[starts[item] : starts[item + 1]] = items[item]
+    @classmethod
+    def concatenate(cls, groups: list[GroupStats]) -> GroupStats:
+        """Join statistics of ascending ranges of ids."""
+        kinds = (np.int32, np.int32, np.float64, np.int32, np.int32)
+        names = ("ids", "counts", "sums", "first_days", "last_days")
+        return cls(
+            *(
+                np.concatenate([np.empty(0, kind), *(getattr(group, name) for group in groups)])
+                for kind, name in zip(kinds, names, strict=True)
+            )
+        )
 
 
 @compiled

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from bigrec.ingest.sources import Source
 from bigrec.resources import peak_rss_bytes
+from bigrec.sources.contract import Source
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
 from bigrec.store.publish import folder_bytes

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bigrec.ingest.rows import GroupStats, Pairs, Titles
+from bigrec.ingest.row_kernels import GroupStats
 from bigrec.schema import DATE, ITEM_ID, USER_ID
+from bigrec.sources.rows import Pairs, Titles
 from bigrec.store.small_tables import arrow_column, write_table
 
 Array = np.ndarray[Any, Any]
@@ -57,10 +58,8 @@ def write_user_table(path: Path, users: GroupStats) -> None:
     )
 
 
-def write_pairs(path: Path, runs: Iterator[Pairs] | None) -> int | None:
-    """Write pairs run by run; return their number, or None without any file."""
-    if runs is None:
-        return None
+def write_pairs(path: Path, runs: Iterator[Pairs]) -> int:
+    """Write pairs run by run; return their number."""
     n_pairs = 0
     writer: pq.ParquetWriter | None = None
     try:

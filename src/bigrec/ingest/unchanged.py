@@ -1,7 +1,6 @@
 """Whether a store was made from these very raw files: a comparison of names, sizes and times.
 
-Nothing is read but the manifest, and nothing is loaded that reads more: that takes longer than the
-comparison itself.
+Nothing is read but the manifest.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from bigrec.errors import DataError, StoreError
 from bigrec.ingest.options import IngestOptions
-from bigrec.ingest.raw import RawFile
-from bigrec.ingest.sources import Source, open_source
 from bigrec.ingest.summary import Clock, IngestSummary, summarise_store
+from bigrec.sources.contract import Source
+from bigrec.sources.raw import RawFile
+from bigrec.sources.registry import open_source
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest, SourceFile, read_manifest
 

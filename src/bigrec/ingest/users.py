@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.ingest.rows import GroupStats
+from bigrec.ingest.row_kernels import GroupStats
 from bigrec.interactions import CODE_BITS, CODE_MASK
 from bigrec.splitmix import GOLDEN
 

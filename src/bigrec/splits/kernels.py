@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 
-from bigrec.compiled import compiled
+from bigrec.compiled import compiled, compiled_part
 from bigrec.interactions import Scale
 from bigrec.splits.random_key import PRIME, key_formula
 
@@ -93,7 +92,7 @@ class Rule(NamedTuple):
     """(n_items,) bool: items with a train row."""
 
 
-@numba.njit
+@compiled_part
 def _nearly_remainder(value):  # type: ignore[no-untyped-def]
     # 2^31 is 1 modulo the prime, so high bits are added to the low ones: no division. The result is
     # at most 2 too large for a remainder, which keeps the formula below 2^63. Told that it fits 32
@@ -104,10 +103,10 @@ def _nearly_remainder(value):  # type: ignore[no-untyped-def]
     return np.int64(value & _LOW_BITS)
 
 
-_nearly_key = numba.njit(key_formula(_nearly_remainder))
+_nearly_key = compiled_part(key_formula(_nearly_remainder))
 
 
-@numba.njit
+@compiled_part
 def compiled_key(user_id, item_id, seed):  # type: ignore[no-untyped-def]
     """The random key of one row."""
     key = _nearly_key(np.int64(user_id) & PRIME, np.int64(item_id) & PRIME, seed)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bigrec.errors import DataError
-from bigrec.ingest.row_kernels import sort_within_items
 from bigrec.ingest.sorting import Spill, plan_buckets, sort_records
 from bigrec.schema import MAX_ID
+from bigrec.sources.netflix_kernels import sort_within_items
 from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]

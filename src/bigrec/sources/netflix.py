@@ -1,60 +1,108 @@
-"""Reading the Netflix Prize set: movie blocks of ratings, titles, and pairs without ratings."""
+"""The Netflix Prize set, in Kaggle's form or the original one.
+
+Kaggle's has combined_data_1.txt to _4.txt, the original training_set/mv_*.txt, one movie a file;
+both have movie_titles, probe and qualifying. Ratings stand in blocks, one a movie.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from bigrec.ingest import kernels, row_kernels
-from bigrec.ingest.netflix import NetflixFolder
-from bigrec.ingest.raw import RawFile, empty_file_error
-from bigrec.ingest.rows import (
-    BadLine,
-    Pairs,
-    Rows,
-    Titles,
-    note_bad_line,
-    require_few_bad_lines,
-)
-from bigrec.ingest.streams import MAX_LINE_BYTES, open_stream, read_lines
-from bigrec.ingest.units import RawUnit, next_movie_header, plan_units, read_slices, read_unit
-from bigrec.interactions import CODE_BITS
+from bigrec.interactions import CODE_BITS, Scale
 from bigrec.schema import MAX_ID
+from bigrec.sources.contract import TextSource
+from bigrec.sources.fields import BAD_LINE, BLANK_LINE, EXPECTED, OK
+from bigrec.sources.lines import count_lines, parse_piece, sample_ids
+from bigrec.sources.netflix_kernels import parse_netflix, sort_within_items, spread_items
+from bigrec.sources.raw import RawFile, RawFolder, empty_file_error
+from bigrec.sources.rows import BadLine, Pairs, Rows, Titles, note_bad_line, require_few_bad_lines
+from bigrec.sources.streams import MAX_LINE_BYTES, read_lines
+from bigrec.sources.units import RawUnit, next_movie_header, plan_units, read_slices, read_unit
 from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
+
+_RATING_FILES: Final = ("combined_data_*.txt", "training_set/mv_*.txt", "mv_*.txt")
+
+PUBLISHED_COUNTS: Final = {
+    "ratings": 100_480_507,
+    "users": 480_189,
+    "items": 17_770,
+    "probe pairs": 1_408_395,
+    "qualifying pairs": 2_817_131,
+}
 
 _SHORTEST_HEADER = len("1:\n")
 _SHORTEST_RATING = len("1,1,2000-01-01\n")
 _SHORTEST_PAIR = len("1\n")
 _PAIR_UNIT_BYTES = 8 << 20
-_SAMPLE_PLACES, _SAMPLE_BYTES = 64, 1 << 14
-_STREAM_SAMPLE_BYTES = 4 << 20
-_COMPRESSION_GUESS = 4  # text is about this much larger than its compressed file
 _ROW = re.compile(rb"\n(\d{1,10}),")
 _TITLE_LINE: Final = re.compile(r"([1-9][0-9]{0,9}),(NULL|[0-9]{4}),([^\0\r]+)")
+_LINE_OF_PAIRS: Final = {
+    False: "an item header such as '8:' or the id of a user such as '1488844'",
+    True: "an item header such as '8:' or a line such as '1488844,2005-09-06'",
+}  # what BAD_LINE expects without ratings, by whether there are days
 
 
-class NetflixReader:
-    """Reads a NetflixFolder."""
+class NetflixSource(TextSource):
+    """A folder or zip archive of the set. Files of ratings may be absent: a part is valid."""
 
+    name = "netflix"
+    signature = "combined_data_*.txt or training_set/mv_*.txt, and movie_titles (Netflix Prize)"
+    item_name = "movie"
+    scale = Scale.even(1, 5, 5)
     item_sorted = True
-    first_line = 1
 
-    def __init__(self, source: NetflixFolder) -> None:
-        self._source = source
-        self._rating_files = source.rating_files
+    def __init__(self, folder: RawFolder) -> None:
+        super().__init__(folder)
+        self.rating_files = _rating_files(folder)
+        self.one_movie_a_file = self.rating_files[0].label.name.startswith("mv_")
+        self.probe_file = folder.find("probe.txt")
+        self.qualifying_file = folder.find("qualifying.txt")
+        self._is_synthetic = folder.has("SYNTHETIC.txt")  # `bigrec synth` marks them
+
+    @classmethod
+    def recognises(cls, folder: RawFolder) -> bool:
+        """Whether the folder has at least one file of ratings."""
+        return any(folder.has_any(pattern) for pattern in _RATING_FILES)
+
+    @property
+    def form(self) -> str:
+        """Which form of the set this is, in words."""
+        return f"Netflix Prize, {'original' if self.one_movie_a_file else 'Kaggle'} form"
+
+    def files(self) -> list[list[RawFile]]:
+        """Every file that is read; files of one movie each are one group."""
+        ratings = [self.rating_files] if self.one_movie_a_file else [[f] for f in self.rating_files]
+        optional = (self.probe_file, self.qualifying_file)
+        return [*ratings, [self._titles_file()], *([file] for file in optional if file)]
+
+    def coverage(self, counts: Mapping[str, int | None]) -> str:
+        """How the counts of a store, named as in PUBLISHED_COUNTS, compare with those."""
+        if self._is_synthetic:
+            return "synthetic data in the form of the Netflix Prize set"
+        if counts == PUBLISHED_COUNTS:
+            return "the complete Netflix Prize set"
+        share = (counts["ratings"] or 0) / PUBLISHED_COUNTS["ratings"]
+        differing = [
+            f"{counts[name] or 0:,} of {published:,} {name}"
+            for name, published in PUBLISHED_COUNTS.items()
+            if counts[name] != published
+        ]
+        kind = "a part of" if share <= 1 else "more than"
+        return f"{kind} the Netflix Prize set: {', '.join(differing)}"
 
     def units(self, unit_bytes: int) -> Iterator[RawUnit]:
         """The ratings, cut at movie headers, in ascending order of movies."""
         return plan_units(
-            self._rating_files,
+            self.rating_files,
             next_movie_header,
             unit_bytes,
-            join_files=self._source.one_movie_a_file,
+            join_files=self.one_movie_a_file,
         )
 
     def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
@@ -69,9 +117,9 @@ class NetflixReader:
         n, n_items = blocks.n_rows, blocks.n_items
         movies, starts = blocks.movies[:n_items], blocks.starts[: n_items + 1]
         scratch = workspace.array("sort", int(np.diff(starts).max(initial=0)), np.uint64)
-        row_kernels.sort_within_items(blocks.keys, starts, n_items, scratch)
+        sort_within_items(blocks.keys, starts, n_items, scratch)
         item_id = workspace.array("item_id", n, np.int32)
-        row_kernels.spread_items(movies, starts, n_items, item_id)
+        spread_items(movies, starts, n_items, item_id)
         halves = blocks.keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
         return Rows(
             item_id,
@@ -109,28 +157,8 @@ class NetflixReader:
 
     def sample(self) -> tuple[Array, Array, int]:
         """Movie ids are not sampled, since units come sorted by movie."""
-        users: list[int] = []
-        n_read = n_rows = n_total = 0
-        places = max(1, _SAMPLE_PLACES // len(self._rating_files))
-        every = max(1, len(self._rating_files) // _SAMPLE_PLACES)
-        for number, file in enumerate(self._rating_files):
-            size = file.size
-            n_total += size if file.is_plain or file.member else size * _COMPRESSION_GUESS
-            if number % every:
-                continue
-            with open_stream(file) as stream:
-                for place in range(0, size, max(_SAMPLE_BYTES, size // places)):
-                    if file.is_plain:
-                        stream.seek(place)
-                    block = stream.read(_SAMPLE_BYTES if file.is_plain else _STREAM_SAMPLE_BYTES)
-                    found = [int(user) for user in _ROW.findall(block)]
-                    users += [user for user in found if user <= MAX_ID]
-                    n_rows += len(found)
-                    n_read += len(block)
-                    if not file.is_plain:
-                        break
-        estimate = n_total * n_rows // max(n_read, 1)
-        return np.zeros(1, np.int32), np.array(users or [1], np.int32), estimate
+        ids, n_rows = sample_ids(self.rating_files, _ROW)
+        return np.zeros(1, np.int32), ids[:, 0], n_rows
 
     def titles(self, bad_lines: list[BadLine] | None) -> Titles:
         """Read the titles: split on the first two commas only; quotes belong to them.
@@ -138,7 +166,7 @@ class NetflixReader:
         Raises:
             RawFormatError: a line is no `id,year,title`, and there is no list for such lines.
         """
-        file = self._source.titles_file()
+        file = self._titles_file()
         titles: dict[int, tuple[str, int | None]] = {}
         for number, line in read_lines(file):
             match = _TITLE_LINE.fullmatch(line) if len(line) <= MAX_LINE_BYTES else None
@@ -154,18 +182,21 @@ class NetflixReader:
             raise empty_file_error(file)
         return Titles.from_mapping(titles)
 
-    def probe(self, bad_lines: list[BadLine] | None) -> Iterator[Pairs] | None:
-        """The pairs of probe.txt, if it is there, in runs."""
-        return self._pairs(self._source.probe_file, bad_lines, has_date=False)
+    def tables(self, bad_lines: list[BadLine] | None) -> Mapping[str, Iterator[Pairs]]:
+        """The pairs of probe.txt and those of qualifying.txt with their days, if they are there."""
+        found = {}
+        if self.probe_file:
+            found["probe"] = _read_pairs(self.probe_file, bad_lines, has_date=False)
+        if self.qualifying_file:
+            found["qualifying"] = _read_pairs(self.qualifying_file, bad_lines, has_date=True)
+        return found
 
-    def qualifying(self, bad_lines: list[BadLine] | None) -> Iterator[Pairs] | None:
-        """The pairs and days of qualifying.txt, if it is there, in runs."""
-        return self._pairs(self._source.qualifying_file, bad_lines, has_date=True)
-
-    def _pairs(
-        self, file: RawFile | None, bad_lines: list[BadLine] | None, *, has_date: bool
-    ) -> Iterator[Pairs] | None:
-        return None if file is None else _read_pairs(file, bad_lines, has_date=has_date)
+    def _titles_file(self) -> RawFile:
+        """The file of titles; raises DataError if it is missing."""
+        file = self.folder.find("movie_titles.csv", "movie_titles.txt")
+        if file is None:
+            raise self.folder.missing("movie_titles.csv", "movie_titles.txt")
+        return file
 
 
 class _Blocks:
@@ -189,8 +220,8 @@ class _Blocks:
         self._offsets = workspace.array("offsets", most_rows if skip_bad else 0, np.int64)
         self._options = (has_rating, has_date)
         self._skip_bad = skip_bad
-        bad_line = {} if has_rating else {kernels.BAD_LINE: kernels.BAD_LINE_OF_PAIRS[has_date]}
-        self._expected = kernels.EXPECTED | bad_line
+        bad_line = {} if has_rating else {BAD_LINE: _LINE_OF_PAIRS[has_date]}
+        self._expected = EXPECTED | bad_line
         self.n_rows = self.n_items = 0
         self.n_lines: list[int] = []
         self.bad_lines: list[tuple[int, BadLine]] = []
@@ -208,42 +239,40 @@ class _Blocks:
             return False
         in_block = False
         for buffer, end in read_slices(piece, workspace):
-            code, _, in_block, self.n_rows, self.n_items = kernels.parse_netflix(
+            code, _, in_block, self.n_rows, self.n_items = parse_netflix(
                 buffer, 0, end, in_block, *self._options,
                 self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_items,
             )  # fmt: skip
-            if code != kernels.OK or not end:
+            if code != OK or not end:
                 return False
         self.n_lines.append(self.n_rows + self.n_items)
         return True
 
     def _parse_piece(self, number: int) -> None:
-        text = self._text
-        position, end = text.edges[number], text.edges[number + 1]
-        n_lines = -(self.n_rows + self.n_items)
-        counted, line = position, 0  # lines before `counted`
+        n_before = self.n_rows + self.n_items
         in_block = False
-        while position < end:
-            code, position, in_block, self.n_rows, self.n_items = kernels.parse_netflix(
-                text.buffer, position, end, in_block, *self._options,
+
+        def parse_on(position: int, end: int) -> tuple[int, int]:
+            nonlocal in_block
+            code, offset, in_block, self.n_rows, self.n_items = parse_netflix(
+                self._text.buffer, position, end, in_block, *self._options,
                 self.keys, self._offsets, self.movies, self.starts, self.n_rows, self.n_items,
             )  # fmt: skip
-            if code == kernels.OK:
-                break
-            if not self._skip_bad:
-                raise text.bad_line(number, position, self._expected[code]).error()
-            start, position, found = text.line_at(number, position)
-            line += int(np.count_nonzero(text.buffer[counted:start] == ord("\n")))
-            counted = start
-            path = self._text.unit.pieces[number].file.label
-            self.bad_lines.append((number, BadLine(path, line, found, self._expected[code])))
-            require_few_bad_lines(path, len(self.bad_lines))
-            n_lines += 1
+            return code, offset
+
+        def leave_block(code: int, found: str) -> None:
             # What looks like a header hides whose ratings follow, so these are left out as well.
-            no_header = code == kernels.BLANK_LINE or ("," in found and ":" not in found)
+            nonlocal in_block
+            no_header = code == BLANK_LINE or ("," in found and ":" not in found)
             in_block = in_block and no_header
+
+        bad_lines = parse_piece(
+            self._text, number, parse_on,
+            expected=self._expected, skip_bad=self._skip_bad, skipped=leave_block,
+        )  # fmt: skip
         self.starts[self.n_items] = self.n_rows
-        self.n_lines.append(n_lines + self.n_rows + self.n_items)
+        self.bad_lines += bad_lines
+        self.n_lines.append(len(bad_lines) + self.n_rows + self.n_items - n_before)
 
     def drop_repeated_users(self) -> None:
         """Leave out all but a user's first rating of a movie, and note the lines of the others."""
@@ -282,7 +311,7 @@ class _Blocks:
         number = int(np.searchsorted(self._text.edges, offset, side="right")) - 1
         _, _, found = self._text.line_at(number, offset)
         before = self._text.buffer[self._text.edges[number] : offset]
-        return number, int(np.count_nonzero(before == ord("\n"))), found
+        return number, count_lines(before), found
 
 
 def _read_pairs(
@@ -305,3 +334,10 @@ def _read_pairs(
             user_id=halves[:, 1].copy(),
             day=(halves[:, 0].view(np.uint32) >> CODE_BITS).astype(np.int32) if has_date else None,
         )
+
+
+def _rating_files(folder: RawFolder) -> list[RawFile]:
+    for pattern in _RATING_FILES:
+        if files := folder.glob(pattern, looks_inside="mv_" not in pattern):
+            return files
+    return []

@@ -16,10 +16,10 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from bigrec.errors import DataError
-from bigrec.ingest.raw import RawFile, empty_file_error
-from bigrec.ingest.rows import BadLine
-from bigrec.ingest.streams import BOM, open_stream
 from bigrec.resources import format_bytes
+from bigrec.sources.raw import RawFile, empty_file_error
+from bigrec.sources.rows import BadLine
+from bigrec.sources.streams import BOM, open_stream
 from bigrec.workspace import Workspace, new_map
 
 Array = np.ndarray[Any, Any]
@@ -84,6 +84,11 @@ class RawUnit:
     def n_bytes(self) -> int:
         """Bytes of text."""
         return sum(piece.end - piece.start for piece in self.pieces)
+
+    @property
+    def files(self) -> tuple[RawFile, ...]:
+        """The file of each piece."""
+        return tuple(piece.file for piece in self.pieces)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a reader hands to ingest: the parsed rows of one unit, titles, and pairs."""
+"""What a source hands to ingest: the parsed rows of one unit, titles, and pairs."""
 
 from __future__ import annotations
 
@@ -34,13 +34,23 @@ class BadLine:
     """What should be there."""
     counts: int | None = None
     """Of a line that repeats another: the number of that one, which counts instead."""
+    word: str = "line"
+    """What it is called: line, or row where the data are no text."""
 
     @classmethod
     def repeated(
-        cls, path: Path, line: int, found: str, pair: tuple[int, int], counts: int
+        cls,
+        path: Path,
+        line: int,
+        found: str,
+        pair: tuple[int, int],
+        counts: int,
+        *,
+        word: str = "line",
     ) -> BadLine:
         """A line on which a user rates an item again, for a (item, user) pair."""
-        return cls(path, line, found, f"one rating of item {pair[0]} by user {pair[1]}", counts)
+        expected = f"one rating of item {pair[0]} by user {pair[1]}"
+        return cls(path, line, found, expected, counts, word)
 
     def numbered(self, first_line: int = 0) -> BadLine:
         """The same as it is shown to people, with its number in the file.
@@ -50,14 +60,16 @@ class BadLine:
         """
         line, expected = first_line + self.line, self.expected
         if self.counts is not None:
-            expected += f"; line {first_line + self.counts} has one already"
+            expected += f"; {self.word} {first_line + self.counts} has one already"
         return replace(self, line=line, expected=expected, counts=None)
 
     def error(self) -> RawFormatError:
         """The error that stops an ingest here."""
         bad = self.numbered()
         hint = _LONE_CR_HINT if "\r" in bad.found else ""
-        return RawFormatError(bad.path, bad.line, bad.found, bad.expected, hint=hint)
+        return RawFormatError(
+            bad.path, bad.line, bad.found, bad.expected, word=self.word, hint=hint
+        )
 
 
 def note_bad_line(bad: BadLine, bad_lines: list[BadLine] | None) -> None:
@@ -104,29 +116,6 @@ class Rows:
     """Lines of each piece of the unit."""
     bad_lines: list[tuple[int, BadLine]] = field(default_factory=list)
     """Lines that were left out, each with the number of its piece."""
-
-
-@dataclass(frozen=True)
-class GroupStats:
-    """Statistics of rows by one of their ids."""
-
-    ids: Array  # (n,) int32, ascending
-    counts: Array  # (n,) int32, rows of each
-    sums: Array  # (n,) float64, ratings of each added up
-    first_days: Array  # (n,) int32, since 1970-01-01
-    last_days: Array  # (n,) int32
-
-    @classmethod
-    def concatenate(cls, groups: list[GroupStats]) -> GroupStats:
-        """Join statistics of ascending ranges of ids."""
-        kinds = (np.int32, np.int32, np.float64, np.int32, np.int32)
-        names = ("ids", "counts", "sums", "first_days", "last_days")
-        return cls(
-            *(
-                np.concatenate([np.empty(0, kind), *(getattr(group, name) for group in groups)])
-                for kind, name in zip(kinds, names, strict=True)
-            )
-        )
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from typing import BinaryIO, Final, Protocol, cast
 import pyarrow as pa
 
 from bigrec.errors import DataError
-from bigrec.ingest.raw import DISK_FAILURES, RawFile, reading
 from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZSTD, kind_of
+from bigrec.sources.raw import DISK_FAILURES, RawFile, reading
 
 _FAILURES: Final = (
     *DISK_FAILURES, EOFError, zlib.error, lzma.LZMAError, struct.error, pa.ArrowException,

@@ -10,9 +10,9 @@ import pytest
 from tests.netflix_files import rating_text, some_rows
 
 from bigrec.errors import DataError
-from bigrec.ingest import units
-from bigrec.ingest.raw import RawFile
-from bigrec.ingest.units import (
+from bigrec.sources import units
+from bigrec.sources.raw import RawFile
+from bigrec.sources.units import (
     Boundary,
     line_at,
     next_line,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigrec.ingest.csv_records import read_records
+from bigrec.sources.csv_records import read_records
 
 
 def _records(text: str) -> list[tuple[int, list[str] | None]]:
