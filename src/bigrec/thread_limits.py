@@ -4,7 +4,7 @@ Polars, Arrow and BLAS make theirs when they are loaded, with as many threads as
 A process that is a command of bigrec tells them before, by variables. In the process of somebody
 else BLAS is told where models are opened; Polars and Arrow are the program's own to tell:
 POLARS_MAX_THREADS and pyarrow.set_cpu_count. DuckDB is told by each session, TensorFlow by
-bigrec.train.devices, and our own pools by `bigrec.resources.pool`.
+bigrec.models.threads, and our own pools are made by `bigrec.resources.pool`.
 """
 
 from __future__ import annotations
