@@ -23,6 +23,8 @@ _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
 
 _own_threads: dict[str, int] = {}
 """The threads that each BLAS had before it was told, by its file."""
+_announced: dict[str, int] = {}
+"""The threads that each library of this process was told of before it was loaded."""
 
 
 def announce_threads(threads: int, environment: MutableMapping[str, str] | None = None) -> None:
@@ -38,6 +40,8 @@ def announce_threads(threads: int, environment: MutableMapping[str, str] | None 
     for library, names in _VARIABLES.items():
         if library in sys.modules:
             continue
+        if environment is os.environ:
+            _announced[library] = threads
         for name in names:
             found = environment.get(name, "")
             if not found.isdecimal() or int(found) > threads or int(found) == 0:
@@ -50,6 +54,8 @@ def limit_blas(threads: int) -> None:
     It holds for the whole process, and until it is told otherwise. None gets more than it had.
     Without threadpoolctl, which comes with the extra `train`, nothing is told.
     """
+    if _announced.get("numpy", threads + 1) <= threads:
+        return  # so that a command need not load threadpoolctl
     try:
         from threadpoolctl import ThreadpoolController
     except ModuleNotFoundError:
