@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
+from bigrec.models.threads import limit_computing
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.runs import RunDirectory, open_run
 from bigrec.splits.shards import ready_days, ready_shards
 from bigrec.store.catalog import Catalog, open_catalog
+from bigrec.thread_limits import limit_blas
 
 # What answers one question only is imported where it is asked: some of it loads a compiler.
 if TYPE_CHECKING:
@@ -104,13 +106,21 @@ class OpenedRun:
         Raises:
             RunError: it cannot be read, or a component of a blend is missing or another.
         """
-        if self.directory.needs_keras:
+        self._prepare(self.directory.needs_keras)
+        scorer = self.directory.recommender(self.data)
+        scorer.use_threads(self.budget.threads)
+        return scorer
+
+    def _prepare(self, keras: bool) -> None:
+        """Tell libraries of the budget, and load Keras where it is needed."""
+        if keras:
             self.before_keras()
-        return self.directory.recommender(self.data)
+        limit_computing(self.budget.threads, tensorflow=keras)
 
     @cached_property
     def similarity(self) -> ItemSimilarity:
         """What compares items as the model does."""
+        limit_blas(self.budget.threads)
         return self.directory.similarity(self.data)
 
     @cached_property
@@ -282,7 +292,8 @@ class OpenedRun:
         check_options(relevant, n_users, seed)
         lists = measure_lists(
             self.name, self.scorer, self.data,
-            top=top, relevant=relevant, n_users=n_users, seed=seed, progress=progress,
+            top=top, relevant=relevant, n_users=n_users, seed=seed, budget=self.budget,
+            progress=progress,
         )  # fmt: skip
         return Evaluation(self.name, self.test_errors, lists)
 
@@ -290,7 +301,7 @@ class OpenedRun:
         self, output: Path, *, kind: str = "saved-model", overwrite: bool = False
     ) -> ExportSummary:
         """Write the model to a folder, for use elsewhere; see `export_run`."""
-        self.before_keras()
+        self._prepare(keras=True)
         from bigrec.recommend.export import export_run
 
         return export_run(self.directory, self.data, output, kind=kind, overwrite=overwrite)
@@ -395,6 +406,6 @@ def blend_trained(
     with show_progress() as progress:
         return blend_runs(
             components, data,
-            runs=runs, run=run or f"blend-{split}", seed=seed, overwrite=overwrite,
+            runs=runs, run=run or f"blend-{split}", seed=seed, overwrite=overwrite, budget=budget,
             progress=progress,
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """What a stage may use, and whom it tells how far it is.
 
-A Budget goes to every stage and from there to Polars, DuckDB, tf.data and our own thread pools
-alike. A Progress is told of finished work; the command line draws it, everybody else ignores it.
+A Budget goes to every stage, and from there to DuckDB and to our own thread pools; what other
+libraries are told of it stands in bigrec.thread_limits. A Progress is told of finished work; the
+command line draws it, everybody else ignores it.
 """
 
 from __future__ import annotations
@@ -143,6 +144,11 @@ class Silent:
 SILENT = Silent()
 
 
+def pool(threads: int | None = None) -> ThreadPoolExecutor:
+    """A pool of so many threads, a Budget's; of as many as there are cores if None."""
+    return ThreadPoolExecutor(Budget().threads if threads is None else threads)
+
+
 def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, *, n_ahead: int = 0
 ) -> Iterator[Result]:
@@ -158,11 +164,11 @@ def map_in_order(
             threads + n_ahead are in the making or waiting, so memory stays bounded however slow
             the consumer is.
     """
-    with ThreadPoolExecutor(threads) as pool:
+    with pool(threads) as workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
+                waiting.append(workers.submit(function, item))
                 if len(waiting) > threads + n_ahead:
                     yield waiting.popleft().result()
             while waiting:

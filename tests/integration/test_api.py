@@ -85,6 +85,27 @@ def test_lists_are_those_of_the_commands(
     )
 
 
+def test_what_is_costly_is_loaded_once(run: bigrec.Run) -> None:
+    user = int(run.split.training_data.user_ids[0])
+    run.recommend(user, explain=True)
+    run.similar(int(run.split.training_data.item_ids[0]), min_ratings=1)
+    opened = run.opened
+    kept = [opened.scorer, opened.similarity, opened.items, opened.biases]
+    run.recommend(user, explain=True)
+    assert run.opened is opened
+    again = [opened.scorer, opened.similarity, opened.items, opened.biases]
+    assert all(one is other for one, other in zip(kept, again, strict=True))
+
+
+def test_a_run_that_is_not_there_is_told_in_words_of_python(
+    split: bigrec.Split, place: Path
+) -> None:
+    with pytest.raises(RunError) as missing:
+        split.run(place / "runs", "none")
+    assert "bigrec.train(" in missing.value.hint
+    assert MF in missing.value.hint
+
+
 def test_titles_stand_for_items(run: bigrec.Run) -> None:
     title = next(title for title in run.opened.items.titles if title)
     name = run.opened.items.name(run.opened.items.require(title))

@@ -12,7 +12,7 @@ import polars as pl
 
 from bigrec.api.arguments import as_path, check_types
 from bigrec.api.run import Run
-from bigrec.errors import SettingsError
+from bigrec.errors import RunError, SettingsError
 from bigrec.opened import open_data
 from bigrec.runs import list_runs, open_run
 from bigrec.splits.splits import Split as SavedSplit
@@ -131,7 +131,14 @@ class Split:
             >>> split.run("runs", "matrix-factorization-large-tuned").test["rmse"]
         """
         check_types(name=(name, str))
-        directory = open_run(as_path("runs", runs), name)
+        folder = as_path("runs", runs)
+        there = [one.name for one in list_runs(folder)]
+        if name not in there:
+            raise RunError(
+                f"there is no run {name!r}",
+                hint=f"there are: {', '.join(there) or 'none yet'}; bigrec.train(...) makes one",
+            )
+        directory = open_run(folder, name)
         directory.check_split(self.training_data)
         return Run(directory, self)
 

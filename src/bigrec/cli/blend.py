@@ -16,9 +16,9 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     load_tensorflow,
+    read_settings,
     require_extra,
 )
-from bigrec.settings import resolve_settings
 
 
 def blend(
@@ -35,11 +35,11 @@ def blend(
     as_json: JsonOption = False,
 ) -> None:
     """Weigh the scores of several runs by a ridge regression on the validation side."""
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     require_extra("train", "sklearn")
     from bigrec.opened import blend_trained
     from bigrec.runs import open_run
 
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     components = [open_run(settings.runs, name) for name in names]
     summary = blend_trained(
         settings.store,

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, StoreOption, check_result
-from bigrec.settings import resolve_settings
+from bigrec.cli.options import JsonOption, StoreOption, check_result, read_settings
 
 
 def catalog(
@@ -21,9 +20,9 @@ def catalog(
     as_json: JsonOption = False,
 ) -> None:
     """Write a small file of views that the DuckDB CLI, DBeaver, R and Python open."""
+    settings = read_settings(store=store)
     from bigrec.query.catalog_file import write_catalog
 
-    settings = resolve_settings(store=store)
     check_result(output, settings.store)
     views = write_catalog(settings.store, output, overwrite=overwrite)
     n_bytes = output.stat().st_size

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
+from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption, read_settings
 from bigrec.errors import BigrecError, RunError, SettingsError, StoreError
-from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.query.checks import CheckResult
@@ -41,7 +40,7 @@ def check(
         raise SettingsError(
             f"did not expect {str(folder)!r}", hint=f"a store is given with --store {folder}"
         )
-    settings = resolve_settings(store=store, runs=folder, memory=memory, threads=threads)
+    settings = read_settings(store=store, runs=folder, memory=memory, threads=threads)
     from bigrec.inspection import inspect_runs, inspect_store
 
     if only_runs:

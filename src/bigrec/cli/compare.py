@@ -14,9 +14,9 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
+    read_settings,
 )
 from bigrec.measures import Measure
-from bigrec.settings import resolve_settings
 
 
 def compare(
@@ -35,12 +35,12 @@ def compare(
     A run that cannot be read is an error where it is named. Among all runs it is left out, with a
     word on stderr and exit code 0.
     """
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     from bigrec.evaluate.baselines import Baseline
     from bigrec.evaluate.compare import ComparedRun, shared_measures, sort_out
     from bigrec.opened import compare_trained
     from bigrec.runs import list_runs, open_run
 
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if names:
         chosen = [open_run(settings.runs, name) for name in names]
     else:

@@ -11,9 +11,8 @@ from pathlib import Path
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, RunsOption, StoreOption, load_tensorflow
+from bigrec.cli.options import JsonOption, RunsOption, StoreOption, load_tensorflow, read_settings
 from bigrec.errors import BigrecError
-from bigrec.settings import resolve_settings
 from bigrec.version import __version__
 
 _PACKAGES = (
@@ -27,7 +26,7 @@ def doctor(store: StoreOption = None, runs: RunsOption = None, as_json: JsonOpti
     from bigrec.resources import available_cores, format_bytes
     from bigrec.store.layout import run_folders
 
-    settings = resolve_settings(store=store, runs=runs)
+    settings = read_settings(store=store, runs=runs)
     versions = {name: _version(name) for name in _PACKAGES}
     gpus = _gpus() if versions["tensorflow"] else []
     existing = settings.store if settings.store.exists() else Path()

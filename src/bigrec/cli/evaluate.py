@@ -17,9 +17,9 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     TopOption,
+    read_settings,
 )
 from bigrec.errors import RunError
-from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.evaluate.evaluation import Evaluation
@@ -51,11 +51,11 @@ def evaluate(
     Where no user of the test side has a train rating there are errors, of the fallback, and no
     lists.
     """
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     from bigrec.evaluate.evaluation import Evaluation
     from bigrec.evaluate.ranking import check_options
 
     check_options(relevant, users, seed)
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     errors = opened.test_errors
     try:

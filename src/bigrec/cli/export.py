@@ -16,9 +16,9 @@ from bigrec.cli.options import (
     RunsOption,
     StoreOption,
     ThreadsOption,
+    read_settings,
     require_extra,
 )
-from bigrec.settings import resolve_settings
 
 
 def export(
@@ -42,10 +42,10 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a trained model for use elsewhere."""
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     require_extra("train", "tensorflow")
     from bigrec.resources import format_bytes
 
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     summary = opened.export(output, kind=format_, overwrite=overwrite)
     if as_json:

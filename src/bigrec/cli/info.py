@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
-from bigrec.settings import resolve_settings
+from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption, read_settings
 
 
 def info(
@@ -24,7 +23,7 @@ def info(
     from bigrec.inspection import describe_store
     from bigrec.resources import format_bytes
 
-    settings = resolve_settings(store=store, memory=memory, threads=threads)
+    settings = read_settings(store=store, memory=memory, threads=threads)
     found = describe_store(settings.store)
     if as_json:
         console.print_json(found)

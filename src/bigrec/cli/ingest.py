@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption
-from bigrec.settings import resolve_settings
+from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption, read_settings
 
 
 def ingest(
@@ -52,7 +51,7 @@ def ingest(
     from bigrec.ingest.options import IngestOptions
     from bigrec.resources import format_bytes
 
-    settings = resolve_settings(store=store, memory=memory, threads=threads)
+    settings = read_settings(store=store, memory=memory, threads=threads)
     options = IngestOptions(
         source=source, overwrite=overwrite, by_user=by_user, on_error=on_error, rejects=rejects
     )

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from bigrec.errors import ResourceError, SettingsError
+from bigrec.settings import Settings, resolve_settings
+from bigrec.thread_limits import announce_threads
 
 
 def _read_path(text: str) -> Path:
@@ -53,6 +55,26 @@ RunArgument = Annotated[str, typer.Argument(help="Name of the run.")]
 TopOption = Annotated[int, typer.Option("--top", min=1, help="Length of a list.")]
 ReplaceRunOption = Annotated[bool, typer.Option("--overwrite", help="Replace a run of that name.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
+
+
+def read_settings(
+    *,
+    store: Path | None = None,
+    runs: Path | None = None,
+    memory: str | None = None,
+    threads: str | None = None,
+) -> Settings:
+    """The settings of a command; libraries that are not loaded yet are told of its threads.
+
+    So it comes before whatever loads NumPy, Polars or TensorFlow.
+
+    Raises:
+        SettingsError: a value or a key cannot be used.
+        ResourceError: the memory is too little to work in.
+    """
+    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+    announce_threads(settings.budget.threads)
+    return settings
 
 
 def check_result(output: Path, store: Path, *inputs: Path | None) -> None:

@@ -17,10 +17,10 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     check_result,
+    read_settings,
 )
 from bigrec.errors import SettingsError
 from bigrec.recommend.endings import check_ending
-from bigrec.settings import resolve_settings
 
 
 def predict(
@@ -53,10 +53,10 @@ def predict(
         raise SettingsError("expected one of --pairs FILE, --probe and --qualifying")
     if output is None and not probe:
         raise SettingsError("expected --output FILE, found none")
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     from bigrec.models.scoring import FALLBACK
     from bigrec.recommend.predict import ENDINGS
 
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     if output is not None:
         check_ending(output, *ENDINGS)
         check_result(output, settings.store, pairs)

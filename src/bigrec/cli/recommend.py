@@ -18,11 +18,11 @@ from bigrec.cli.options import (
     ThreadsOption,
     TopOption,
     check_result,
+    read_settings,
 )
 from bigrec.errors import SettingsError
 from bigrec.recommend.endings import check_ending
 from bigrec.resources import format_bytes
-from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def recommend(
         raise SettingsError("--all and --output FILE go together")
     if everybody and explain:
         raise SettingsError("--explain is for one person, not for --all")
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     if output is not None:
         check_ending(output, ".parquet")
         check_result(output, settings.store)

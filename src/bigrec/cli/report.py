@@ -16,9 +16,9 @@ from bigrec.cli.options import (
     ThreadsOption,
     check_result,
     load_tensorflow,
+    read_settings,
     require_extra,
 )
-from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     pass
@@ -44,6 +44,7 @@ def report(
 
     A run that cannot be read is left out, with a word on stderr.
     """
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     require_extra("report", "altair")
     require_extra("report", "vl_convert")
     from bigrec.evaluate.compare import sort_out
@@ -53,7 +54,6 @@ def report(
     from bigrec.store.catalog import open_catalog
 
     check_outputs(output, figures)
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
     check_result(output, settings.store)
     if any(run.needs_keras for run in sort_out(list_runs(settings.runs))[0]):
         load_tensorflow()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import MemoryOption, StoreOption, ThreadsOption
+from bigrec.cli.options import MemoryOption, StoreOption, ThreadsOption, read_settings
 from bigrec.errors import BigrecError, ResourceError, SettingsError
 from bigrec.scratch import scratch_folder
-from bigrec.settings import Settings, resolve_settings
+from bigrec.settings import Settings
 
 if TYPE_CHECKING:
     from bigrec.query.session import Session
@@ -46,7 +46,7 @@ def shell(
     """
     if client not in _CLIENTS:
         raise SettingsError.unknown_name("client", client, _CLIENTS)
-    settings = resolve_settings(store=store, memory=memory, threads=threads)
+    settings = read_settings(store=store, memory=memory, threads=threads)
     if client == "auto":
         installed = [name for name in ("harlequin", "duckdb") if shutil.which(name)]
         # Full-screen clients need a terminal; a script that is piped in does not.

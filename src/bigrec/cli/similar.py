@@ -16,8 +16,8 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     TopOption,
+    read_settings,
 )
-from bigrec.settings import resolve_settings
 
 
 def similar(
@@ -41,7 +41,7 @@ def similar(
     Near by the model's own picture of items: the factors of matrix factorisation, the embedding of
     a network, the weights of AutoRec, the ratings that neighbours compare.
     """
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)
     note_long_lists(top, opened.data)
     answer = opened.similar(item, top=top, min_ratings=min_ratings)

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, MemoryOption, SeedOption, StoreOption, ThreadsOption
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    SeedOption,
+    StoreOption,
+    ThreadsOption,
+    read_settings,
+)
 from bigrec.errors import SettingsError
-from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.splits.splits import Split
@@ -93,6 +99,7 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Describe a split, count its rows in one scan, and save it under a name."""
+    settings = read_settings(store=store, memory=memory, threads=threads)
     from bigrec.splits.materialize import materialize_split
     from bigrec.splits.spec import PRESETS, SplitSpec, read_id_list
     from bigrec.splits.splits import create_folds, create_split
@@ -123,7 +130,6 @@ def create(
         warm=warm,
         **filters,
     )
-    settings = resolve_settings(store=store, memory=memory, threads=threads)
     catalog = open_catalog(settings.store)
     with console.progress_bars() as progress:
         make: Any = create_folds if method == "folds" else create_split
@@ -144,7 +150,7 @@ def list_splits(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
 
-    catalog = open_catalog(resolve_settings(store=store).store)
+    catalog = open_catalog(read_settings(store=store).store)
     splits = [open_split(catalog, name) for name in catalog.split_names()]
     if splits or as_json:
         _print_splits(splits, as_json=as_json)
@@ -158,7 +164,7 @@ def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fa
     from bigrec.splits.splits import open_split
     from bigrec.store.catalog import open_catalog
 
-    catalog = open_catalog(resolve_settings(store=store).store)
+    catalog = open_catalog(read_settings(store=store).store)
     _print_split(open_split(catalog, name), as_json=as_json)
 
 

@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption, check_result
+from bigrec.cli.options import (
+    JsonOption,
+    MemoryOption,
+    StoreOption,
+    ThreadsOption,
+    check_result,
+    read_settings,
+)
 from bigrec.errors import SettingsError
-from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.query.library import NamedQuery
@@ -72,7 +78,7 @@ def sql(
     chosen = choose_format("json" if as_json else output_format, output, limited=limit is not None)
     question = _read_question(query, file, name)
     parameters = question.bind(_split_parameters(param or []))
-    settings = resolve_settings(store=store, memory=memory, threads=threads)
+    settings = read_settings(store=store, memory=memory, threads=threads)
     if output is not None:
         check_result(output, settings.store, file)
     if question.needs_split and split is None:

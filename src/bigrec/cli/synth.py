@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.options import JsonOption, MemoryOption, SeedOption, ThreadsOption
-from bigrec.settings import resolve_settings
+from bigrec.cli.options import JsonOption, MemoryOption, SeedOption, ThreadsOption, read_settings
 
 
 def synth(
@@ -21,9 +20,9 @@ def synth(
     as_json: JsonOption = False,
 ) -> None:
     """Write synthetic raw files in the exact form of the Netflix Prize set."""
+    settings = read_settings(memory=memory, threads=threads)
     from bigrec.synthetic import write_synthetic
 
-    settings = resolve_settings(memory=memory, threads=threads)
     with console.progress_bars() as progress:
         summary = write_synthetic(
             out, n_ratings=ratings, seed=seed, budget=settings.budget, progress=progress

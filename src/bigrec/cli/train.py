@@ -22,12 +22,12 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     load_tensorflow,
+    read_settings,
     require_extra,
 )
 from bigrec.errors import BigrecError, SettingsError
 from bigrec.measures import Measure, find_measure, primary_measure
 from bigrec.models.registry import MODELS
-from bigrec.settings import resolve_settings
 
 if TYPE_CHECKING:
     from bigrec.models.contract import Model
@@ -105,6 +105,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on a split and save the run."""
+    settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     from bigrec.models.options import GradientOptions, override
     from bigrec.models.registry import find_model, find_preset
     from bigrec.runs import open_run
@@ -127,11 +128,6 @@ def train(
         )
     from bigrec.train.train import train_model
 
-    settings = resolve_settings(store=store, runs=runs, memory=memory, threads=threads)
-    if threads is not None and is_stepped:
-        from bigrec.train.devices import limit_threads
-
-        limit_threads(settings.budget.threads)
     changes = dict(_parse_assignment(text) for text in settings_ or [])
     for key, value in (("epochs", epochs), ("batch_size", batch_size)):
         if value is not None:

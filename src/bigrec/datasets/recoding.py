@@ -7,7 +7,6 @@ error of rounding 0.007 (root mean square), which adds 0.00003 to an RMSE of 0.8
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from bigrec.compiled import compiled
 from bigrec.datasets.training_data import Shards
 from bigrec.features import UserRows
 from bigrec.interactions import Scale
-from bigrec.resources import SILENT, Progress, map_in_order
+from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.splits.kernels import item_of, user_of
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +25,12 @@ _N_VALUES: Final = 256
 
 
 def recode_shards(
-    shards: Shards, rows: UserRows, folder: Path, progress: Progress = SILENT
+    shards: Shards,
+    rows: UserRows,
+    folder: Path,
+    progress: Progress = SILENT,
+    *,
+    budget: Budget | None = None,
 ) -> Shards:
     """Write shards again with the ratings of `rows`, on one scale for all.
 
@@ -35,6 +39,7 @@ def recode_shards(
         rows: every pair with its new rating.
         folder: where to write, a file a shard; it is made.
         progress: told of finished pairs.
+        budget: threads.
     """
     folder.mkdir()
     progress.start("taking days off", rows.n_rows, "ratings")
@@ -49,7 +54,7 @@ def recode_shards(
         return folder / shard.name, len(pairs)
 
     paths = []
-    for path, n_pairs in map_in_order(recode, shards.paths, os.cpu_count() or 1):
+    for path, n_pairs in map_in_order(recode, shards.paths, (budget or Budget()).threads):
         paths.append(path)
         progress.advance(n_pairs, n_pairs)
     return Shards(paths, shards.packing, scale)

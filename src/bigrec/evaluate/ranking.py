@@ -38,7 +38,7 @@ from bigrec.features import UserRows, join_rows
 from bigrec.models.options import check_seed
 from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
-from bigrec.resources import SILENT, Progress
+from bigrec.resources import SILENT, Budget, Progress
 
 Array = np.ndarray[Any, Any]
 ScoreUsers = Callable[[Array], Array]
@@ -46,6 +46,8 @@ ScoreUsers = Callable[[Array], Array]
 USER_METRICS: Final = ("precision", "recall", "ndcg", "map", "hit_rate")
 """The columns of `list_metrics`."""
 _SCORES_AT_ONCE: Final = 1 << 21
+_SCORE_BYTES: Final = 32
+"""Bytes for one score of one user while lists are made: scores, copies, masks."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,13 @@ def measure_lists(
     relevant: float = 4.0,
     n_users: int | None = None,
     seed: int = 0,
+    budget: Budget | None = None,
     progress: Progress = SILENT,
 ) -> RankingSummary:
     """Measure a run's lists beside those by popularity and at random.
 
-    Users are scored in blocks of about 2 million scores, so memory grows neither with users nor
-    with items.
+    Users are scored in blocks of at most 2 million scores, of fewer where the budget is small, so
+    memory grows neither with users nor with items.
 
     Args:
         name: of the run.
@@ -105,6 +108,7 @@ def measure_lists(
         relevant: stars from which on a test rating is relevant.
         n_users: measure on so many users, drawn at random; None for all of the test side.
         seed: of that draw and of the random baseline.
+        budget: memory that scores may take an eighth of.
         progress: told of finished users.
 
     Returns:
@@ -136,7 +140,8 @@ def measure_lists(
     tallies = [_Tally(list_name, shape) for list_name in score_by]
     n_relevant_users = 0
     progress.start("ranking", len(users), "users")
-    step = max(1, _SCORES_AT_ONCE // shape)
+    fitting = (budget or Budget()).memory_bytes // 8 // _SCORE_BYTES
+    step = max(1, min(_SCORES_AT_ONCE, fitting) // shape)
     for start in range(0, len(users), step):
         block = users[start : start + step]
         seen = join_rows([side.take(block) for side in _known_sides(data)])

@@ -124,6 +124,12 @@ class Blend(Scorer):
         self.user_support = weights.user_support.standardize(biases.user_count)
         self.item_support = weights.item_support.standardize(biases.item_count)
 
+    def use_threads(self, threads: int) -> None:
+        """Score with so many threads, as all components do."""
+        super().use_threads(threads)
+        for one in self.components:
+            one.use_threads(threads)
+
     def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
         """Blend the components' scores of pairs: (n,) float32."""
         blended = self.weights.combine(

@@ -18,6 +18,7 @@ import numpy as np
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
+from bigrec.resources import available_cores
 
 Array = np.ndarray[Any, Any]
 
@@ -121,6 +122,11 @@ class Scorer(abc.ABC):
         self.rows = rows
         self.spec = spec
         self.biases = biases
+        self.threads = available_cores()
+
+    def use_threads(self, threads: int) -> None:
+        """Score with so many threads of our own; with as many as there are cores by default."""
+        self.threads = threads
 
     @abc.abstractmethod
     def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:

@@ -10,6 +10,7 @@ from bigrec.errors import RunError
 from bigrec.evaluate.compare import compare_runs
 from bigrec.models.blend import BLEND
 from bigrec.models.scoring import Scorer
+from bigrec.models.threads import limit_computing
 from bigrec.query.session import Session
 from bigrec.report.blend_section import blend_figures
 from bigrec.report.figures import Section
@@ -71,7 +72,9 @@ def describe_models(
             _ = run.history
             if model in recommenders:
                 continue
+            limit_computing(budget.threads, tensorflow=run.needs_keras)
             recommender = run.recommender(data)
+            recommender.use_threads(budget.threads)
             scores[model] = score_sample(recommender, pairs)
             run.similarity(data)
         except RunError as error:

@@ -21,7 +21,8 @@ from bigrec.models.baseline.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.options import check_seed
 from bigrec.models.scoring import Scorer, check_finite
-from bigrec.resources import SILENT, Progress
+from bigrec.models.threads import limit_computing
+from bigrec.resources import SILENT, Budget, Progress
 from bigrec.run_records import ComponentRecord, RunConfig, RunMetrics
 from bigrec.runs import RunDirectory
 from bigrec.unfinished import write_run, writing_run
@@ -56,6 +57,7 @@ def blend_runs(
     run: str,
     seed: int = 0,
     overwrite: bool = False,
+    budget: Budget | None = None,
     progress: Progress = SILENT,
 ) -> BlendSummary:
     """Blend runs of one split and save the blend as a run.
@@ -71,6 +73,7 @@ def blend_runs(
         run: name of the run to make.
         seed: of the draw.
         overwrite: whether a run of this name is replaced.
+        budget: threads to score with.
         progress: told of components that are scored.
 
     Raises:
@@ -105,7 +108,11 @@ def blend_runs(
         ),
     )
     with writing_run(runs, run, config, overwrite=overwrite, resume=False) as folder:
+        threads = (budget or Budget()).threads
+        limit_computing(threads, tensorflow=any(one.needs_keras for one in components))
         scorers = {one.name: one.recommender(data) for one in components}
+        for scorer in scorers.values():
+            scorer.use_threads(threads)
         biases = components[0].biases()
         weights = fit_blend(scorers, *_draw_pairs(data.validation, biases, seed))
         fit_seconds = time.perf_counter() - started

@@ -45,9 +45,13 @@ class CodeLoop:
     """
 
     def __init__(
-        self, model: keras.Model, options: AutoRecOptions, rows: UserRows, biases: Biases
-    ) -> None:
-        """Take the train side by item if that is the basis, else by user."""
+        self, model: keras.Model, options: AutoRecOptions, rows: UserRows, biases: Biases,
+        threads: int | None = None,
+    ) -> None:  # fmt: skip
+        """Take the train side by item if that is the basis, else by user.
+
+        Prior means are refitted by so many threads; by as many as there are cores if None.
+        """
         self.learning_rate_factor = tf.Variable(1.0, name="learning_rate_factor")
         self._options, self._rows = options, rows
         bases = (biases.item, biases.user) if options.basis == "item" else (
@@ -64,7 +68,7 @@ class CodeLoop:
             self._hidden_bias,
         ]  # fmt: skip
         self._slots = [tf.Variable(tf.zeros_like(variable)) for variable in self._trained]
-        by_column = both_sides(rows, n_columns)[1]
+        by_column = both_sides(rows, n_columns, threads)[1]
         penalty = options.row_l2 * np.maximum(by_column.counts, 1) ** -options.row_l2_power
         self._penalty = tf.constant(penalty, tf.float32)
         self._prior = PriorMeans(by_column, size, penalty=penalty, l2=options.implicit_l2)

@@ -78,12 +78,6 @@ def list_gpus() -> list[str]:
     ]
 
 
-def limit_threads(n_threads: int) -> None:
-    """Let TensorFlow compute with this many threads; must come before it computes anything."""
-    tf.config.threading.set_intra_op_parallelism_threads(n_threads)
-    tf.config.threading.set_inter_op_parallelism_threads(n_threads)
-
-
 def _host_memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 

@@ -128,7 +128,9 @@ def _fit(training: Training, model: GradientModel, options: GradientOptions) -> 
         if plan.loop == "codes":
             if plan.by_item:
                 rows = rows.transposed(data.spec.n_items)
-            loop = CodeLoop(network, training.options, rows, training.biases)
+            loop = CodeLoop(
+                network, training.options, rows, training.biases, training.budget.threads
+            )
             feed = RowFeed(rows, batch_size=options.batch_size, seed=seed)
         elif plan.loop == "rows":
             loop = RowLoop(network, options, data.spec.n_items)
@@ -181,7 +183,7 @@ def _shards(training: Training, rows: UserRows) -> Iterator[Shards]:
     folder = training.folder / "shuffled"
     shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed
     try:
-        yield recode_shards(shards, rows, folder, training.progress)
+        yield recode_shards(shards, rows, folder, training.progress, budget=training.budget)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -215,7 +217,9 @@ def _pair_loop(
 ) -> PairLoop:
     penalty = None
     if plan.penalty is not None:
-        penalty = FactorPenalty(training.data.train, training.biases, plan.penalty)
+        penalty = FactorPenalty(
+            training.data.train, training.biases, plan.penalty, training.budget.threads
+        )
     return PairLoop(network, options, shards, penalty)
 
 

@@ -17,7 +17,6 @@ rounds from where they stood.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -29,7 +28,7 @@ from bigrec.features import UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.gradient_model import TablePenalty
 from bigrec.models.layers import row_sums
-from bigrec.resources import map_in_order
+from bigrec.resources import available_cores, map_in_order
 
 Array = np.ndarray[Any, Any]
 Product = Callable[[Array], Array]
@@ -47,8 +46,13 @@ class FactorPenalty:
     ratings.
     """
 
-    def __init__(self, rows: UserRows, biases: Biases, options: TablePenalty) -> None:
-        """Take the train side, its counts, and row_l2, row_l2_power and implicit_l2."""
+    def __init__(
+        self, rows: UserRows, biases: Biases, options: TablePenalty, threads: int | None = None
+    ) -> None:
+        """Take the train side, its counts, and row_l2, row_l2_power and implicit_l2.
+
+        Prior means are refitted by so many threads; by as many as there are cores if None.
+        """
         weights = [
             (options.row_l2 * np.maximum(counts, 1.0) ** -options.row_l2_power).astype(np.float32)
             for counts in (biases.user_count, biases.item_count)
@@ -58,7 +62,9 @@ class FactorPenalty:
         if options.implicit_l2:
             self._priors = [
                 PriorMeans(side, options.embedding_size, penalty=weight, l2=options.implicit_l2)
-                for side, weight in zip(both_sides(rows, len(biases.item)), weights, strict=True)
+                for side, weight in zip(
+                    both_sides(rows, len(biases.item), threads), weights, strict=True
+                )
             ]
         self.variables = [variable for prior in self._priors for variable in prior.variables]
 
@@ -149,9 +155,9 @@ class Side(NamedTuple):
     """(n_terms,) float32: those of the other side."""
 
 
-def both_sides(rows: UserRows, n_items: int) -> tuple[Side, Side]:
-    """The matrix by user and by item."""
-    pairs = _Pairs(rows, n_items)
+def both_sides(rows: UserRows, n_items: int, threads: int | None = None) -> tuple[Side, Side]:
+    """The matrix by user and by item, whose products are made by so many threads."""
+    pairs = _Pairs(rows, n_items, threads or available_cores())
     n_user = rows.lengths().astype(np.float32)
     n_item = np.bincount(rows.item_index, minlength=n_items).astype(np.float32)
     return (
@@ -163,8 +169,9 @@ def both_sides(rows: UserRows, n_items: int) -> tuple[Side, Side]:
 class _Pairs:
     """The 0-1 matrix of the train side, and products with it."""
 
-    def __init__(self, rows: UserRows, n_items: int) -> None:
+    def __init__(self, rows: UserRows, n_items: int, threads: int) -> None:
         self._rows = rows
+        self._threads = threads
         self._n_items = n_items
         self._item_index = np.asarray(rows.item_index)
         # Parts of about as many ratings each.
@@ -195,7 +202,7 @@ class _Pairs:
         return total
 
     def _each(self, work: Callable[[int, int], Any]) -> list[Any]:
-        return list(map_in_order(lambda part: work(*part), self._parts, os.cpu_count() or 1))
+        return list(map_in_order(lambda part: work(*part), self._parts, self._threads))
 
 
 @compiled

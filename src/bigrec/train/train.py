@@ -17,6 +17,7 @@ from bigrec.models.contract import Checkpoint, FitContext, Model
 from bigrec.models.options import ModelOptions, check_seed
 from bigrec.models.registry import find_model
 from bigrec.models.scoring import Scorer
+from bigrec.models.threads import limit_computing
 from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.run_records import DeviceRecord, EpochSummary, RunConfig, RunMetrics, SplitRecord
 from bigrec.train.checkpoints import CheckpointOptions
@@ -63,7 +64,7 @@ def train_model(
         resume: whether to go on from the checkpoint of an unfinished run of this name. On a CPU
             the result is bit for bit that of a training which never stopped.
         checkpoints: when to save what is needed to go on; every ten minutes if None.
-        budget: threads and memory of a model that is fitted at once.
+        budget: threads, and memory of a model that is fitted at once.
         progress: told of train ratings done, or of lists of neighbours.
         on_epoch: called after each epoch that this call trains.
 
@@ -79,8 +80,10 @@ def train_model(
     """
     started = time.perf_counter()
     peak_before = peak_rss_bytes()
+    budget = budget or Budget()
     model = find_model(model_name)
     check_seed(seed)
+    limit_computing(budget.threads, tensorflow=model.steps is not None)
     if options.day_biases:
         data.check_days()
     devices, device = _choose_devices(data, model, options, device or DeviceOptions())
@@ -102,7 +105,7 @@ def train_model(
         biases = fit_biases(data.train, data.spec, with_days=options.day_biases, progress=progress)
         training = Training(
             data, model, options, biases, seed, device, devices, folder, started,
-            checkpoints or CheckpointOptions(), resume, budget or Budget(), progress, on_epoch,
+            checkpoints or CheckpointOptions(), resume, budget, progress, on_epoch,
         )  # fmt: skip
         fitted = _fit(training)
         peak = peak_rss_bytes()

@@ -46,6 +46,7 @@ class Training:
 
     def measure(self, scorer: Scorer) -> Measured:
         """Score the validation and the test side."""
+        scorer.use_threads(self.budget.threads)
         validation = self.data.validation
         return Measured(
             None if validation is None else scorer.errors_on(validation),

@@ -12,7 +12,6 @@ y_x is r, or base(x) without a rating, less base(u, m): the neighbours' own rati
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from bigrec.models.baseline.bias import Biases
 from bigrec.models.knn.kernels import Sides, read_only, sparse
 from bigrec.models.knn.rule import NeighbourRule
 from bigrec.models.scoring import Graph, Raters, Scorer
+from bigrec.resources import pool
 
 Array = np.ndarray[Any, Any]
 
@@ -137,8 +137,8 @@ class NeighbourScorer(Scorer):
                 rule.own_level, rule.shrinkage, rule.power, scores,
             )  # fmt: skip
 
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(run, range(0, len(users), _USERS_AT_ONCE)))
+        with pool(self.threads) as workers:
+            list(workers.map(run, range(0, len(users), _USERS_AT_ONCE)))
         return scores
 
 

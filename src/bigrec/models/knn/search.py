@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -48,7 +47,7 @@ from bigrec.models.knn.tiled_search import (
     search_for,
     tile_bytes,
 )
-from bigrec.resources import Budget, format_bytes
+from bigrec.resources import Budget, format_bytes, pool
 
 Array = np.ndarray[Any, Any]
 
@@ -230,7 +229,7 @@ def _search_products(
     # A state is saved while rows beyond its own are under way.
     state.index[state.n_done :], state.similarity[state.n_done :] = -1, 0
     progress(state.n_done)
-    pool = ThreadPoolExecutor(threads)
+    workers = pool(threads)
     try:
         for first, last in _blocks(ends):
             if last <= state.n_done:
@@ -246,11 +245,11 @@ def _search_products(
             # Many small parts, so that no thread waits for one with the popular rows.
             starts = range(max(first, state.n_done), last, _PART_ROWS)
             parts = [range(start, min(start + _PART_ROWS, last)) for start in starts]
-            for part, _ in zip(parts, pool.map(select, parts), strict=True):
+            for part, _ in zip(parts, workers.map(select, parts), strict=True):
                 state.finish(part.stop)
                 progress(len(part))
     finally:
-        pool.shutdown(cancel_futures=True)
+        workers.shutdown(cancel_futures=True)
 
 
 def _blocks(ends: Array) -> Iterator[tuple[int, int]]:

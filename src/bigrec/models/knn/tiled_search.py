@@ -7,7 +7,6 @@ other, so half of all tiles will do. Memory is that of two tiles and their produ
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from bigrec.models.knn.kernels import STRIP_ROWS, fill_tile, select_from_tile
 from bigrec.models.knn.profiles import Neighbours, Profiles
 from bigrec.models.knn.search_progress import SearchProgress
+from bigrec.resources import pool
 
 Array = np.ndarray[Any, Any]
 Multiply = Callable[[Array, Array, Array], None]
@@ -114,7 +114,7 @@ class _Selection:
         self._dots = self._counts = np.empty((0, 0), np.float32)
 
     def __enter__(self) -> _Selection:
-        self._pool = ThreadPoolExecutor(self._threads)
+        self._pool = pool(self._threads)
         self._limits = threadpool_limits(self._threads, user_api="blas")
         return self
 
