@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,26 @@ def test_make_has_the_targets_that_documents_name() -> None:
     assert {"demo", "test", "quick", "check", "docs"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_architecture_has_every_layer_and_package() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
+    wanted = [set(layer.split(" | ")) - {"__main__"} for layer in layers]
+    told = [set(re.findall(r"`(\w+)`", row)) for row in rows]
+    # Neighbouring layers may share a row, as long as their order is that of the contract.
+    flat = [name for names in told for name in names]
+    for layer in wanted:
+        assert layer <= set(flat), layer
+    first_row = [
+        min(n for n, names in enumerate(told) if name in names)
+        for layer in wanted
+        for name in layer
+    ]
+    assert first_row == sorted(first_row)
 
 
 def reference_names() -> list[tuple[str, bool]]:
