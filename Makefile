@@ -46,7 +46,7 @@ layers: $(VENV)/installed
 
 # The documents as a site, with a reference from docstrings; a dead link is an error.
 docs: $(VENV)/installed
-	$(BIN)/python -m mkdocs build --quiet --strict
+	$(BIN)/python -m mkdocs build --strict
 
 # Every command that the documents show is run, and what it prints put in its place.
 outputs: $(VENV)/installed

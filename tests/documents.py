@@ -47,6 +47,8 @@ _LISTS: Final = ("recommend", "similar")
 """Commands whose rows are in the order of scores."""
 
 _AMOUNT: Final = re.compile(r"\d[\d.,]* (KiB|MiB|GiB|s)\b")
+_DIGEST: Final = re.compile(r"\b[0-9a-f]{16}\b")
+"""Of a split or of a store's rows: it changes with the version of the rules."""
 _NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _TOLERANCE: Final = 0.01
 """Of numbers with digits behind the point: a change of an RMSE that is worth a look."""
@@ -165,7 +167,7 @@ def _columns(names: Sequence[str], wanted: frozenset[str]) -> set[int]:
 
 
 def _same(one: str, other: str, *, loosely: bool) -> bool:
-    one, other = (_AMOUNT.sub(r"\1", text) for text in (one, other))
+    one, other = (_DIGEST.sub("#", _AMOUNT.sub(r"\1", text)) for text in (one, other))
     if set(one) | set(other) <= set("- "):
         return True  # a rule below a heading, as wide as the cells
     if _NUMBER.sub("#", one) != _NUMBER.sub("#", other):

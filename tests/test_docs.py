@@ -29,6 +29,7 @@ from tests.documents import (
     working_in,
 )
 
+HOSTS = {"127.0.0.1", "parquet.apache.org", "semver.org", "www.w3.org"}
 README_LINES = 200
 README_OUTPUT_LINES = 6
 
@@ -82,6 +83,7 @@ def step_of(command: str, *output: str) -> Step:
         (["test RMSE  0.8163"], ["test RMSE  0.8171"], True),
         (["test RMSE  0.8163"], ["test RMSE  0.8363"], False),
         (["test ratings  198,408"], ["test ratings  198,409"], False),
+        (["digest  29ce6de4ebec279b"], ["digest  48fbe931966fe011"], True),
         (["seconds  0.41"], ["seconds  12.79"], True),
         (["page: 21 figures, 1.5 MiB, 8.4 s"], ["page: 21 figures, 1.6 MiB, 12 s"], True),
         (["page: 21 figures, 1.5 MiB, 8.4 s"], ["page: 20 figures, 1.5 MiB, 8.4 s"], False),
@@ -251,3 +253,7 @@ def test_no_rating_data_and_no_addresses_are_committed() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in constraints)
     found = [path for pattern in ("combined_data_*", "ratings.csv") for path in ROOT.glob(pattern)]
     assert found == []
+    files = [ROOT / name for name in ("pyproject.toml", "mkdocs.yml", "Makefile", ".ci/run")]
+    for path in [*documents(), *files, *(ROOT / "src").rglob("*.py")]:
+        hosts = re.findall(r"https?://([\w.-]+)", path.read_text(encoding="utf-8"))
+        assert set(hosts) <= HOSTS, path
