@@ -1,7 +1,8 @@
 """The documents of the repository: their commands and Python blocks, run and compared.
 
-`python -m tests.documents` runs all that the documents print and puts what they give now in its
-place (`make outputs`). A line of three dots in an output stands for any lines, and stays.
+`python -m tests.documents` (`make outputs`) runs all that the documents show, and where it says
+something else now, puts that in its place; with `--times` also where only times differ.
+A line of three dots in an output stands for any lines, and stays.
 """
 
 from __future__ import annotations
@@ -122,12 +123,7 @@ def working_in(folder: Path) -> Iterator[None]:
 
 def differences(step: Step, found: Sequence[str]) -> list[str]:
     """Where the lines that a step prints are not those that its page shows."""
-    expected = list(step.output)
-    shown = list(found)
-    if DOTS in expected:
-        dots = expected.index(DOTS)
-        n_tail = len(expected) - dots - 1
-        shown = [*found[:dots], DOTS, *found[max(dots, len(found) - n_tail) :]]
+    expected, shown = step.output, _as_shown(step, found)
     if len(shown) != len(expected):
         return [f"expected {len(expected)} lines, found {len(shown)}"]
     if step.command.split()[0] in _LISTS:
@@ -151,6 +147,15 @@ def differences(step: Step, found: Sequence[str]) -> list[str]:
         if not same:
             wrong.append(f"expected {one!r}, found {other!r}")
     return wrong
+
+
+def _as_shown(step: Step, found: Sequence[str]) -> list[str]:
+    """The lines that a step prints, with dots where its page has them."""
+    if DOTS not in step.output:
+        return list(found)
+    dots = step.output.index(DOTS)
+    n_tail = len(step.output) - dots - 1
+    return [*found[:dots], DOTS, *found[max(dots, len(found) - n_tail) :]]
 
 
 def _cells(line: str) -> list[str]:
@@ -189,31 +194,26 @@ def _run_alone(step: Step) -> tuple[int, list[str]]:
         return pool.submit(step.run, {}).result()
 
 
-def _rewrite(chain: Sequence[str]) -> None:
+def _rewrite(chain: Sequence[str], *, times: bool) -> None:
     """Put what the commands of some pages print in the place of what stands there."""
     with tempfile.TemporaryDirectory() as folder, working_in(Path(folder)):
-        for name in chain:
-            page = ROOT / name
+        for page in (ROOT / name for name in chain):
             names: dict[str, Any] = {}
             lines = page.read_text(encoding="utf-8").splitlines()
-            shift = 0
+            n_more = 0
             for step in read_steps(page):
                 code, found = step.run(names) if step.is_python else _run_alone(step)
                 if code:
                     raise SystemExit(f"{step} ended with {code}: {found}")
-                if step.is_python:
+                if step.is_python or not (times or differences(step, found)):
                     continue
-                if DOTS in step.output:
-                    dots = step.output.index(DOTS)
-                    n_tail = len(step.output) - dots - 1
-                    found = [*found[:dots], DOTS, *found[len(found) - n_tail :]]
-                start = step.line + 1 + shift
-                lines[start : start + len(step.output)] = found
-                shift += len(found) - len(step.output)
+                shown = _as_shown(step, found)
+                start = step.line + 1 + n_more
+                lines[start : start + len(step.output)] = shown
+                n_more += len(shown) - len(step.output)
             page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     for pages in CHAINS:
-        if chosen := [name for name in pages if not sys.argv[1:] or pages[0] in sys.argv[1:]]:
-            _rewrite(chosen)
+        _rewrite(pages, times="--times" in sys.argv[1:])
