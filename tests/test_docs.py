@@ -108,6 +108,14 @@ def test_the_readme_is_short() -> None:
         assert len(step.output) <= README_OUTPUT_LINES, step
 
 
+def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
+    benchmarks = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").splitlines()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|.*\|$", readme.partition("## How fast")[2], re.MULTILINE)
+    assert len(rows) > 3
+    assert [row for row in rows if row not in benchmarks] == []
+
+
 def test_python_blocks_and_commands_stand_in_pages_that_are_run() -> None:
     run = {ROOT / name for chain in CHAINS for name in chain}
     for page in documents():
