@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 import textwrap
 import tomllib
@@ -70,7 +71,27 @@ def test_what_documents_show_runs_and_prints_that(chain: tuple[str, ...], tmp_pa
                     n_outputs += 1
                     wrong += [f"{step}: {text}" for text in differences(step, found)]
     assert n_outputs > 7
+    assert untold_fields(tmp_path) == set()
     assert not wrong, "\n".join([*wrong, "`make outputs` writes what the commands print now"])
+
+
+def untold_fields(folder: Path) -> set[str]:
+    """Fields and arrays of a store and its runs that the pages on their forms do not name."""
+    pages = {
+        "store-format.md": [folder / "store" / "manifest.json"],
+        "run-format.md": sorted(folder.glob("runs/*/*.json")),
+    }
+    untold = set()
+    for page, paths in pages.items():
+        told = (DOCS / page).read_text(encoding="utf-8")
+        for path in paths:
+            if path.name != "bigrec.json":
+                found = json.loads(path.read_text(encoding="utf-8"))
+                untold |= {f"{page}: {name}" for name in found if f"`{name}`" not in told}
+        for path in folder.glob("runs/*/representation/*.npy"):
+            if page == "run-format.md" and f"`{path.stem}`" not in told:
+                untold.add(f"{page}: {path.stem}")
+    return untold
 
 
 def step_of(command: str, *output: str) -> Step:
