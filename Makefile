@@ -9,12 +9,12 @@ DEMO_RATINGS ?= 1000000
 TEST_PROCESSES ?= 2
 CAMPAIGN_MINUTES ?= 60
 
-.PHONY: demo test quick check format lint types layers wheel-smoke campaign bench clean
+.PHONY: demo test quick check format lint types layers docs outputs wheel-smoke campaign bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,report,download]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,report,download]" --group dev --group docs
 	touch $@
 
 demo: $(VENV)/installed
@@ -30,7 +30,7 @@ quick: $(VENV)/installed
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) -m "not (slow or memory or browser or gpu)"
 
 # All that CI runs; `make -j check` does it side by side.
-check: format lint types layers wheel-smoke test
+check: format lint types layers docs wheel-smoke test
 
 format: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -43,6 +43,14 @@ types: $(VENV)/installed
 
 layers: $(VENV)/installed
 	$(BIN)/lint-imports
+
+# The documents as a site, with a reference from docstrings; a dead link is an error.
+docs: $(VENV)/installed
+	$(BIN)/python -m mkdocs build --strict
+
+# Every command that the documents show is run, and what it prints put in its place.
+outputs: $(VENV)/installed
+	$(BIN)/python -m tests.documents
 
 # The built wheel works in an environment without the source tree, the extras and the dev packages.
 wheel-smoke:

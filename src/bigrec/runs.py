@@ -54,6 +54,7 @@ class RunDirectory:
     """One run on disk."""
 
     folder: Path
+    """Where it is; its name is the run's."""
 
     @property
     def name(self) -> str:
@@ -194,6 +195,9 @@ class RunDirectory:
 
     def check_split(self, data: TrainingData) -> None:
         """Refuse a split that is not the one that the run was trained on.
+
+        Args:
+            data: the split.
 
         Raises:
             RunError: the digests differ.

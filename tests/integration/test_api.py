@@ -290,6 +290,6 @@ def test_every_public_method_says_what_it_takes_and_shows_an_example() -> None:
     for method in methods:
         text = method.__doc__ or ""
         assert "Raises:" in text, method
-        assert "Example:" in text, method
+        assert "Examples:" in text, method
         takes = [name for name in method.__annotations__ if name not in ("return", "self")]
         assert "Args:" in text or not takes, method

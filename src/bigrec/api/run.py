@@ -85,7 +85,7 @@ class Run:
             SettingsError: an argument is of another type, or `top` is no length.
             RunError: the user has no train rating, or the model gives scores that are no numbers.
 
-        Example:
+        Examples:
             >>> [item.title for item in run.recommend(6, top=3)]
             ['The Silver Road', 'A Winter Tale', 'The Broken Bridge']
         """
@@ -117,7 +117,7 @@ class Run:
                 split.
             RunError: the model cannot score a person whom it was not trained on.
 
-        Example:
+        Examples:
             >>> run.recommend_to_person({"The Silver Road": 5, 17: 2.0}, top=3).items
         """
         check_types(ratings=(ratings, str | Path | Mapping), explain=(explain, bool))
@@ -141,7 +141,7 @@ class Run:
             DataError: the output has another ending.
             RunError: the model gives scores that are no numbers.
 
-        Example:
+        Examples:
             >>> run.recommend_to_all("top.parquet", top=20).n_users
         """
         return self.opened.recommend_to_all(as_path("output", output), top=top, progress=progress)
@@ -161,7 +161,7 @@ class Run:
             SettingsError: an argument is of another type, or `top` is no length.
             DataError: no item fits or several do, or the item has no train rating.
 
-        Example:
+        Examples:
             >>> run.similar("The Silver Road", top=5).to_json()
         """
         check_types(item=(item, Integral | str), min_ratings=(min_ratings, Integral))
@@ -182,7 +182,7 @@ class Run:
             DataError: the pairs lack a column, or hold something that is no id or date.
             RunError: the model gives scores that are no numbers.
 
-        Example:
+        Examples:
             >>> run.score(pl.DataFrame({"user_id": [6], "item_id": [30]}))["score"]
         """
         return self.opened.score(_pairs(pairs))
@@ -199,7 +199,7 @@ class Run:
             DataError: as in `score`; or the output has another ending.
             RunError: the model gives scores that are no numbers.
 
-        Example:
+        Examples:
             >>> run.predict("pairs.csv", "scores.parquet").n_fallback
         """
         return self.opened.predict(_pairs(pairs), as_path("output", output))
@@ -215,7 +215,7 @@ class Run:
             DataError: it has another ending.
             RunError: the model gives scores that are no numbers.
 
-        Example:
+        Examples:
             >>> run.predict_probe().rmse
         """
         return self.opened.predict_probe(None if output is None else as_path("output", output))
@@ -231,7 +231,7 @@ class Run:
             DataError: it has another ending.
             RunError: the model gives scores that are no numbers.
 
-        Example:
+        Examples:
             >>> run.predict_qualifying("qualifying.txt").n_pairs
         """
         return self.opened.predict_qualifying(as_path("output", output))
@@ -258,7 +258,7 @@ class Run:
             SettingsError: an argument cannot be.
             RunError: no user has a relevant item, or the model gives scores that are no numbers.
 
-        Example:
+        Examples:
             >>> found = run.evaluate(top=20)
             >>> found.errors.rmse, found.lists.rows[0].ndcg
         """
@@ -284,7 +284,7 @@ class Run:
             SettingsError: no such format, or the folder exists.
             RunError: the model has no form of this format, or weights that are no numbers.
 
-        Example:
+        Examples:
             >>> run.export("served").n_bytes
         """
         check_types(format=(format, str), overwrite=(overwrite, bool))

@@ -31,6 +31,7 @@ class Split:
     """A saved split of a store."""
 
     store: Store
+    """What it is a split of."""
     saved: SavedSplit
     """Its description and files."""
 
@@ -74,7 +75,7 @@ class Split:
             StoreError: the store or the shards are damaged.
             ResourceError: the memory budget or the disk does not suffice.
 
-        Example:
+        Examples:
             >>> split.materialize().spec.n_users
         """
         store = self.store
@@ -96,7 +97,7 @@ class Split:
         Raises:
             SettingsError: an argument is no whole number in its range.
 
-        Example:
+        Examples:
             >>> next(iter(split.train_batches(batch_size=4)))["rating"]
         """
         from bigrec.datasets.pairs import PairFeed, unpack
@@ -127,7 +128,7 @@ class Split:
             SettingsError: an argument is of another type.
             RunError: there is no such run, or it was trained on another split.
 
-        Example:
+        Examples:
             >>> split.run("runs", "matrix-factorization-large-tuned").test["rmse"]
         """
         check_types(name=(name, str))
@@ -154,7 +155,7 @@ class Split:
             SettingsError: the argument is of another type.
             RunError: one was trained on another state of the split.
 
-        Example:
+        Examples:
             >>> bigrec.compare(split.runs()).runs[0].run
         """
         from bigrec.evaluate.compare import sort_out

@@ -75,7 +75,7 @@ def ingest(
     Raises:
         BigrecError: see bigrec.ingest.ingest.ingest_ratings; or an argument is of another type.
 
-    Example:
+    Examples:
         >>> store = bigrec.ingest("raw", "store", budget=bigrec.Budget(memory_bytes=2 << 30))
         >>> store.manifest.n_ratings
     """
@@ -100,7 +100,7 @@ def open(store: str | Path, *, budget: Budget | None = None) -> Store:  # noqa: 
         SettingsError: an argument is of another type.
         StoreError: there is none, or it cannot be read.
 
-    Example:
+    Examples:
         >>> with bigrec.open("store", budget=bigrec.Budget(threads=2)) as store:
         ...     store.sql("SELECT count(*) FROM ratings").fetchall()
     """
@@ -119,7 +119,7 @@ def check_runs(runs: str | Path = "runs", *, progress: Progress = SILENT) -> lis
         SettingsError: the argument is of another type.
         RunError: there is no such folder.
 
-    Example:
+    Examples:
         >>> [check.name for check in bigrec.check_runs("runs") if not check.passed]
         []
     """
@@ -165,7 +165,7 @@ class Store:
             SettingsError: the query is no text, or the parameters are no mapping.
             QueryError: see bigrec.query.session.Session.run.
 
-        Example:
+        Examples:
             >>> store.sql("FROM items WHERE year < $year", {"year": 1950}).pl()
         """
         check_types(query=(query, str), parameters=(parameters, Mapping | None))
@@ -179,7 +179,7 @@ class Store:
         Raises:
             StoreError: it cannot be read any more.
 
-        Example:
+        Examples:
             >>> store.info()["splits"]
             ['large']
         """
@@ -199,7 +199,7 @@ class Store:
             SettingsError: an argument is of another type.
             StoreError: there is no store any more.
 
-        Example:
+        Examples:
             >>> all(check.passed for check in store.check())
             True
         """
@@ -231,7 +231,7 @@ class Store:
             SettingsError: an argument is of another type, or the page cannot be written there.
             SplitError: the store has no such split.
 
-        Example:
+        Examples:
             >>> store.report("report.html", runs="runs").n_figures
         """
         check_types(split=(split, str | None))
@@ -261,7 +261,7 @@ class Store:
             SplitError: there is no such split to open; the name is taken by another split; or a
                 side would be empty.
 
-        Example:
+        Examples:
             >>> store.split("default", bigrec.SplitSpec())
             >>> store.split("large", min_item_ratings=10_001, min_user_ratings=231)
             >>> store.split("large").protocol

@@ -70,7 +70,7 @@ def train(
         BigrecError: see bigrec.train.train.train_model; or an argument is of another type.
         TrainingInterrupted: a KeyboardInterrupt, after what `resume` needs was saved.
 
-    Example:
+    Examples:
         >>> run = bigrec.train(split, "dnn", options={"epochs": 3}, budget=bigrec.Budget(threads=4))
         >>> run.test["rmse"]
     """
@@ -124,7 +124,7 @@ def blend(
         SplitError: the split has no validation side, or too little of it.
         RunError: see bigrec.train.blend.blend_runs; or the runs are of several folders.
 
-    Example:
+    Examples:
         >>> bigrec.blend([split.run("runs", "a"), split.run("runs", "b")]).test["rmse"]
     """
     check_types(run=(run, str | None), overwrite=(overwrite, bool))
@@ -153,7 +153,7 @@ def compare(runs: Sequence[Run]) -> Comparison:
         SettingsError: an argument is of another type.
         RunError: there is no run, they were trained on several splits, or one cannot be read.
 
-    Example:
+    Examples:
         >>> for row in bigrec.compare(split.runs("runs")).runs:
         ...     print(row.run, row.test["rmse"])
     """

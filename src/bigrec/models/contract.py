@@ -96,12 +96,19 @@ class SavedModel(Protocol):
     def arrays(self, *names: str) -> tuple[Array, ...]:
         """Arrays that `Model.arrays` gave, memory-mapped.
 
+        Args:
+            *names: of the arrays wanted, in the order in which they are given.
+
         Raises:
             RunError: one of them is not there.
         """
 
     def indices(self, name: str, stop: int) -> Array:
-        """An array of indices, of which none may be below -1 or reach `stop`.
+        """An array of indices.
+
+        Args:
+            name: of the array.
+            stop: one more than the greatest; the least is -1, for none.
 
         Raises:
             RunError: it is not there, or one of them is out of bounds.
@@ -134,7 +141,11 @@ class RunModel(Protocol):
     """Its hyper-parameters."""
 
     def needs_keras(self, options: Any) -> bool:  # noqa: ARG002
-        """Whether a saved model with these options needs Keras to score, which takes seconds."""
+        """Whether a saved model needs Keras to score, which takes seconds to load.
+
+        Args:
+            options: those that it was fitted with, of `options_class`.
+        """
         return False
 
     @abstractmethod
@@ -180,6 +191,9 @@ class Model(RunModel, Protocol):
 
         The same context gives the same scores.
 
+        Args:
+            context: the train side, the options, and what the fit may use.
+
         Raises:
             ResourceError: it does not fit the budget.
         """
@@ -189,8 +203,15 @@ class Model(RunModel, Protocol):
         """What a run keeps of a scorer that `fit` returned, by names that can be files'.
 
         They are kept beside the options and the biases, and are all that `load` is given.
+
+        Args:
+            scorer: as `fit` returned it.
         """
 
     def network(self, scorer: Any) -> Any | None:  # noqa: ARG002
-        """A Keras model that a run keeps too; None for none."""
+        """A Keras model that a run keeps too; None for none.
+
+        Args:
+            scorer: as `fit` returned it.
+        """
         return None

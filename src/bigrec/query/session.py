@@ -64,7 +64,11 @@ class QueryResult:
         self._json_columns = json_columns
 
     def limit(self, n_rows: int) -> QueryResult:
-        """The first `n_rows` rows; the engine computes no more of them than it must."""
+        """The first rows; the engine computes no more of them than it must.
+
+        Args:
+            n_rows: how many.
+        """
         return QueryResult(
             self._engine,
             self._relation.limit(n_rows),

@@ -29,8 +29,11 @@ class RecommendedItem:
     """One item of a list."""
 
     item_id: int
+    """As in the store."""
     title: str | None
+    """None where the source has none."""
     year: int | None
+    """Of its release; None where the source has none."""
     score: float
     """The model's score, in stars, not clipped, so that the order can be seen."""
     because: tuple[Reason, ...] = ()

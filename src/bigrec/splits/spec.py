@@ -146,6 +146,9 @@ class SplitSpec:
     def from_json(cls, fields: dict[str, Any]) -> SplitSpec:
         """Read the fields back.
 
+        Args:
+            fields: as `to_json` gives them.
+
         Raises:
             SplitError: a field is unknown.
         """
@@ -155,7 +158,11 @@ class SplitSpec:
             raise SplitError(f"a split description cannot be read: {error}") from error
 
     def digest(self, fingerprint: str) -> str:
-        """Identity of the split of one store: of its rows (the fingerprint) and of the spec."""
+        """Identity of the split of one store: of its rows and of the spec.
+
+        Args:
+            fingerprint: of the store's rows.
+        """
         text = json.dumps([_RULES_VERSION, fingerprint, self.to_json()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

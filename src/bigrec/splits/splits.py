@@ -58,6 +58,7 @@ class SplitSummary:
     """The counts of a split."""
 
     name: str
+    """The name it was saved under."""
     n_train: int
     """Rows on the train side."""
     n_test: int

@@ -58,6 +58,7 @@ class Manifest:
     source_files: tuple[SourceFile, ...]
     """Every raw file that was read."""
     n_ratings: int
+    """Rows, each of another pair of user and item."""
     n_users: int
     """Users with at least one rating."""
     n_items: int
@@ -79,9 +80,11 @@ class Manifest:
     rows_digest: str
     """Digest of all rows in hexadecimal, independent of their order."""
     bigrec_version: str
+    """What wrote the store."""
     n_rejected: int = 0
     """Lines of the raw files that broke their grammar and were left out."""
     schema_version: int = SCHEMA_VERSION
+    """Of the files and columns; a store of another one is refused."""
 
     @property
     def mean_rating(self) -> float:
@@ -89,7 +92,11 @@ class Manifest:
         return self.rating_sum / self.n_ratings
 
     def is_source(self, path: Path) -> bool:
-        """Whether a file is one that the store was made from, by its name, size and time."""
+        """Whether a file is one that the store was made from, by its name, size and time.
+
+        Args:
+            path: of the file.
+        """
         path = Path(os.path.realpath(path))
         if not path.is_file():
             return False
@@ -107,7 +114,11 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def write(self, path: Path) -> None:
-        """Write as JSON."""
+        """Write as JSON.
+
+        Args:
+            path: of the file.
+        """
         fields = {**dataclasses.asdict(self), "scale": list(self.scale.values)}
         path.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
