@@ -80,25 +80,35 @@ def _lock(path: Path, wait: Callable[[str], None] | None, target: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            is_held = _try_to_lock(descriptor)
+            if not is_held:
                 owner = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
                 if wait is not None:
                     wait(f"waiting for process {owner}, which is writing {target}")
                     fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    is_held = True
                 elif Path("/proc", owner).exists() or time.monotonic() > deadline:
                     raise StoreError(
                         f"{target} is being written by another process (process id {owner})",
                         hint="wait until it is done, or stop it",
-                    ) from None
-                time.sleep(_SWEEP_SECONDS / 100)
-            if _is_open_at(descriptor, path):
+                    )
+                else:  # its holder has not said who it is, or is sweeping
+                    time.sleep(_SWEEP_SECONDS / 100)
+            if is_held and _is_open_at(descriptor, path):
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)  # its last holder has removed it, or removes a dead one's leftovers
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    """Lock an open file if nobody holds it; whether it is locked."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_open_at(descriptor: int, path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bigrec.errors import ResourceError, SettingsError, StoreError
-from bigrec.store.locks import writer_lock
+from bigrec.store import locks
+from bigrec.store.locks import LOCK, hidden_sibling, writer_lock
 from bigrec.store.publish import check_output, publishing, publishing_file
 from bigrec.store.seal import Kind
 
@@ -213,3 +215,36 @@ def test_folders_made_for_a_target_go_again_when_it_fails(tmp_path: Path) -> Non
     with pytest.raises(ZeroDivisionError), publishing(tmp_path / "a" / "b" / "s", Kind.STORE):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_holder_has_not_said_who_it_is_is_held_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "x.csv"
+    descriptor = os.open(hidden_sibling(target, LOCK), os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # as another process has it before it writes its number
+    steps = []
+
+    def release(_: float) -> None:
+        steps.append("asked")
+        if len(steps) == 3:
+            os.close(descriptor)
+            steps.append("released")
+
+    monkeypatch.setattr("time.sleep", release)
+    with writer_lock(target):
+        steps.append("held")
+    assert steps == ["asked", "asked", "asked", "released", "held"]
+
+
+def test_a_lock_whose_holder_never_says_who_it_is_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "x.csv"
+    descriptor = os.open(hidden_sibling(target, LOCK), os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    monkeypatch.setattr(locks, "_SWEEP_SECONDS", 0.05)
+    with pytest.raises(StoreError, match="another process"), writer_lock(target):
+        pass
+    hidden_sibling(target, LOCK).unlink()
+    os.close(descriptor)
