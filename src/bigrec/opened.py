@@ -7,7 +7,7 @@ Nothing is printed here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,6 @@ from bigrec.thread_limits import limit_blas
 if TYPE_CHECKING:
     import polars as pl
 
-    from bigrec.evaluate.compare import Comparison
     from bigrec.evaluate.evaluation import Evaluation
     from bigrec.models.baseline.bias import Biases
     from bigrec.models.scoring import Errors, Scorer
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from bigrec.recommend.items import Items
     from bigrec.recommend.predict import PredictSummary
     from bigrec.recommend.top_lists import TopListsSummary
-    from bigrec.train.blend import BlendSummary
 
 ShowProgress = Callable[[], AbstractContextManager[Progress]]
 """Opens a display of progress, once there is something to show."""
@@ -44,7 +42,7 @@ ShowProgress = Callable[[], AbstractContextManager[Progress]]
 NO_PROGRESS: Final[ShowProgress] = lambda: nullcontext(SILENT)  # noqa: E731 - it has a type
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Do nothing."""
 
 
@@ -91,7 +89,7 @@ class OpenedRun:
     catalog: Catalog
     budget: Budget
     """Threads and memory of whatever is asked of the run."""
-    before_keras: Callable[[], None] = _nothing
+    before_keras: Callable[[], None] = nothing
     """Called before Keras is loaded, in case the model needs it."""
 
     @property
@@ -176,7 +174,9 @@ class OpenedRun:
         from bigrec.recommend.recommend import recommend_to_person
 
         if isinstance(ratings, Path):
-            person = read_person(ratings, self.items, self.data.spec)
+            person = read_person(
+                ratings, self.items, self.data.spec, item_name=self.catalog.manifest.item_name
+            )
         else:
             person = person_of(ratings, self.items, self.data.spec)
         similarity = self.similarity if explain else None
@@ -239,7 +239,8 @@ class OpenedRun:
         from bigrec.recommend.predict import check_pairs, read_pairs
 
         if isinstance(pairs, Path):
-            return read_pairs(pairs, with_dates=self.directory.needs_days)
+            name = self.catalog.manifest.item_name
+            return read_pairs(pairs, with_dates=self.directory.needs_days, item_name=name)
         check_pairs(pairs)
         return pairs
 
@@ -314,7 +315,7 @@ def open_trained(
     *,
     budget: Budget | None = None,
     show_progress: ShowProgress = NO_PROGRESS,
-    before_keras: Callable[[], None] = _nothing,
+    before_keras: Callable[[], None] = nothing,
 ) -> OpenedRun:
     """Open a run with its split and store.
 
@@ -339,73 +340,3 @@ def open_trained(
     )  # fmt: skip
     directory.check_split(data)
     return OpenedRun(directory, data, catalog, budget, before_keras)
-
-
-def compare_trained(
-    store: Path,
-    runs: Sequence[RunDirectory],
-    *,
-    budget: Budget | None = None,
-    show_progress: ShowProgress = NO_PROGRESS,
-) -> Comparison:
-    """Compare runs of one split with each other and with the baselines.
-
-    Args:
-        store: the store's folder.
-        runs: at least one, of one split.
-        budget: threads and memory, if the split has to be materialized.
-        show_progress: called if it has to be.
-
-    Raises:
-        RunError: there is no run, they were trained on several splits, on another state of theirs,
-            or one cannot be read.
-    """
-    from bigrec.evaluate.compare import compare_runs, the_split_of
-
-    split = the_split_of(runs)
-    data = open_data(open_catalog(store), split, budget=budget, show_progress=show_progress)
-    return compare_runs(runs, data)
-
-
-def blend_trained(
-    store: Path,
-    components: Sequence[RunDirectory],
-    *,
-    runs: Path,
-    run: str | None = None,
-    seed: int = 0,
-    overwrite: bool = False,
-    budget: Budget | None = None,
-    show_progress: ShowProgress = NO_PROGRESS,
-    before_keras: Callable[[], None] = _nothing,
-) -> BlendSummary:
-    """Blend runs of one split into one more run; see `blend_runs`.
-
-    Args:
-        store: the store's folder.
-        components: the runs.
-        runs: the folder of runs.
-        run: name of the run to make; blend-SPLIT if None.
-        seed: of the draw of ratings to fit to.
-        overwrite: whether a run of this name is replaced.
-        budget: threads and memory.
-        show_progress: called twice: if the split has to be materialized, and to blend.
-        before_keras: called before Keras is loaded, in case a component needs it.
-    """
-    if any(one.needs_keras for one in components):
-        before_keras()
-    from bigrec.evaluate.compare import the_split_of
-    from bigrec.train.blend import blend_runs
-
-    split = the_split_of(components)
-    data = open_data(
-        open_catalog(store), split,
-        with_days=any(one.needs_days for one in components),
-        budget=budget, show_progress=show_progress,
-    )  # fmt: skip
-    with show_progress() as progress:
-        return blend_runs(
-            components, data,
-            runs=runs, run=run or f"blend-{split}", seed=seed, overwrite=overwrite, budget=budget,
-            progress=progress,
-        )  # fmt: skip

@@ -10,8 +10,8 @@ from bigrec.api.arguments import MAYBE_BUDGET, as_path, check_types, shown_by
 from bigrec.api.run import Run
 from bigrec.api.split import Split
 from bigrec.errors import RunError
-from bigrec.opened import blend_trained, compare_trained
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.run_groups import blend_trained, compare_trained
 from bigrec.runs import open_run
 
 if TYPE_CHECKING:

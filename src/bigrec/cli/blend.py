@@ -37,7 +37,7 @@ def blend(
     """Weigh the scores of several runs by a ridge regression on the validation side."""
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     require_extra("train", "sklearn")
-    from bigrec.opened import blend_trained
+    from bigrec.run_groups import blend_trained
     from bigrec.runs import open_run
 
     components = [open_run(settings.runs, name) for name in names]

@@ -38,7 +38,7 @@ def compare(
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     from bigrec.evaluate.baselines import Baseline
     from bigrec.evaluate.compare import ComparedRun, shared_measures, sort_out
-    from bigrec.opened import compare_trained
+    from bigrec.run_groups import compare_trained
     from bigrec.runs import list_runs, open_run
 
     if names:

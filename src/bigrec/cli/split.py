@@ -107,13 +107,15 @@ def create(
 
     if preset is not None and preset not in PRESETS:
         raise SettingsError.unknown_name("preset", preset, PRESETS)
+    catalog = open_catalog(settings.store)
+    own = f"{catalog.manifest.item_name}_id"  # as SQL writes them
     given = {
         "min_item_ratings": min_item_ratings,
         "min_user_ratings": min_user_ratings,
         "k_core": k_core,
         "first_date": since,
         "last_date": until,
-        "item_ids": read_id_list(items_from, "item_id") if items_from else None,
+        "item_ids": read_id_list(items_from, "item_id", own) if items_from else None,
         "user_ids": read_id_list(users_from, "user_id") if users_from else None,
         "test_from": test_from,
         "last": 1 if last is None and method == "leave-last" else last,
@@ -130,7 +132,6 @@ def create(
         warm=warm,
         **filters,
     )
-    catalog = open_catalog(settings.store)
     with console.progress_bars() as progress:
         make: Any = create_folds if method == "folds" else create_split
         made = make(catalog, name, spec, budget=settings.budget, progress=progress)

@@ -17,6 +17,8 @@ from typing import Final
 
 from bigrec.errors import DataError, RawFormatError
 from bigrec.magic import HEAD_BYTES, TEXT, UNKNOWN, kind_of
+from bigrec.schema import ITEM_ID
+from bigrec.store.item_names import ITEM
 
 _SHOWN_LENGTH: Final = 60
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
@@ -26,13 +28,14 @@ _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?
 class CsvFile:
     """A csv file that has been read, with the columns that its first line names."""
 
-    def __init__(self, path: Path, what: str, expected: str) -> None:
+    def __init__(self, path: Path, what: str, expected: str, *, item_name: str = ITEM) -> None:
         """Read a file and its first line.
 
         Args:
             path: the file; characters that patterns are made of stand for themselves.
             what: its rows are, in a word for messages.
             expected: the columns in words, for messages.
+            item_name: what the store's source calls an item; a column of that name is item_id.
 
         Raises:
             DataError: there is no such file, it is no csv file, or a column has two values.
@@ -41,7 +44,11 @@ class CsvFile:
         self._text = _read_text(path, expected)
         self._rows = self._parse()
         _, names = next(self._rows, (1, []))
-        self.columns = [name.strip() for name in names]
+        columns = [name.strip() for name in names]
+        own = f"{item_name}_id"
+        if ITEM_ID not in columns:
+            columns = [ITEM_ID if name == own else name for name in columns]
+        self.columns = columns
         """The columns' names, in the order of the file."""
         if not any(self.columns):
             raise DataError(

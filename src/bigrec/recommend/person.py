@@ -15,6 +15,7 @@ from bigrec.features import BatchSpec, UserRows
 from bigrec.recommend.csv_file import CsvFile, parse_decimal, parse_whole
 from bigrec.recommend.items import Items
 from bigrec.schema import ITEM_ID, RATING
+from bigrec.store.item_names import ITEM
 
 Array = np.ndarray[Any, Any]
 
@@ -38,19 +39,22 @@ class PersonRatings:
         return UserRows(np.array([0, len(self.rating)]), self.item_index, self.rating)
 
 
-def read_person(path: Path, items: Items, spec: BatchSpec) -> PersonRatings:
+def read_person(
+    path: Path, items: Items, spec: BatchSpec, *, item_name: str = ITEM
+) -> PersonRatings:
     """Read a csv file with the columns item_id or title, and rating.
 
     Args:
         path: the file.
         items: of the split; titles are found as `Items.find` does.
         spec: the scale.
+        item_name: what the store's source calls an item.
 
     Raises:
         DataError: the file is missing or is no such file, a rating is off the scale, a title fits
             several items, an item is rated twice, or no item is of the split.
     """
-    file = CsvFile(path, "ratings", f"{ITEM_ID} or {_TITLE}, and {RATING}")
+    file = CsvFile(path, "ratings", f"{ITEM_ID} or {_TITLE}, and {RATING}", item_name=item_name)
     item_at, rating_at = file.place(ITEM_ID, _TITLE), file.place(RATING)
     column = file.columns[item_at]
     expected = f"an {ITEM_ID}" if column == ITEM_ID else f"a {_TITLE}"

@@ -28,6 +28,7 @@ from bigrec.recommend.csv_file import CsvFile, parse_whole
 from bigrec.recommend.endings import check_ending
 from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
+from bigrec.store.item_names import ITEM
 from bigrec.store.publish import publishing_file
 
 ENDINGS: Final = (".csv", ".parquet", ".txt")
@@ -54,7 +55,7 @@ class PredictSummary:
     """The file; None if there was to be none."""
 
 
-def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
+def read_pairs(path: Path, *, with_dates: bool = False, item_name: str = ITEM) -> pl.DataFrame:
     """Read a csv file with the columns user_id, item_id and perhaps date (YYYY-MM-DD).
 
     An id that no store knows is an id: its pair is scored by the fallback, and counted. An empty
@@ -63,12 +64,15 @@ def read_pairs(path: Path, *, with_dates: bool = False) -> pl.DataFrame:
     Args:
         path: the file.
         with_dates: whether dates are read, if there are any.
+        item_name: what the store's source calls an item.
 
     Raises:
         DataError: the file is missing, lacks a column or a value, holds something that is no id or
             date, or has no row.
     """
-    file = CsvFile(path, "pairs", f"{USER_ID} and {ITEM_ID}, and perhaps {DATE}")
+    file = CsvFile(
+        path, "pairs", f"{USER_ID} and {ITEM_ID}, and perhaps {DATE}", item_name=item_name
+    )
     user_at, item_at = file.place(USER_ID), file.place(ITEM_ID)
     date_at = file.place(DATE) if with_dates and DATE in file.columns else None
     users, items, days = array("q"), array("q"), array("i")

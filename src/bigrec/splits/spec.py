@@ -207,7 +207,7 @@ class SplitSpec:
         return f"random {shares}{seed}"
 
 
-def read_id_list(path: Path, column: str) -> tuple[int, ...]:
+def read_id_list(path: Path, column: str, *headers: str) -> tuple[int, ...]:
     """Read ids from a text file: one a line, after an optional header that names the column.
 
     A byte order mark, blank lines, quotes around an id, CR LF and repeated ids are forgiven.
@@ -215,6 +215,7 @@ def read_id_list(path: Path, column: str) -> tuple[int, ...]:
     Args:
         path: the file.
         column: item_id or user_id.
+        headers: what else the header may say.
 
     Raises:
         RawFormatError: a line is no id.
@@ -223,7 +224,7 @@ def read_id_list(path: Path, column: str) -> tuple[int, ...]:
     hint = f"write one {column} a line, as bigrec sql with --format csv does"
     try:
         with path.open("rb") as file:
-            ids = _read_ids(file, path, column, hint)
+            ids = _read_ids(file, path, (column, *headers), hint)
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
     if not ids:
@@ -231,18 +232,18 @@ def read_id_list(path: Path, column: str) -> tuple[int, ...]:
     return tuple(sorted(ids))
 
 
-def _read_ids(file: BinaryIO, path: Path, column: str, hint: str) -> set[int]:
+def _read_ids(file: BinaryIO, path: Path, headers: tuple[str, ...], hint: str) -> set[int]:
     ids = set()
     for number, line in enumerate(iter(lambda: file.readline(_LINE_BYTES), b""), start=1):
         if number == 1 and (kind := kind_of(line)) != TEXT:
             raise StoreError(f"{path} is {kind}, expected text", hint=hint)
         found = line.removeprefix(_BOM if number == 1 else b"").decode("utf-8", "replace")
         text = found.strip().strip('"')
-        if not text or (number == 1 and text == column):
+        if not text or (number == 1 and text in headers):
             continue
         digits = _ID.fullmatch(text)
         if not digits or not 1 <= int(digits[1]) <= MAX_ID:
-            expected = f"one {column} a line, from 1 to {MAX_ID}, and nothing else"
+            expected = f"one {headers[0]} a line, from 1 to {MAX_ID}, and nothing else"
             raise RawFormatError(path, number, found.rstrip("\r\n"), expected, hint=hint)
         ids.add(int(digits[1]))
     return ids

@@ -14,6 +14,7 @@ from bigrec.features import BatchSpec
 from bigrec.recommend.items import Items
 from bigrec.recommend.person import read_person
 from bigrec.recommend.predict import read_pairs
+from bigrec.splits.spec import read_id_list
 
 ITEMS = Items(np.array([3, 7, 9], np.int32), ("Alien", "Brazil", "Casablanca"), (1979, 1985, 1942))
 SPEC = BatchSpec(1, 3, 3.0, 1.0, 5.0)
@@ -210,3 +211,18 @@ def refuses(read: Any, *words: str) -> None:
     assert (
         caught.value.hint or "expected" in caught.value.message or "cannot" in caught.value.message
     )
+
+
+def test_a_column_may_have_the_sources_name_for_items(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("user_id,movie_id\n8,2\n9,3\n")
+    assert read_pairs(path, item_name="movie").rows() == [(8, 2), (9, 3)]
+    refuses(lambda: read_pairs(path), str(path), "expected the columns user_id and item_id")
+    path.write_text("user_id,item_id,movie_id\n8,2,4\n")  # as SQL writes both
+    assert read_pairs(path, item_name="movie").rows() == [(8, 2)]
+    path.write_text("movie_id,rating\n7,4\n")
+    person = read_person(path, ITEMS, SPEC, item_name="movie")
+    path.write_text("item_id,rating\n7,4\n")
+    assert person.rating.tolist() == read_person(path, ITEMS, SPEC).rating.tolist()
+    path.write_text("movie_id\n7\n3\n")
+    assert read_id_list(path, "item_id", "movie_id") == (3, 7)
