@@ -22,6 +22,7 @@ class Measure:
     title: str
     """For people."""
     higher_is_better: bool = False
+    """Its direction: of errors, lower is better."""
     unit: str = ""
     """Empty for a pure number."""
 
@@ -31,15 +32,28 @@ class Measure:
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
     def is_better(self, value: float, other: float) -> bool:
-        """Whether one value is better than another; no number is better than none."""
+        """Whether one value is better than another; no number is better than none.
+
+        Args:
+            value: what may be better.
+            other: than this.
+        """
         return value > other if self.higher_is_better else value < other
 
     def order(self, value: float) -> float:
-        """The key by which values are sorted best first."""
+        """The key by which values are sorted best first.
+
+        Args:
+            value: of this measure.
+        """
         return -value if self.higher_is_better else value
 
     def best(self, values: Iterable[float]) -> float:
-        """The best of some values, at least one."""
+        """The best of some values.
+
+        Args:
+            values: at least one.
+        """
         return min(values, key=self.order)
 
 

@@ -23,6 +23,7 @@ class SplitRecord:
     """The split that a run was trained on."""
 
     name: str
+    """The name it was saved under."""
     digest: str
     """Identity of the split; see SplitSpec.digest."""
     protocol: str
@@ -50,7 +51,9 @@ class ComponentRecord:
     """One run of a blend."""
 
     run: str
+    """Its name."""
     model: str
+    """Name of its model."""
     digest: str
     """Of the run's files, so that one that was trained again is noticed."""
 
@@ -70,7 +73,9 @@ class RunConfig:
     options: Mapping[str, Any]
     """The model's hyper-parameters."""
     seed: int
+    """Of every random choice."""
     split: SplitRecord
+    """What it was trained on."""
     spec: BatchSpec
     """Sizes and bounds of the scale."""
     environment: Mapping[str, Any]
@@ -82,6 +87,7 @@ class RunConfig:
     weights: Mapping[str, Any] | None = None
     """Of a blend: the fields of its BlendWeights."""
     format_version: int = FORMAT_VERSION
+    """Another one is refused."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as a JSON object."""
@@ -90,6 +96,9 @@ class RunConfig:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """Read the fields back.
+
+        Args:
+            fields: as `to_json` gives them.
 
         Raises:
             RunError: they are of another version.
@@ -138,6 +147,7 @@ class RunMetrics:
     user_deciles: tuple[Mapping[str, Any], ...] = ()
     """Errors by activity of the user, likewise."""
     format_version: int = FORMAT_VERSION
+    """Another one is refused."""
 
     @property
     def measure(self) -> Measure:
@@ -155,7 +165,11 @@ class RunMetrics:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Read the fields back; see RunConfig.from_json."""
+        """Read the fields back; see RunConfig.from_json.
+
+        Args:
+            fields: as `to_json` gives them.
+        """
         _check_version(fields)
         read = dict(fields)
         for name in ("item_deciles", "user_deciles"):
