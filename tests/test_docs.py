@@ -139,7 +139,7 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
 
 def test_python_blocks_and_commands_stand_in_pages_that_a_test_runs() -> None:
     run = {ROOT / name for chain in CHAINS for name in chain}
-    tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "unit").rglob("*.py")]
+    tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
     for page in documents():
         has_own_test = any(f'"{page.name}"' in text for text in tests)
         assert page in run or has_own_test or not list(read_steps(page)), "enter it in CHAINS"
