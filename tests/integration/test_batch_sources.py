@@ -24,9 +24,9 @@ from bigrec.ingest.options import IngestOptions
 from bigrec.interactions import Scale
 from bigrec.resources import Budget
 from bigrec.schema import MAX_ID
+from bigrec.sources import registry
 from bigrec.sources.contract import BatchSource
 from bigrec.sources.raw import RawFile, RawFolder
-from bigrec.sources.registry import SOURCES
 from bigrec.store.catalog import open_catalog
 
 COLUMNS = ("user_id", "item_id", "rating", "date")
@@ -64,7 +64,7 @@ class TableSource(BatchSource):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SOURCES, "table", TableSource)
+    monkeypatch.setattr(registry, "_registered", {"table": TableSource})
 
 
 def write_table(folder: Path, name: str = "table.parquet", **columns: Any) -> Path:
