@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "adding-a-source.md").read_text()
 SOURCE_TEXT, TEST_TEXT = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 ((NAME, TARGET),) = re.findall(r"^(\w+) = \"(your_package.*)\"$", PAGE, re.MULTILINE)
