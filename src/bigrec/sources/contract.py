@@ -115,8 +115,9 @@ class Source(ABC):
 class BatchSource(Source):
     """A source that yields Arrow record batches. Only `batches` is to be written beside the above.
 
-    A row that cannot be stored stops the ingest, or is left out where that is asked for; in both
-    cases it is named by its number.
+    The first group of `files` holds the ratings. A row that cannot be stored stops the ingest, or
+    is left out where that is asked for; in both cases it is named by its number, from 1 over all
+    batches, and by that file, or by the folder if they are several.
     """
 
     @abstractmethod
