@@ -53,7 +53,12 @@ class Scale:
 
     @classmethod
     def even(cls, low: float, high: float, n_values: int) -> Self:
-        """So many values in even steps from low to high, both among them."""
+        """So many values in even steps.
+
+        Args:
+            low, high: the lowest and the highest of them.
+            n_values: how many.
+        """
         step = (high - low) / max(n_values - 1, 1)
         return cls(tuple(low + step * code for code in range(n_values)))
 

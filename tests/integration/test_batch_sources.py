@@ -24,9 +24,9 @@ from bigrec.ingest.options import IngestOptions
 from bigrec.interactions import Scale
 from bigrec.resources import Budget
 from bigrec.schema import MAX_ID
+from bigrec.sources import registry
 from bigrec.sources.contract import BatchSource
 from bigrec.sources.raw import RawFile, RawFolder
-from bigrec.sources.registry import SOURCES
 from bigrec.store.catalog import open_catalog
 
 COLUMNS = ("user_id", "item_id", "rating", "date")
@@ -50,10 +50,10 @@ class TableSource(BatchSource):
         return self.rows_expected
 
     def files(self) -> list[list[RawFile]]:
-        return [[file] for file in self.folder.glob("table*", looks_inside=False)]
+        return [self.folder.glob("table*", looks_inside=False)]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        for [file] in self.files():
+        for file in self.files()[0]:
             if file.path.suffix == ".csv":
                 with pa.csv.open_csv(file.path) as reader:
                     yield from reader
@@ -64,7 +64,7 @@ class TableSource(BatchSource):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SOURCES, "table", TableSource)
+    monkeypatch.setattr(registry, "_registered", {"table": TableSource})
 
 
 def write_table(folder: Path, name: str = "table.parquet", **columns: Any) -> Path:
@@ -264,3 +264,18 @@ def test_days_of_every_type_are_days_in_utc(tmp_path: Path) -> None:
         ingest_ratings(raw, tmp_path / f"store-{number}")
         days = open_catalog(tmp_path / f"store-{number}").ratings().collect()["date"]
         assert days.unique().to_list() == [dt.date(2001, 2, 3)], kind
+
+
+def test_rows_of_several_files_are_numbered_over_all_of_them(tmp_path: Path) -> None:
+    raw = write_table(tmp_path / "raw", "table-1.parquet")
+    write_table(raw, "table-2.parquet", user_id=[11, 12, 13, 0])
+    with pytest.raises(RawFormatError, match=r"raw, row 8: found 'item_id=7, user_id=0"):
+        ingest_ratings(raw, tmp_path / "store")
+
+
+def test_a_table_that_a_store_has_no_room_for_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TableSource, "tables", lambda *_: {"wishes": iter(())})
+    with pytest.raises(DataError, match="source table has a table 'wishes'"):
+        ingest_ratings(write_table(tmp_path / "raw"), tmp_path / "store")

@@ -13,9 +13,9 @@ from tests.movielens_files import write_movielens
 from tests.netflix_files import PROBE, QUALIFYING, some_rows, write_netflix
 
 from bigrec.interactions import Scale
+from bigrec.sources import registry
 from bigrec.sources.contract import BatchSource
 from bigrec.sources.raw import RawFile, RawFolder
-from bigrec.sources.registry import SOURCES
 from bigrec.testing.source_contract import ExampleRow, SourceContract
 
 
@@ -74,7 +74,7 @@ class TestPlays(SourceContract):
 
     @pytest.fixture(autouse=True)
     def _register(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(SOURCES, "plays", PlaysSource)
+        monkeypatch.setattr(registry, "_registered", {"plays": PlaysSource})
 
     def write_example(self, folder: Path) -> list[ExampleRow]:
         rows = [

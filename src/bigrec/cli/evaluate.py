@@ -97,9 +97,18 @@ def _print_errors(protocol: str, errors: Errors) -> None:
             "MAE, unclipped": errors.mae_unclipped,
         }
     )
-    for things, deciles in (("item", errors.item_deciles), ("user", errors.user_deciles)):
+    for article, things, deciles in (
+        ("an", "item", errors.item_deciles),
+        ("a", "user", errors.user_deciles),
+    ):
         console.print_table(
-            ("tenth", f"train ratings of a {things}", "test ratings", "test RMSE", "test MAE"),
+            (
+                "tenth",
+                f"train ratings of {article} {things}",
+                "test ratings",
+                "test RMSE",
+                "test MAE",
+            ),
             [_decile_row(decile) for decile in deciles],
             title=f"By train ratings of the {things}, tenths of all train ratings",
         )

@@ -116,9 +116,9 @@ class BatchReader:
 
     def __init__(self, source: BatchSource) -> None:
         self._source = source
-        files = [file for group in source.files() for file in group]
-        self._file = files[0] if len(files) == 1 else RawFile(source.folder.root)
-        self._n_bytes = sum(file.size for file in files)
+        groups = source.files()
+        self._file = groups[0][0] if len(groups[0]) == 1 else RawFile(source.folder.root)
+        self._n_bytes = sum(file.size for group in groups for file in group)
         self._n_rows = source.n_rows or max(1, self._n_bytes // _GUESSED_ROW_BYTES)
         values = source.scale.values
         self._expected_rating = (

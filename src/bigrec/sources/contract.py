@@ -50,7 +50,11 @@ class Source(ABC):
     @classmethod
     @abstractmethod
     def recognises(cls, folder: RawFolder) -> bool:
-        """Whether a folder holds such a set, judged by the names of its files alone."""
+        """Whether a folder holds such a set, judged by the names of its files alone.
+
+        Args:
+            folder: the files of a folder or archive.
+        """
 
     @abstractmethod
     def files(self) -> list[list[RawFile]]:
@@ -111,8 +115,9 @@ class Source(ABC):
 class BatchSource(Source):
     """A source that yields Arrow record batches. Only `batches` is to be written beside the above.
 
-    A row that cannot be stored stops the ingest, or is left out where that is asked for; in both
-    cases it is named by its number.
+    The first group of `files` holds the ratings. A row that cannot be stored stops the ingest, or
+    is left out where that is asked for; in both cases it is named by its number, from 1 over all
+    batches, and by that file, or by the folder if they are several.
     """
 
     @abstractmethod
@@ -146,11 +151,20 @@ class TextSource(Source):
 
     @abstractmethod
     def units(self, unit_bytes: int) -> Iterator[RawUnit]:
-        """The ratings, cut into units of about unit_bytes; see `units.plan_units`."""
+        """The ratings, cut into units; see `units.plan_units`.
+
+        Args:
+            unit_bytes: bytes of text of a unit to aim at.
+        """
 
     @abstractmethod
     def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
         """The rows of one unit.
+
+        Args:
+            unit: one of `units`.
+            workspace: scratch memory of the thread, which may hold the result.
+            skip_bad: whether lines that break the grammar are left out, and noted in the rows.
 
         Raises:
             RawFormatError: a line breaks the grammar, and such lines are not to be skipped.
@@ -160,9 +174,11 @@ class TextSource(Source):
     def repeated_lines(
         self, unit: RawUnit | None, pairs: set[tuple[int, int]]
     ) -> Iterator[BadLine]:
-        """The lines on which users rate items again, for (item, user) pairs.
+        """The lines on which users rate items again, in the order of the files.
 
-        They are sought in the unit if the source is item-sorted, else in all files.
+        Args:
+            unit: where they are sought if the source is item-sorted; None for all files.
+            pairs: (item_id, user_id) of what stands on more than one line.
         """
 
     @abstractmethod

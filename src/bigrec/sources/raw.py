@@ -81,6 +81,9 @@ class RawFile:
     def describe(self, root: Path) -> SourceFile:
         """Name, size and time for the manifest.
 
+        Args:
+            root: the raw folder or archive, below which the file is named.
+
         Raises:
             DataError: it is missing, empty or no regular file.
         """
@@ -165,7 +168,10 @@ class RawFolder:
         return sorted(self._files)
 
     def find(self, *names: str) -> RawFile | None:
-        """The first of these files that is there.
+        """The first of these files that is there; None if none is.
+
+        Args:
+            names: without a suffix of compression; `training_set/NAME` in that folder.
 
         Raises:
             DataError: several archives hold one of this name.
@@ -173,11 +179,19 @@ class RawFolder:
         return next((self._choose(name) for name in names if name in self._files), None)
 
     def has(self, *names: str) -> bool:
-        """Whether one of these files is there."""
+        """Whether one of these files is there.
+
+        Args:
+            names: as in `find`.
+        """
         return any(name in self._files for name in names)
 
     def has_any(self, pattern: str) -> bool:
-        """Whether the name of a file matches."""
+        """Whether the name of a file matches.
+
+        Args:
+            pattern: as in `fnmatch`.
+        """
         return any(fnmatch.fnmatchcase(name, pattern) for name in self._files)
 
     def glob(self, pattern: str, *, looks_inside: bool) -> list[RawFile]:
@@ -194,7 +208,11 @@ class RawFolder:
         return [self._one_of(name, self._files[name]) for name in names]
 
     def missing(self, *names: str) -> DataError:
-        """The error for a set that lacks a file, which has one of these names."""
+        """The error for a set that lacks a file.
+
+        Args:
+            names: what the file may be called.
+        """
         if self._unreadable:
             return self._unreadable[0]
         above = self.root.absolute().parent

@@ -1,8 +1,8 @@
 """Which sources there are, and recognising what a folder holds.
 
 A source of bigrec's own is a file beside this one and a line in SOURCES. One of another package is
-an entry point of the group `bigrec.sources`, by the source's name, and is loaded only when it is
-asked for by that name or when no source in SOURCES recognises the data.
+an entry point, by the source's name, and is loaded only when it is asked for by that name or when
+no source in SOURCES recognises the data.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from bigrec.errors import DataError, ResourceError, SettingsError
+from bigrec.errors import DataError, SettingsError
 from bigrec.sources.contract import BatchSource, Source, TextSource
 from bigrec.sources.movielens import MovieLensSource
 from bigrec.sources.netflix import NetflixSource
@@ -23,7 +23,11 @@ SOURCES: Final[dict[str, type[Source]]] = {
     NetflixSource.name: NetflixSource,
     MovieLensSource.name: MovieLensSource,
 }
-ENTRY_POINTS: Final = "bigrec.sources"
+"""Those of bigrec."""
+GROUP: Final = "bigrec.sources"
+"""The group of entry points by which packages offer sources."""
+
+_registered: dict[str, type[Source]] = {}
 
 _SHOWN: Final = 5
 _DEPTH, _MOST_FOLDERS = 2, 50  # how far below a folder a set is looked for
@@ -35,21 +39,20 @@ def open_source(raw: Path, kind: str = "auto") -> Source:
 
     Args:
         raw: the folder or archive.
-        kind: the name of a source, or auto to recognise it.
+        kind: the name of a source, or auto to recognise it: by bigrec's own first.
 
     Raises:
-        SettingsError: there is no such kind.
-        ResourceError: the package that adds it is broken.
+        SettingsError: there is no such kind, or the package that offers it is broken.
         DataError: the folder is missing, or holds no such data.
     """
     sources = list(SOURCES.values()) if kind == "auto" else [find_source(kind)]
     folder = RawFolder(raw)
-    broken: list[ResourceError] = []
+    broken: list[SettingsError] = []
     if kind == "auto" and not any(source.recognises(folder) for source in sources):
-        for entry in _entries().values():
+        for name in source_names()[len(SOURCES) :]:
             try:
-                sources.append(_load(entry))
-            except ResourceError as error:
+                sources.append(find_source(name))
+            except SettingsError as error:
                 broken.append(error)
     for source in sources:
         if source.recognises(folder):
@@ -65,50 +68,69 @@ def open_source(raw: Path, kind: str = "auto") -> Source:
     )
 
 
-def find_source(name: str) -> type[Source]:
-    """The source of a name.
+def source_names() -> list[str]:
+    """The names of all sources: bigrec's own first, then others by name."""
+    others = {*_registered, *(point.name for point in entry_points(group=GROUP))}
+    return [*SOURCES, *sorted(others - {*SOURCES})]
+
+
+def register_source(source: type[Source]) -> None:
+    """Make a source known in this process, as an installed package's would be.
 
     Raises:
-        SettingsError: there is none.
-        ResourceError: the package that adds it is broken.
+        SettingsError: bigrec has one of this name, or it is no source.
+    """
+    _check_source(source, getattr(source, "name", ""), "the source")
+    if SOURCES.get(source.name, source) is not source:
+        raise SettingsError(f"bigrec has a source {source.name!r} itself", hint="name it otherwise")
+    _registered[source.name] = source
+
+
+def find_source(name: str) -> type[Source]:
+    """The source of this name.
+
+    Raises:
+        SettingsError: there is none, or the package that offers it is broken.
     """
     if name in SOURCES:
         return SOURCES[name]
-    entries = _entries()
-    if name not in entries:
-        raise SettingsError.unknown_name("source", name, ["auto", *SOURCES, *entries])
-    return _load(entries[name])
+    if name in _registered:
+        return _registered[name]
+    points = entry_points(group=GROUP, name=name)
+    if not points:
+        raise SettingsError.unknown_name("source", name, ["auto", *source_names()])
+    return _load(name, tuple(points))
 
 
-def _entries() -> dict[str, EntryPoint]:
-    """The sources of other packages by name; a name in SOURCES stays bigrec's own."""
-    found = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
-    return {entry.name: entry for entry in found if entry.name not in SOURCES}
-
-
-def _load(entry: EntryPoint) -> type[Source]:
-    package = entry.dist.name if entry.dist else entry.value.partition(":")[0]
-    hint = f"mend, update or uninstall {package}"
+def _load(name: str, points: tuple[EntryPoint, ...]) -> type[Source]:
+    """The source of an installed package; whatever its import raises is told with its name."""
+    packages = sorted({point.dist.name if point.dist else "?" for point in points})
+    if len(packages) > 1:
+        raise SettingsError(
+            f"the packages {', '.join(packages)} each offer a source {name!r}",
+            hint="uninstall all but one of them",
+        )
+    where = f"the source {name!r} of the package {packages[0]!r}"
     try:
-        source = entry.load()
+        source = points[0].load()
     except Exception as error:  # whatever the code of others raises
-        raise ResourceError(
-            f"the source {entry.name!r} of the package {package} cannot be loaded: "
-            f"{type(error).__name__}: {error}",
-            hint=hint,
+        raise SettingsError(
+            f"{where} cannot be loaded: {type(error).__name__}: {error}",
+            hint=f"update or uninstall {packages[0]}; other sources work without it",
         ) from error
+    return _check_source(source, name, where)
+
+
+def _check_source(source: Any, name: str, where: str) -> type[Source]:
     if not (isinstance(source, type) and issubclass(source, BatchSource | TextSource)):
-        raise ResourceError(
-            f"the source {entry.name!r} of the package {package} is {source!r}, expected a "
-            "subclass of BatchSource or TextSource",
-            hint=hint,
+        raise SettingsError(
+            f"{where} is no subclass of BatchSource or TextSource: found {source!r:.80}",
+            hint="see bigrec.sources.contract, and docs/adding-a-source.md",
         )
-    if getattr(source, "name", None) != entry.name:
-        raise ResourceError(
-            f"the source {entry.name!r} of the package {package} calls itself "
-            f"{getattr(source, 'name', None)!r}, expected the name of its entry point",
-            hint=hint,
-        )
+    if missing := sorted(source.__abstractmethods__):
+        raise SettingsError(f"{where} lacks {', '.join(missing)}")
+    if getattr(source, "name", "") != name:
+        raise SettingsError(f"{where} calls itself {getattr(source, 'name', '')!r}")
     return source
 
 

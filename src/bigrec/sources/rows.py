@@ -131,7 +131,11 @@ class Titles:
 
     @classmethod
     def from_mapping(cls, titles: dict[int, tuple[str, int | None]]) -> Titles:
-        """Make titles of a mapping from item ids to (title, year)."""
+        """Make titles of a mapping.
+
+        Args:
+            titles: (title, year) by item_id; the year is None where it is not known.
+        """
         ids = sorted(titles)
         return cls(
             np.array(ids, np.int32), [titles[i][0] for i in ids], [titles[i][1] for i in ids]

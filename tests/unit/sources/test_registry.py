@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.netflix_files import write_netflix
 
-from bigrec.errors import DataError, ResourceError, SettingsError
+from bigrec.errors import DataError, SettingsError
 from bigrec.sources.netflix import NetflixSource
-from bigrec.sources.registry import SOURCES, find_source, open_source
+from bigrec.sources.registry import SOURCES, find_source, open_source, register_source, source_names
 
 PLUGIN = """
 from bigrec.interactions import Scale
@@ -95,19 +96,53 @@ def test_a_package_does_not_replace_a_source(site: Path, monkeypatch: pytest.Mon
         ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'"),
         ("raise ValueError('odd')", "ValueError: odd"),
         ("", "has no attribute 'Source'"),
-        ("class Source:\n    name = 'broken'", "expected a subclass of BatchSource or TextSource"),
+        (
+            "class Source:\n    name = 'broken'",
+            "is no subclass of BatchSource or TextSource: found",
+        ),
         (PLUGIN, "calls itself 'songs'"),
+        (PLUGIN.partition("    def batches")[0], "lacks batches"),
     ],
 )
 def test_a_broken_package_is_named_and_stands_in_nobodys_way(
     code: str, reason: str, site: Path, songs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(site, monkeypatch, "broken", code)
-    with pytest.raises(ResourceError, match="bigrec-broken") as caught:
+    with pytest.raises(SettingsError, match="bigrec-broken") as caught:
         open_source(songs, "broken")
     assert reason in caught.value.message
-    assert "uninstall bigrec-broken" in caught.value.hint
     with pytest.raises(DataError, match=r"found songs\.parquet; the source 'broken' of"):
         open_source(songs)
     install(site, monkeypatch, "songs", PLUGIN)
     assert open_source(songs).name == "songs"
+
+
+def test_two_packages_cannot_share_a_name(
+    site: Path, songs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, monkeypatch, "songs", PLUGIN)
+    other = site / "another-1.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1.0\n")
+    (other / "entry_points.txt").write_text("[bigrec.sources]\nsongs = plugin_songs:Source\n")
+    with pytest.raises(SettingsError, match="another, bigrec-songs each offer a source 'songs'"):
+        open_source(songs, "songs")
+
+
+def test_a_source_is_registered_for_this_process(
+    songs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigrec.sources.registry._registered", {})
+    names: dict[str, Any] = {}
+    exec(PLUGIN, names)
+    with pytest.raises(DataError, match="holds no ratings"):
+        open_source(songs)
+    register_source(names["Source"])
+    assert source_names()[-1] == "songs"
+    assert open_source(songs).name == "songs"
+    names["Source"].name = "netflix"
+    with pytest.raises(SettingsError, match="bigrec has a source 'netflix' itself"):
+        register_source(names["Source"])
+    nothing: Any = 5
+    with pytest.raises(SettingsError, match="no subclass"):
+        register_source(nothing)

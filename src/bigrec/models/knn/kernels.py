@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
-from bigrec.compiled import compiled
+from bigrec.compiled import compiled, inlined_part
 
 Array = np.ndarray[Any, Any]
 
@@ -81,7 +80,7 @@ class Terms(NamedTuple):
     """Columns that have ratings."""
 
 
-@numba.njit(inline="always")
+@inlined_part
 def _similarity(cosine, n_common, one, other, norms, others, terms):  # type: ignore[no-untyped-def]
     if terms.support > 0:
         cosine *= n_common / (n_common + terms.support)
@@ -91,7 +90,7 @@ def _similarity(cosine, n_common, one, other, norms, others, terms):  # type: ig
     return cosine
 
 
-@numba.njit(inline="always")
+@inlined_part
 def _insert(index, similarity, new_index, new_similarity):  # type: ignore[no-untyped-def]
     """Put an element that beats the last one into its place, unless it is there already."""
     low, high = 0, len(index) - 1
@@ -251,7 +250,7 @@ def select_from_tile(  # type: ignore[no-untyped-def]
                     rated[ratings.column[place]] = False
 
 
-@numba.njit(inline="always")
+@inlined_part
 def _copy_strip(tile, flipped, begin, end, strip):  # type: ignore[no-untyped-def]
     if flipped:
         # A few others at a time, whose lines of the tile stay in the cache until all rows are read.
@@ -264,7 +263,7 @@ def _copy_strip(tile, flipped, begin, end, strip):  # type: ignore[no-untyped-de
         strip[: end - begin] = tile[begin:end]
 
 
-@numba.njit(inline="always")
+@inlined_part
 def _fill_row(ratings, sides, row, dense, rated):  # type: ignore[no-untyped-def]
     for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
         column = ratings.column[place]
@@ -272,7 +271,7 @@ def _fill_row(ratings, sides, row, dense, rated):  # type: ignore[no-untyped-def
         rated[column] = True
 
 
-@numba.njit(inline="always")
+@inlined_part
 def _exact(  # type: ignore[no-untyped-def]
     dense, rated, row, other, norms, other_ratings, other_sides, other_norms, terms
 ):

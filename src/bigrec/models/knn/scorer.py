@@ -15,10 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numba
 import numpy as np
 
-from bigrec.compiled import compiled
+from bigrec.compiled import compiled, inlined_part
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
@@ -142,7 +141,7 @@ class NeighbourScorer(Scorer):
         return scores
 
 
-@numba.njit(inline="always")
+@inlined_part
 def _weight(similarity, power):  # type: ignore[no-untyped-def]
     """A power of a similarity, the usual ones by products."""
     exact = np.float64(similarity)
