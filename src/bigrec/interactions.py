@@ -56,7 +56,8 @@ class Scale:
         """So many values in even steps.
 
         Args:
-            low, high: the lowest and the highest of them.
+            low: the lowest of them.
+            high: the highest.
             n_values: how many.
         """
         step = (high - low) / max(n_values - 1, 1)
