@@ -158,8 +158,7 @@ class RunDirectory:
         """Whether a Keras model must be loaded for scores."""
         names = [own.run for own in self.config.components] or [self.name]
         runs = [RunDirectory(self.folder.parent / name) for name in names]
-        # A component that is missing is told of when scores are asked for.
-        return any(run.model.needs_keras(run.options) for run in runs if run.folder.exists())
+        return any(run._loads_network() for run in runs)
 
     def similarity(self, data: TrainingData) -> ItemSimilarity:
         """What compares items as the model does.
@@ -185,6 +184,12 @@ class RunDirectory:
             StoreError: scores depend on the day, and the split's days are not there.
         """
         return self.model.load(_Saved(self, data), self._train_side(data))
+
+    def _loads_network(self) -> bool:
+        try:
+            return self.model.needs_keras(self.options)
+        except RunError:  # what cannot be used is told of when scores are asked for
+            return False
 
     def _train_side(self, data: TrainingData) -> TrainSide:
         """What its scorer stands on, once it is known that these are the data of the run."""

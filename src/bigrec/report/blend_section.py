@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from bigrec.models.blend import BLEND, BlendWeights
+from bigrec.models.blend import BlendWeights
 from bigrec.report.figures import Figure, new_chart, tooltips
 from bigrec.report.theme import MUTED, SERIES
 from bigrec.runs import RunDirectory
@@ -21,7 +21,7 @@ _SHAPES: Final = {_AVERAGE: "circle", _USER: "triangle-right", _ITEM: "diamond"}
 
 def blend_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
     """The weights of each blend among these runs."""
-    return [_weights_figure(run) for run in runs if run.config.model == BLEND]
+    return [_weights_figure(run) for run in runs if run.config.components]
 
 
 def _weights_figure(run: RunDirectory) -> Figure:

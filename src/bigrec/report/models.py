@@ -8,7 +8,6 @@ from typing import Any
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.errors import RunError
 from bigrec.evaluate.compare import compare_runs
-from bigrec.models.blend import BLEND
 from bigrec.models.scoring import Scorer
 from bigrec.models.threads import limit_computing
 from bigrec.query.session import Session
@@ -108,7 +107,7 @@ def describe_models(
         ],
         # A blend is made when its components are there.
         commands=[
-            train_command(run) for run in sorted(runs, key=lambda run: run.config.model == BLEND)
+            train_command(run) for run in sorted(runs, key=lambda run: bool(run.config.components))
         ],
     )
     return [models, _recommendations(catalog, session, data, recommenders, best)], errors

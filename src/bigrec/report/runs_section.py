@@ -194,7 +194,7 @@ def comparison_figure(
 def train_command(run: RunDirectory) -> list[str]:
     """The command line that trains a run again; options that differ from its preset are set."""
     config = run.config
-    if config.model == BLEND:
+    if config.components:
         components = [own.run for own in config.components]
         return ["bigrec", "blend", *components, "--run", run.name, "--seed", str(config.seed)]
     model, preset = config.model, config.preset

@@ -205,7 +205,7 @@ def _check_components(components: Sequence[RunDirectory]) -> None:
             hint="train them alike, all with --set day_biases=true or all without",
         )
     for one in components:
-        if one.config.model == BLEND:
+        if one.config.components:
             raise RunError(
                 f"run {one.name!r} is a blend itself",
                 hint="name its components: " + ", ".join(own.run for own in one.config.components),

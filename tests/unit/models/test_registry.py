@@ -158,6 +158,9 @@ def test_a_run_whose_package_is_gone_is_told_of_and_left_out(
     assert "run 'damped-mean' cannot be used here: unknown model 'damped-mean'" in told
     assert main(["compare", *flags]) == 0
     assert main(["evaluate", "cosine-knn", *flags]) == 0
+    capsys.readouterr()
+    assert main(["report", "--output", str(tmp_path / "page.html"), *flags]) == 0
+    assert "Left out: run 'damped-mean' cannot be used here" in capsys.readouterr().err
 
 
 def test_the_pages_test_passes(site: Path) -> None:
