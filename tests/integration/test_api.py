@@ -188,7 +188,7 @@ def test_runs_are_blended_and_exported(
     both = [split.run(place / "runs", name) for name in (MF, "knn")]
     blended = bigrec.blend(both, run="both")
     printed = json_of(capsys, "blend", MF, "knn", "--run", "again", *places(place))
-    assert blended.test["rmse"] == printed["test_rmse"]
+    assert blended.test["rmse"] == printed["test"]["rmse"]
     assert len(blended.recommend(int(split.training_data.user_ids[0]), top=2)) == 2
     summary = both[0].export(tmp_path / "model", format="keras")
     assert (tmp_path / "model" / "model.keras").exists()

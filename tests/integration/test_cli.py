@@ -58,16 +58,16 @@ def test_train_reports_epochs_and_errors(home: Path, capsys: Capture) -> None:
     argv = ["train", "matrix-factorization", "--split", "s", "--run", "json", "--epochs", "3"]
     done = json_of(capsys, *argv, *places(home))
     assert set(done) == {
-        "run", "model", "split", "epochs", "kept_epoch", "validation_rmse", "test_rmse",
-        "test_mae", "n_test", "n_fallback",
+        "run", "model", "split", "epochs", "kept_epoch", "primary", "validation", "test", "n_test",
+        "n_fallback",
     }  # fmt: skip
     assert [epoch["epoch"] for epoch in done["epochs"]] == [1, 2, 3]
     assert set(done["epochs"][0]) == {
-        "epoch", "train_mse", "validation_rmse", "test_rmse", "seconds", "rows_per_second",
+        "epoch", "train_loss", "validation", "test", "seconds", "rows_per_second",
         "input_wait_seconds",
     }  # fmt: skip
-    assert done["validation_rmse"] is None
-    assert done["test_rmse"] == done["epochs"][-1]["test_rmse"]
+    assert done["validation"] is None
+    assert done["test"] == done["epochs"][-1]["test"]
     assert main([*argv, *places(home)]) == 6
     assert "exists already" in capsys.readouterr().err
     shutil.rmtree(home / "runs" / "json")
@@ -178,7 +178,7 @@ def test_compare_colours_the_best_of_each_column_in_a_terminal(
     monkeypatch.setenv("COLUMNS", "160")
     table = json_of(capsys, "compare", *places(home))
     both = [*table["runs"], *table["baselines"]]
-    best = {f"{min(row[column] for row in both):.4f}" for column in ("test_rmse", "test_mae")}
+    best = {f"{min(row['test'][name] for row in both):.4f}" for name in ("rmse", "mae")}
     best.add(f"{min(row['seconds'] for row in table['runs']):.1f}")
     assert main(["compare", *places(home)]) == 0
     plain = capsys.readouterr().out

@@ -110,7 +110,7 @@ def test_output_files_take_their_format_from_their_name(store_small: Path, tmp_p
     for suffix in ("csv", "ndjson", "parquet"):
         assert main([*ask, "--output", str(tmp_path / f"items.{suffix}")]) == 0
     n_items = len(pl.read_parquet(store_small / "items.parquet"))
-    assert len(pl.read_csv(tmp_path / "movies.csv")) == n_items
+    assert len(pl.read_csv(tmp_path / "items.csv")) == n_items
     assert len(pl.read_ndjson(tmp_path / "items.ndjson")) == n_items
     assert len(pl.read_parquet(tmp_path / "items.parquet")) == n_items
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".ndjson", ".parquet"]
