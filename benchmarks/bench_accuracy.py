@@ -1,8 +1,8 @@
 """Test RMSE of the tuned presets over the folds of one data set, beside published figures.
 
-Every fold of bigrec's own `folds` split is the test side once; presets are trained through the
+Every fold of bigrec's own `folds` split is the test subset once; presets are trained through the
 public API exactly as a user would. Errors are of scores clipped to the scale. Presets were tuned on
-validation data carved from train sides; nothing here chooses anything by a test error.
+validation data carved from train subsets; nothing here chooses anything by a test error.
 With --validation-fraction the blend of the models is measured too; its components then have so much
 less to learn from.
 

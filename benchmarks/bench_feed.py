@@ -1,4 +1,4 @@
-"""The feed of pairs alone: the shuffled train side of a split, drained without a model.
+"""The feed of pairs alone: the shuffled train subset of a split, drained without a model.
 
 Every way is a process of its own that delivers each (user, item, rating) of an epoch in batches of
 1024, in random order, and adds all three up inside TensorFlow. The peers hold the columns as
@@ -92,7 +92,7 @@ WAYS: Final = {
 
 
 def read_columns(shards: Path, n_rows: int | None) -> tuple[Any, Any, Any]:
-    """The first rows of the train side as three arrays, in order of users."""
+    """The first rows of the train subset as three arrays, in order of users."""
     import numpy as np
 
     indptr = np.load(shards / "train" / "indptr.npy")

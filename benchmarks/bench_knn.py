@@ -1,6 +1,6 @@
 """Nearest neighbours: bigrec beside the notebook's cells, scikit-learn and a bare matrix product.
 
-Three comparisons, each on a materialized split of a store, each side a process of its own:
+Three comparisons, each on a materialized split of a store, each subset a process of its own:
 
 - `--small SPLIT`: `bigrec train cosine-knn --preset notebook` beside the notebook's cells (pivot,
   fill, scikit-learn's cosine_similarity, prediction), whole processes. The cells' prediction loop
@@ -32,12 +32,12 @@ import csv, json, sys, time
 import numpy as np, pandas as pd
 from sklearn.metrics.pairwise import cosine_similarity
 
-def frame(side):
-    ends = np.load(f"{shards}/{side}/indptr.npy")
+def frame(subset):
+    ends = np.load(f"{shards}/{subset}/indptr.npy")
     return pd.DataFrame({
         "user_id": np.repeat(np.load(f"{shards}/users.npy"), np.diff(ends)),
-        "item_id": np.load(f"{shards}/items.npy")[np.load(f"{shards}/{side}/item_index.npy")],
-        "rating": np.load(f"{shards}/{side}/rating.npy").astype(float),
+        "item_id": np.load(f"{shards}/items.npy")[np.load(f"{shards}/{subset}/item_index.npy")],
+        "rating": np.load(f"{shards}/{subset}/rating.npy").astype(float),
     })
 
 shards, out, n_timed = sys.argv[1], sys.argv[2], int(sys.argv[3])

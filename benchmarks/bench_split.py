@@ -58,9 +58,9 @@ db.execute(f'''
         USING (user_id)
 ''')
 bound = f"place < CAST(18446744073709551615 * TEST_FRACTION AS UBIGINT)"
-for name, side in (("test", bound), ("train", f"NOT ({bound})")):
+for name, subset in (("test", bound), ("train", f"NOT ({bound})")):
     db.execute(f'''
-        COPY (SELECT user_id, item_id, rating FROM kept WHERE {side} ORDER BY place)
+        COPY (SELECT user_id, item_id, rating FROM kept WHERE {subset} ORDER BY place)
         TO '{out}/{name}.parquet'
     ''')
 """

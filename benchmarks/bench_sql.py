@@ -4,8 +4,8 @@
     python benchmarks/bench_sql.py --store DIR --repeat 5 --gate
 
 The plain copy is what Polars writes by default from the same rows in the order of items. Both
-sides run the same queries with the same threads and memory limit, each in a process of its own, in
-turn; one run of every query warms the file cache and is not counted. Query seconds exclude
+subsets run the same queries with the same threads and memory limit, each in a process of its own,
+in turn; one run of every query warms the file cache and is not counted. Query seconds exclude
 start-up; the last lines are whole processes as a user starts them. `--gate` fails where a promise
 is missed.
 """

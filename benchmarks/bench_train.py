@@ -3,17 +3,18 @@
 Run `python benchmarks/bench_train.py STORE [--large SPLIT] [--small SPLIT] [--race SPLIT]`; each
 part runs where its split is named:
 
---large: ratings a second of the models of pairs. Every side trains on random rows of the train side
+--large: ratings a second of the models of pairs. Every subset trains on random rows of the train
+subset
   with the complete tables of users and items: the cells on --cell-steps steps, their second epoch
   being counted, bigrec on --rows ratings after the first block, which compiles. What bigrec does
   between two epochs is counted in as its share. Surprise fits SVD on --surprise-rows ratings for
   three epochs; making its train set is not counted.
 --small: ratings a second of AutoRec in the second epoch, whole epochs, the cell with its generator.
 --race: seconds until matrix factorisation has the test RMSE (scores clipped) of the cell after its
-  5 epochs. Compiling counts on both sides, measuring does not.
+  5 epochs. Compiling counts in both subsets, measuring does not.
 
-Each side is a process of its own. Surprise lives in a virtual environment that this script makes in
---surprise-venv if it is not there.
+Each subset is a process of its own. Surprise lives in a virtual environment that this script makes
+in --surprise-venv if it is not there.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ BATCH = 1024
 
 
 def main() -> None:
-    """Measure one side, or run all sides and print tables."""
+    """Measure one subset, or run all subsets and print tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -65,12 +66,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--surprise-rows", type=int, default=1_000_000)
     parser.add_argument("--surprise-venv", type=Path, help="without it Surprise is left out")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="of both sides")
-    parser.add_argument("--side", help=argparse.SUPPRESS)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="of both subsets")
+    parser.add_argument("--subset", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.side:
-        kind, *names = arguments.side.split(":")
-        print(json.dumps(SIDES[kind](arguments, *names)))
+    if arguments.subset:
+        kind, *names = arguments.subset.split(":")
+        print(json.dumps(SUBSETS[kind](arguments, *names)))
         return
     describe(arguments)
     if arguments.large:
@@ -83,7 +84,7 @@ def main() -> None:
 
 def print_pairs(arguments: argparse.Namespace) -> None:
     """Ratings a second of the models of pairs."""
-    print_header(arguments.large, "model | side | ratings/s | to the cell")
+    print_header(arguments.large, "model | subset | ratings/s | to the cell")
     for model in arguments.models.split(","):
         cell = measure("cell", model)
         show(model, "notebook's cell", cell, cell)
@@ -103,7 +104,7 @@ def print_pairs(arguments: argparse.Namespace) -> None:
 
 def print_rows(arguments: argparse.Namespace) -> None:
     """Ratings a second of AutoRec."""
-    print_header(arguments.small, "model | side | ratings/s | to the cell")
+    print_header(arguments.small, "model | subset | ratings/s | to the cell")
     cell = measure("cell-rows")
     show("autorec", "notebook's cell", cell, cell)
     for preset in ("notebook", "tuned"):
@@ -114,10 +115,10 @@ def print_race(arguments: argparse.Namespace) -> None:
     """Seconds to the error that the cell reaches."""
     cell = measure("cell-race")
     ours = measure("race", str(cell["rmse"]))
-    print_header(arguments.race, "side | epochs | test RMSE | s | sooner")
-    for name, side in (("notebook's cell", cell), ("bigrec `tuned`", ours)):
-        print(f"| {name} | {side['epochs']} | {side['rmse']:.4f} | {side['seconds']:.1f} | "
-              f"{cell['seconds'] / side['seconds']:.0f} times |")  # fmt: skip
+    print_header(arguments.race, "subset | epochs | test RMSE | s | sooner")
+    for name, subset in (("notebook's cell", cell), ("bigrec `tuned`", ours)):
+        print(f"| {name} | {subset['epochs']} | {subset['rmse']:.4f} | {subset['seconds']:.1f} | "
+              f"{cell['seconds'] / subset['seconds']:.0f} times |")  # fmt: skip
 
 
 def print_header(split: str, columns: str) -> None:
@@ -126,10 +127,10 @@ def print_header(split: str, columns: str) -> None:
     print(f"\n`{split}`:\n\n| {columns} |\n|{rule}|", flush=True)
 
 
-def show(model: str, side: str, found: dict[str, float], cell: dict[str, float]) -> None:
+def show(model: str, subset: str, found: dict[str, float], cell: dict[str, float]) -> None:
     """Print one row."""
     rate = found["rate"]
-    print(f"| {model} | {side} | {rate:,.0f} | {rate / cell['rate']:.1f} |", flush=True)
+    print(f"| {model} | {subset} | {rate:,.0f} | {rate / cell['rate']:.1f} |", flush=True)
 
 
 def describe(arguments: argparse.Namespace) -> None:
@@ -144,9 +145,9 @@ def describe(arguments: argparse.Namespace) -> None:
           f"Python {platform.python_version()}, {packages}.", flush=True)  # fmt: skip
 
 
-def measure(*side: str) -> dict[str, float]:
-    """Run one side in a process of its own."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--side", ":".join(side)]
+def measure(*subset: str) -> dict[str, float]:
+    """Run one subset in a process of its own."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--subset", ":".join(subset)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -160,7 +161,7 @@ def open_data(store: Path, split: str) -> Any:
 
 
 def draw_pairs(rows: Any, n: int) -> tuple[Array, Array, Array]:
-    """Random pairs of a side, (n,) each, in random order; all of them if it has fewer."""
+    """Random pairs of a subset, (n,) each, in random order; all of them if it has fewer."""
     rng = np.random.default_rng(0)
     places = rng.permutation(rows.n_rows)[:n]
     user = np.searchsorted(rows.indptr, places, side="right").astype(np.int32) - 1
@@ -334,7 +335,7 @@ def measure_surprise(arguments: argparse.Namespace, n_factors: str) -> dict[str,
     return {"rate": float(done.stdout)}
 
 
-SIDES: dict[str, Callable[..., dict[str, float]]] = {
+SUBSETS: dict[str, Callable[..., dict[str, float]]] = {
     "cell": time_cell, "pairs": time_pairs, "cell-rows": time_cell_rows, "rows": time_rows,
     "cell-race": race_cell, "race": race,
 }  # fmt: skip

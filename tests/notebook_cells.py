@@ -91,7 +91,7 @@ def residual(
     """Section 6-5: likewise.
 
     with_slip: as written, the second hidden layer is fed from the main branch, and what stands
-    above it in the side branch is lost; else it is fed from the first, as was meant.
+    above it in the subset branch is lost; else it is fed from the first, as was meant.
     """
     size = 10
     u, m = Input(shape=(1,)), Input(shape=(1,))

@@ -1,5 +1,5 @@
 -- title: What a split holds
--- description: Rows of each side, and how much of the test side is cold: its user or item has no train row.
+-- description: Rows of each subset, and how much of the test subset is cold: its user or item has no train row.
 -- needs: split
 WITH cold AS (
     SELECT

@@ -1,5 +1,5 @@
--- title: Ratings on both sides of a split
--- description: Is the test side like the train side? The share of each rating on both, in per cent.
+-- title: Ratings in both subsets of a split
+-- description: Is the test subset like the train subset? The share of each rating on both, in per cent.
 -- needs: split
 WITH counted AS (
     SELECT

@@ -34,7 +34,7 @@ class BatchSpec:
     n_items: int
     """Size of the item vocabulary."""
     mean_rating: float
-    """Mean of the train side, in stars."""
+    """Mean of the train subset, in stars."""
     min_rating: float
     """Lowest rating of the scale, in stars; predictions are clipped to it."""
     max_rating: float
@@ -60,7 +60,7 @@ class Pairs(NamedTuple):
 
 @dataclass(frozen=True)
 class UserRows:
-    """One side of a split, grouped by user: a sparse user by item matrix in CSR form."""
+    """One subset of a split, grouped by user: a sparse user by item matrix in CSR form."""
 
     indptr: Array
     """(n_users + 1,) int64: rows of user u are indptr[u]:indptr[u + 1]."""
@@ -131,16 +131,18 @@ class UserRows:
             )
 
 
-def join_rows(sides: Sequence[UserRows]) -> UserRows:
-    """The rows of several sides, user by user, without days; items of a user in no order.
+def join_rows(subsets: Sequence[UserRows]) -> UserRows:
+    """The rows of several subsets, user by user, without days; items of a user in no order.
 
     Args:
-        sides: at least one, of the same users.
+        subsets: at least one, of the same users.
     """
-    user = np.concatenate([np.repeat(np.arange(side.n_users), side.lengths()) for side in sides])
+    user = np.concatenate(
+        [np.repeat(np.arange(subset.n_users), subset.lengths()) for subset in subsets]
+    )
     order = np.argsort(user, kind="stable")
     return UserRows(
-        np.concatenate(([0], np.cumsum(sum(side.lengths() for side in sides)))),
-        np.concatenate([side.item_index for side in sides])[order],
-        np.concatenate([side.rating for side in sides])[order],
+        np.concatenate(([0], np.cumsum(sum(subset.lengths() for subset in subsets)))),
+        np.concatenate([subset.item_index for subset in subsets])[order],
+        np.concatenate([subset.rating for subset in subsets])[order],
     )

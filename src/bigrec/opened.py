@@ -1,8 +1,8 @@
 """The one door to trained runs: a store, its split and a run, opened for whoever asks.
 
-What is costly to open is kept: the model, what compares items, titles, and the sides of the split,
-which are memory-mapped. Answers have `to_json`, or are summaries, whose fields are their JSON form.
-Nothing is printed here.
+What is costly to open is kept: the model, what compares items, titles, and the subsets of the
+split, which are memory-mapped. Answers have `to_json`, or are summaries, whose fields are their
+JSON form. Nothing is printed here.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class OpenedRun:
 
     @cached_property
     def biases(self) -> Biases:
-        """The bias model of the split's train side."""
+        """The bias model of the split's train subset."""
         return self.directory.biases()
 
     @cached_property
@@ -267,7 +267,7 @@ class OpenedRun:
 
     @cached_property
     def test_errors(self) -> Errors:
-        """Errors of the scores on the test side."""
+        """Errors of the scores in the test subset."""
         return self.scorer.errors_on(self.data.test)
 
     def evaluate(
@@ -279,7 +279,7 @@ class OpenedRun:
         seed: int = 0,
         progress: Progress = SILENT,
     ) -> Evaluation:
-        """Measure the run on the test side: errors of its scores, and lists of unseen items.
+        """Measure the run in the test subset: errors of its scores, and lists of unseen items.
 
         Arguments are those of `measure_lists`.
 

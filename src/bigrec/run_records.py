@@ -123,7 +123,7 @@ class RunMetrics:
     primary: str
     """The measure that the run is judged by first; one of `test`."""
     test: Mapping[str, float]
-    """Measures on the test side, by name."""
+    """Measures in the test subset, by name."""
     validation: Mapping[str, float] | None
     """Likewise; None for a split without one."""
     n_test: int
@@ -156,7 +156,7 @@ class RunMetrics:
 
     @property
     def value(self) -> float:
-        """The primary measure's value on the test side."""
+        """The primary measure's value in the test subset."""
         return self.test[self.primary]
 
     def to_json(self) -> dict[str, Any]:
@@ -186,16 +186,16 @@ class RunMetrics:
 
 @dataclass(frozen=True)
 class EpochSummary:
-    """What one pass over the train side gave: a line of history.jsonl."""
+    """What one pass over the train subset gave: a line of history.jsonl."""
 
     epoch: int
     """From 1."""
     train_loss: float | None
     """Mean squared error while training; None for a model without gradient steps."""
     validation: Mapping[str, float] | None
-    """Measures on the validation side after the epoch, by name; None for a split without one."""
+    """Measures in the validation subset after the epoch, by name; None for a split without one."""
     test: Mapping[str, float]
-    """Likewise on the test side."""
+    """Likewise in the test subset."""
     seconds: float
     """Wall time of the pass, without validation and test."""
     rows_per_second: float

@@ -3,8 +3,8 @@
 runs/NAME/config.json        model, preset, options, seed, split with spec, versions, device
 runs/NAME/history.jsonl      one line an epoch
 runs/NAME/tensorboard/       the same as curves, of a model that is trained by steps
-runs/NAME/metrics.json       errors on the test side, times, memory
-runs/NAME/biases.npz         the bias model of the split's train side: fallback and baselines
+runs/NAME/metrics.json       errors in the test subset, times, memory
+runs/NAME/biases.npz         the bias model of the split's train subset: fallback and baselines
 runs/NAME/model.keras        the network of a model that has one, loaded without executing code
 runs/NAME/representation/    what else the model keeps, as arrays (see bigrec.models.contract)
 runs/NAME/bigrec.json        digests of all these files (see bigrec.store.seal)
@@ -25,7 +25,7 @@ import numpy as np
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.models.baseline.bias import Biases
-from bigrec.models.contract import RunModel, TrainSide
+from bigrec.models.contract import RunModel, TrainSubset
 from bigrec.models.options import ModelOptions
 from bigrec.models.registry import find_run_model
 from bigrec.models.scoring import Scorer
@@ -72,7 +72,7 @@ class RunDirectory:
 
     @cached_property
     def metrics(self) -> RunMetrics:
-        """What came of it: measures on the test side, seconds, memory.
+        """What came of it: measures in the test subset, seconds, memory.
 
         Raises:
             RunError: see config.
@@ -94,7 +94,7 @@ class RunDirectory:
             raise damaged(Kind.RUN, path, f"it cannot be read ({error})") from error
 
     def biases(self) -> Biases:
-        """The bias model of the split's train side.
+        """The bias model of the split's train subset.
 
         Raises:
             RunError: it cannot be read.
@@ -170,7 +170,7 @@ class RunDirectory:
             RunError: `data` is another split, or the model cannot be read.
             StoreError: scores depend on the day, and the split's days are not there.
         """
-        return self.model.similarity(_Saved(self, data), self._train_side(data))
+        return self.model.similarity(_Saved(self, data), self._train_subset(data))
 
     def recommender(self, data: TrainingData) -> Scorer:
         """The trained model, ready to score.
@@ -183,7 +183,7 @@ class RunDirectory:
                 is missing or has been trained again.
             StoreError: scores depend on the day, and the split's days are not there.
         """
-        return self.model.load(_Saved(self, data), self._train_side(data))
+        return self.model.load(_Saved(self, data), self._train_subset(data))
 
     def _loads_network(self) -> bool:
         try:
@@ -191,12 +191,12 @@ class RunDirectory:
         except RunError:  # what cannot be used is told of when scores are asked for
             return False
 
-    def _train_side(self, data: TrainingData) -> TrainSide:
+    def _train_subset(self, data: TrainingData) -> TrainSubset:
         """What its scorer stands on, once it is known that these are the data of the run."""
         self.check_split(data)
         if self.needs_days:
             data.check_days()
-        return TrainSide(data.train, data.spec, self.biases())
+        return TrainSubset(data.train, data.spec, self.biases())
 
     def check_split(self, data: TrainingData) -> None:
         """Refuse a split that is not the one that the run was trained on.

@@ -113,7 +113,7 @@ def test_weights_are_saved_and_shown(bigrec: Run, place: Place) -> None:
 def test_what_cannot_be_blended_is_refused_with_what_to_do(bigrec: Run) -> None:
     code, _, err = bigrec("blend", "elsewhere", "--run", "no")
     assert code == 3
-    assert "has no validation side" in err
+    assert "has no validation subset" in err
     assert "--validation-fraction" in err
     code, _, err = bigrec("blend", "mf", "blend", "--run", "no")
     assert code == 6

@@ -120,7 +120,7 @@ def test_mistakes_have_their_exit_codes(home: Path, tmp_path: Path, capsys: Capt
         ),
         (["train", "dnn", "--split", "s", "--devices", "none", *at], 2, "at least 1, or all"),
         (["recommend", "nobody", "1", *at], 6, "no run 'nobody'"),
-        (["recommend", "dnn", "999999999", *at], 6, "no rating on the train side"),
+        (["recommend", "dnn", "999999999", *at], 6, "no rating in the train subset"),
         (["predict", "dnn", "--output", str(tmp_path / "x.csv"), *at], 2, "expected one of"),
         (["predict", "dnn", "--qualifying", *at], 2, "expected --output FILE"),
         (["info", "--store", str(tmp_path / "none")], 3, "no store"),
@@ -282,11 +282,11 @@ def test_the_python_api_does_the_same(raw_small: Path, tmp_path: Path) -> None:
     assert batch["rating"].shape == (32,)
     assert split.validation.collect().is_empty()
     three = store.split("three", min_item_ratings=20, validation_fraction=0.1)
-    sides = [side.collect() for side in (three.train, three.validation, three.test)]
-    assert [len(side) for side in sides] == [
+    subsets = [subset.collect() for subset in (three.train, three.validation, three.test)]
+    assert [len(subset) for subset in subsets] == [
         three.saved.summary.n_train, three.saved.summary.n_validation, three.saved.summary.n_test,
     ]  # fmt: skip
-    assert pl.concat(sides).select("user_id", "item_id").is_unique().all()
+    assert pl.concat(subsets).select("user_id", "item_id").is_unique().all()
     run = bigrec.train(split, "matrix-factorization", runs=tmp_path / "runs", options={"epochs": 1})
     assert 0.5 < run.test["rmse"] < 1.5
     user = int(split.train.select("user_id").first().collect().item())

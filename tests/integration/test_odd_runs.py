@@ -128,7 +128,7 @@ def test_figures_are_not_drawn_into_stores_files_or_nowhere(
         assert not (tmp_path / "page.html").exists()
 
 
-def test_a_test_side_of_strangers_is_measured_by_the_fallback(
+def test_a_test_subset_of_strangers_is_measured_by_the_fallback(
     tmp_path: Path, capsys: Capture
 ) -> None:
     rows = ["userId,movieId,rating,timestamp"]
@@ -152,7 +152,7 @@ def test_a_test_side_of_strangers_is_measured_by_the_fallback(
     assert main(["evaluate", "k", *at, *runs]) == 0
     out, err = capsys.readouterr()
     assert "test RMSE" in out
-    assert "none of the 3 users of the test side has a train rating" in err
+    assert "none of the 3 users of the test subset has a train rating" in err
     assert main(["compare", *at, *runs]) == 0
     assert main(["report", "--output", str(tmp_path / "page.html"), *at, *runs]) == 0
 

@@ -274,15 +274,18 @@ def test_mistakes_say_what_to_do(home: Path, tmp_path: Path, capsys: Capture) ->
         assert words in capsys.readouterr().err
 
 
-def test_seen_are_the_ratings_of_all_sides(catalog: Catalog, data: TrainingData) -> None:
+def test_seen_are_the_ratings_of_all_subsets(catalog: Catalog, data: TrainingData) -> None:
     from bigrec.recommend.seen import seen_items
 
     users = np.array([0, 5, 6])
     seen = seen_items(catalog, data, users)
-    sides: list[UserRows] = [data.train.take(users), data.test.take(users)]
+    subsets: list[UserRows] = [data.train.take(users), data.test.take(users)]
     for place in range(3):
         expected = np.concatenate(
-            [side.item_index[side.indptr[place] : side.indptr[place + 1]] for side in sides]
+            [
+                subset.item_index[subset.indptr[place] : subset.indptr[place + 1]]
+                for subset in subsets
+            ]
         )
         found = seen.item_index[seen.indptr[place] : seen.indptr[place + 1]]
         assert sorted(found.tolist()) == sorted(expected.tolist())

@@ -51,7 +51,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store that has one materialized split with all three sides."""
+    """A folder with a store that has one materialized split with all three subsets."""
     folder = tmp_path_factory.mktemp("lifecycle")
     shutil.copytree(store_small, folder / "store")
     create = ["split", "create", "s", "--min-item-ratings", "20", "--validation-fraction", "0.1"]
@@ -284,13 +284,13 @@ def test_the_same_seed_gives_the_same_weights_in_another_process(home: Path) -> 
     assert seeds[0].metrics.test["rmse"] != seeds[1].metrics.test["rmse"]
 
 
-def test_early_stopping_needs_a_validation_side(
+def test_early_stopping_needs_a_validation_subset(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = ["--store", str(home / "store")]
-    assert main(["split", "create", "two-sides", "--min-item-ratings", "20", *store]) == 0
+    assert main(["split", "create", "two-subsets", "--min-item-ratings", "20", *store]) == 0
     arguments = argv(home, "dnn", "p", 1, "--set", "patience=2")
-    arguments[arguments.index("s")] = "two-sides"
+    arguments[arguments.index("s")] = "two-subsets"
     assert main(arguments) == 2
     assert "--validation-fraction" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Scans, lazy frames and a naive reference agree on every split; no row is on two sides."""
+"""Scans, lazy frames and a naive reference agree on every split; no row is in two subsets."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def naive_test(kept: list[Row], spec: SplitSpec, probe: list[tuple[int, int]]) -
     }
 
 
-def naive_sides(
+def naive_subsets(
     kept: list[Row], spec: SplitSpec, probe: list[tuple[int, int]]
 ) -> dict[str, set[Row]]:
     test = naive_test(kept, spec, probe)
@@ -232,13 +232,13 @@ def sql_rows(catalog: Catalog, name: str) -> dict[str, list[Row]]:
     views = split_view_queries(catalog.layout, name)
     with open_session(catalog.layout.root, budget=Budget(threads=1), views=views) as session:
         return {
-            side: session.run(f"SELECT item_id, user_id, date FROM {side}").fetchall()
-            for side in ("train", "validation", "test")
+            subset: session.run(f"SELECT item_id, user_id, date FROM {subset}").fetchall()
+            for subset in ("train", "validation", "test")
         }
 
 
-def materialized_rows(shards: Path, side: str) -> set[tuple[int, int]]:
-    folder = shards / side
+def materialized_rows(shards: Path, subset: str) -> set[tuple[int, int]]:
+    folder = shards / subset
     users, items = np.load(shards / "users.npy"), np.load(shards / "items.npy")
     user_id = np.repeat(users, np.diff(np.load(folder / "indptr.npy")))
     item_id = items[np.load(folder / "item_index.npy")]
@@ -258,8 +258,8 @@ def test_every_method_and_filter_is_the_same_in_polars_sql_shards_and_plain_pyth
     rows, probe = random_rows(number)
     try:
         kept = naive_filter(rows, spec)
-        expected = naive_sides(kept, spec, probe)
-    except ValueError:  # no second day to begin a test side with
+        expected = naive_subsets(kept, spec, probe)
+    except ValueError:  # no second day to begin a test subset with
         expected = {"train": set(), "validation": set(), "test": set()}
     has_validation = spec.validation_fraction > 0
     if not set(spec.user_ids or ()) <= {row[1] for row in rows}:
@@ -267,29 +267,29 @@ def test_every_method_and_filter_is_the_same_in_polars_sql_shards_and_plain_pyth
             create_split(catalog, "s", spec)
         return
     needed = ("train", "test", *(["validation"] if has_validation else []))
-    if not all(expected[side] for side in needed):
+    if not all(expected[subset] for subset in needed):
         with pytest.raises(SplitError):
             create_split(catalog, "s", spec)
         return
     try:
         split = create_split(catalog, "s", spec)
-        sides = {"train": split.train, "validation": split.validation, "test": split.test}
+        subsets = {"train": split.train, "validation": split.validation, "test": split.test}
         in_sql = sql_rows(catalog, "s")
-        for side, frame in sides.items():
+        for subset, frame in subsets.items():
             found = rows_of(frame)
             assert len(found) == len(set(found))
-            assert sorted(in_sql[side]) == sorted(found)
-            assert set(found) == expected[side]
-            counted = split.users().select(pl.col(f"n_{side}").sum()).collect().item()
-            assert counted == getattr(split.summary, f"n_{side}") == len(found)
+            assert sorted(in_sql[subset]) == sorted(found)
+            assert set(found) == expected[subset]
+            counted = split.users().select(pl.col(f"n_{subset}").sum()).collect().item()
+            assert counted == getattr(split.summary, f"n_{subset}") == len(found)
         union = set().union(*expected.values())
         assert split.summary.n_dropped == len(kept) - len(union)
         assert spec.warm or not split.summary.n_dropped
         assert split.users().collect()["user_id"].to_list() == sorted({r[1] for r in union})
         assert split.items().collect()["item_id"].to_list() == sorted({r[0] for r in union})
         shards = materialize_split(split)
-        for side in needed:
-            assert materialized_rows(shards, side) == {row[:2] for row in expected[side]}
+        for subset in needed:
+            assert materialized_rows(shards, subset) == {row[:2] for row in expected[subset]}
         assert SplitSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
     finally:
         shutil.rmtree(catalog.layout.split("s"), ignore_errors=True)

@@ -55,15 +55,15 @@ def run_checks(store: Path, split: str) -> dict[str, CheckResult]:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_sides_are_those_of_the_lazy_frames(store: Path, name: str) -> None:
+def test_subsets_are_those_of_the_lazy_frames(store: Path, name: str) -> None:
     split = open_split(open_catalog(store), name)
     key = ["item_id", "user_id"]
     views = split_view_queries(StoreLayout(store), name)
     with open_session(store, budget=Budget(threads=2), views=views) as session:
-        for side in ("train", "validation", "test"):
-            frame: pl.LazyFrame = getattr(split, side)
-            found = session.run(f"SELECT * EXCLUDE (movie_id) FROM {side}").pl().sort(key)
-            assert found.equals(frame.collect().sort(key)), side
+        for subset in ("train", "validation", "test"):
+            frame: pl.LazyFrame = getattr(split, subset)
+            found = session.run(f"SELECT * EXCLUDE (movie_id) FROM {subset}").pl().sort(key)
+            assert found.equals(frame.collect().sort(key)), subset
         counts = session.run("SELECT n_train, n_validation, n_test FROM split").fetchall()[0]
     summary = split.summary
     assert counts == (summary.n_train, summary.n_validation, summary.n_test)
@@ -85,8 +85,8 @@ def _one_more(column: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
 @pytest.mark.parametrize(
     ("table", "change", "check"),
     [
-        ("users", _one_more("n_train"), "split_sides_are_disjoint_and_complete"),
-        ("items", _one_more("n_test"), "split_sides_are_disjoint_and_complete"),
+        ("users", _one_more("n_train"), "split_subsets_are_disjoint_and_complete"),
+        ("items", _one_more("n_test"), "split_subsets_are_disjoint_and_complete"),
         ("users", lambda rows: rows[1:], "split_totals_agree"),
     ],
 )
@@ -105,7 +105,7 @@ def test_damage_to_a_split_is_found(
     assert not run_checks(copy, "random")[check].passed
 
 
-def test_rows_on_no_side_are_found(store: Path, tmp_path: Path) -> None:
+def test_rows_on_no_subset_are_found(store: Path, tmp_path: Path) -> None:
     copy = tmp_path / "store"
     shutil.copytree(store, copy)
     path = StoreLayout(copy).split("leave-last") / "users.parquet"
@@ -115,7 +115,7 @@ def test_rows_on_no_side_are_found(store: Path, tmp_path: Path) -> None:
         pl.when(first).then(None).otherwise(pl.col("test_from_date")).alias("test_from_date")
     ).write_parquet(path)
     seal_again(path.parent)
-    assert not run_checks(copy, "leave-last")["split_sides_are_disjoint_and_complete"].passed
+    assert not run_checks(copy, "leave-last")["split_subsets_are_disjoint_and_complete"].passed
 
 
 def test_a_split_is_chosen_on_the_command_line(

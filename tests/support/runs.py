@@ -21,7 +21,7 @@ def make_config(model: str = "dnn", **changes: Any) -> RunConfig:
 
 
 def make_metrics(rmse: float = 0.9, **changes: Any) -> RunMetrics:
-    """What came of a run whose error on the test side is given."""
+    """What came of a run whose error in the test subset is given."""
     metrics = RunMetrics(
         primary="rmse", test={"rmse": rmse, "mae": 0.7}, validation=None, n_test=10, n_fallback=1,
         fallback="the bias model", seconds=9.5, train_seconds=9.0,

@@ -47,7 +47,7 @@ class Run:
 
     @property
     def test(self) -> Mapping[str, float]:
-        """Measures on the test side, by the names of bigrec.measures.
+        """Measures in the test subset, by the names of bigrec.measures.
 
         Of a rating model rmse and mae, in stars, of scores clipped to the scale; rmse_unclipped and
         mae_unclipped of scores as they come.
@@ -245,12 +245,12 @@ class Run:
         seed: int = 0,
         progress: Progress = SILENT,
     ) -> Evaluation:
-        """Measure the run on the test side: errors of its scores, and lists of unseen items.
+        """Measure the run in the test subset: errors of its scores, and lists of unseen items.
 
         Args:
             top: length of a list.
             relevant: stars from which on a test rating is relevant.
-            n_users: rank for so many users, drawn at random; None for all of the test side.
+            n_users: rank for so many users, drawn at random; None for all of the test subset.
             seed: of that draw and of the random baseline.
             progress: told of finished users.
 

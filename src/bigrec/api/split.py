@@ -47,17 +47,17 @@ class Split:
 
     @property
     def train(self) -> pl.LazyFrame:
-        """The train side, lazily read from the store."""
+        """The train subset, lazily read from the store."""
         return self.saved.train
 
     @property
     def validation(self) -> pl.LazyFrame:
-        """The validation side, likewise; without rows if the split has none."""
+        """The validation subset, likewise; without rows if the split has none."""
         return self.saved.validation
 
     @property
     def test(self) -> pl.LazyFrame:
-        """The test side, lazily read from the store."""
+        """The test subset, lazily read from the store."""
         return self.saved.test
 
     @cached_property
@@ -84,7 +84,7 @@ class Split:
     def train_batches(
         self, *, batch_size: int = 1024, seed: int = 0, epoch: int = 1
     ) -> tf.data.Dataset:
-        """One epoch of shuffled batches of the train side for TensorFlow.
+        """One epoch of shuffled batches of the train subset for TensorFlow.
 
         Args:
             batch_size: ratings of a batch.

@@ -252,14 +252,14 @@ class Store:
         Args:
             name: of the split.
             spec: what decides the split; SplitSpec() is the default one: all ratings, a random
-                fifth of which is the test side.
+                fifth of which is the test subset.
             **fields: of SplitSpec, in place of a spec.
 
         Raises:
             SettingsError: a field is none of SplitSpec, or has a value that cannot be; both a spec
                 and fields are given; or the name cannot be a folder's.
             SplitError: there is no such split to open; the name is taken by another split; or a
-                side would be empty.
+                subset would be empty.
 
         Examples:
             >>> store.split("default", bigrec.SplitSpec())

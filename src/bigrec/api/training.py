@@ -56,7 +56,8 @@ def train(
         device: auto, cpu or gpu.
         n_devices: how many share each batch; 0: all there are.
         precision: float32, or mixed: hidden layers compute in bfloat16.
-        cache: device: keep the pairs of the train side in its memory; off; auto: on a GPU with room
+        cache: device: keep the pairs of the train subset in its memory; off; auto: on a GPU with
+        room
             for them.
         overwrite: whether a run of that name is replaced.
         resume: whether to go on with the unfinished run of that name.
@@ -110,7 +111,7 @@ def blend(
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> Run:
-    """Weigh the scores of several runs by a ridge regression on the validation side.
+    """Weigh the scores of several runs by a ridge regression in the validation subset.
 
     Args:
         runs: of one split and of one folder; the blend becomes one more run of that folder.
@@ -121,7 +122,7 @@ def blend(
 
     Raises:
         SettingsError: an argument is of another type, or a name that cannot be a folder's.
-        SplitError: the split has no validation side, or too little of it.
+        SplitError: the split has no validation subset, or too little of it.
         RunError: see bigrec.train.blend.blend_runs; or the runs are of several folders.
 
     Examples:

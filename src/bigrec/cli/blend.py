@@ -34,7 +34,7 @@ def blend(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Weigh the scores of several runs by a ridge regression on the validation side."""
+    """Weigh the scores of several runs by a ridge regression in the validation subset."""
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     require_extra("train", "sklearn")
     from bigrec.run_groups import blend_trained

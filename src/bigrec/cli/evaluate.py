@@ -1,4 +1,4 @@
-"""`bigrec evaluate`: errors and lists of a run on the test side."""
+"""`bigrec evaluate`: errors and lists of a run in the test subset."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def evaluate(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a run on the test side: errors of its scores, and lists over all unseen items.
+    """Measure a run in the test subset: errors of its scores, and lists over all unseen items.
 
-    Where no user of the test side has a train rating there are errors, of the fallback, and no
+    Where no user of the test subset has a train rating there are errors, of the fallback, and no
     lists.
     """
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
@@ -80,7 +80,7 @@ def _print(found: Evaluation, opened: OpenedRun, *, as_json: bool) -> None:
         _print_lists(lists)
     elif lists is not None:
         console.print_warning(
-            f"No lists: none of the {lists.n_cold:,} users of the test side has a train rating. "
+            f"No lists: none of the {lists.n_cold:,} users of the test subset has a train rating. "
             "The errors are those of the fallback."
         )
 
@@ -137,7 +137,7 @@ def _print_lists(lists: RankingSummary) -> None:
         (lists.n_cold, "have no train rating and get no list"),
     ):
         if number:
-            console.print_note(f"{number:,} more users of the test side {words}.")
+            console.print_note(f"{number:,} more users of the test subset {words}.")
 
 
 def register(app: typer.Typer) -> None:

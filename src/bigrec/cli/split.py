@@ -68,7 +68,7 @@ def create(
     test_fraction: Annotated[
         float,
         typer.Option(
-            "--test-fraction", help="Share of rows on the test side, of random and temporal."
+            "--test-fraction", help="Share of rows in the test subset, of random and temporal."
         ),
     ] = 0.2,
     test_from: Annotated[

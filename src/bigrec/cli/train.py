@@ -47,7 +47,7 @@ def train(
         str, typer.Option("--preset", help="Hyper-parameters to start from: notebook or tuned.")
     ] = "tuned",
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the train side.")
+        int | None, typer.Option("--epochs", min=1, help="Passes over the train subset.")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Rows of a step.")
@@ -93,7 +93,7 @@ def train(
         str,
         typer.Option(
             "--cache",
-            help="device: keep the pairs of the train side in its memory; off; auto: on a GPU "
+            help="device: keep the pairs of the train subset in its memory; off; auto: on a GPU "
             "with room for them.",
         ),
     ] = "auto",

@@ -38,7 +38,7 @@ def unpack(pairs: Any, packing: Packing, scale: Scale) -> tuple[Any, Any, Any]:
 
 
 class PairFeed:
-    """The train side as blocks of batches, in an order of its own each epoch."""
+    """The train subset as blocks of batches, in an order of its own each epoch."""
 
     def __init__(self, shards: list[Path], *, batch_size: int, seed: int) -> None:
         """Make a feed; nothing is read yet.

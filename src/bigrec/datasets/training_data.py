@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Shards(NamedTuple):
-    """A shuffled train side on disk."""
+    """A shuffled train subset on disk."""
 
     paths: list[Path]
     """(n,) int64 pairs each."""
@@ -60,11 +60,11 @@ class TrainingData:
 
     @cached_property
     def has_days(self) -> bool:
-        """Whether the sides come with the days of their ratings."""
+        """Whether the subsets come with the days of their ratings."""
         return are_current(self._days, Kind.DAYS, self.split_digest)
 
     def check_days(self) -> None:
-        """Make sure that the sides come with days.
+        """Make sure that the subsets come with days.
 
         Raises:
             StoreError: they do not.
@@ -91,17 +91,17 @@ class TrainingData:
 
     @cached_property
     def train(self) -> UserRows:
-        """The train side by user."""
+        """The train subset by user."""
         return self._rows("train")
 
     @cached_property
     def validation(self) -> UserRows | None:
-        """The validation side by user; None if the split has none."""
+        """The validation subset by user; None if the split has none."""
         return self._rows("validation") if (self.folder / "validation").is_dir() else None
 
     @cached_property
     def test(self) -> UserRows:
-        """The test side by user."""
+        """The test subset by user."""
         return self._rows("test")
 
     def find_users(self, user_ids: Array) -> Array:
@@ -113,26 +113,28 @@ class TrainingData:
         return _find(self.item_ids, item_ids)
 
     def shards(self) -> Shards:
-        """The shuffled train side, one file a shard."""
+        """The shuffled train subset, one file a shard."""
         paths = sorted((self.folder / "shuffled").glob("*.npy"))
         return Shards(paths, self.packing, self.scale)
 
-    def _rows(self, side: str) -> UserRows:
-        indptr = np.array(self._array(f"{side}/indptr.npy", np.int64, self.spec.n_users + 1))
+    def _rows(self, subset: str) -> UserRows:
+        indptr = np.array(self._array(f"{subset}/indptr.npy", np.int64, self.spec.n_users + 1))
         n_rows = int(indptr[-1])
         if indptr[0] != 0 or (np.diff(indptr) < 0).any():  # compiled loops rely on it
-            raise damaged(Kind.SHARDS, self.folder / side / "indptr.npy", "its rows do not ascend")
+            raise damaged(
+                Kind.SHARDS, self.folder / subset / "indptr.npy", "its rows do not ascend"
+            )
         days = None
         if self.has_days:
-            days = open_array(self._days / f"{side}.npy", np.uint16, n_rows, Kind.DAYS)
-        item_index = self._array(f"{side}/item_index.npy", np.int32, n_rows)
+            days = open_array(self._days / f"{subset}.npy", np.uint16, n_rows, Kind.DAYS)
+        item_index = self._array(f"{subset}/item_index.npy", np.int32, n_rows)
         check_indices(
-            item_index, 0, self.spec.n_items, self.folder / side / "item_index.npy", Kind.SHARDS
+            item_index, 0, self.spec.n_items, self.folder / subset / "item_index.npy", Kind.SHARDS
         )
         return UserRows(
             indptr,
             item_index,
-            self._array(f"{side}/rating.npy", np.float32, n_rows),
+            self._array(f"{subset}/rating.npy", np.float32, n_rows),
             days,
         )
 

@@ -18,13 +18,13 @@ Array = np.ndarray[Any, Any]
 
 
 class RowFeed:
-    """The train side as blocks of one batch of users each, in an order of its own each epoch."""
+    """The train subset as blocks of one batch of users each, in an order of its own each epoch."""
 
     def __init__(self, rows: UserRows, *, batch_size: int, seed: int) -> None:
         """Make a feed.
 
         Args:
-            rows: the train side by user; users without ratings are left out.
+            rows: the train subset by user; users without ratings are left out.
             batch_size: users of a batch.
             seed: with the epoch, decides the order.
         """

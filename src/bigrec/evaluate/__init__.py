@@ -1,1 +1,1 @@
-"""Numbers: errors of a run on the test side, baselines, comparison."""
+"""Numbers: errors of a run in the test subset, baselines, comparison."""

@@ -1,4 +1,4 @@
-"""What a model must beat on the same test side: the global mean, item means, the bias model."""
+"""What a model must beat in the same test subset: the global mean, item means, the bias model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 1 << 18
 
 @dataclass(frozen=True)
 class Baseline:
-    """One baseline on a test side."""
+    """One baseline in a test subset."""
 
     name: str
     """global-mean, item-mean or bias."""
@@ -25,12 +25,12 @@ class Baseline:
 
 
 def measure_baselines(test: UserRows, spec: BatchSpec, biases: Biases) -> list[Baseline]:
-    """Measure the three baselines in one pass over the test side.
+    """Measure the three baselines in one pass over the test subset.
 
     Args:
-        test: the test side.
+        test: the test subset.
         spec: sizes and scale.
-        biases: the bias model of the train side.
+        biases: the bias model of the train subset.
     """
     names = ("global-mean", "item-mean", "bias")
     squares, absolutes = np.zeros(3), np.zeros(3)

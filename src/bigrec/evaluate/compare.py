@@ -1,4 +1,4 @@
-"""All runs of one split side by side, with the baselines of the same test side."""
+"""All runs of one split side by side, with the baselines of the same test subset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ComparedRun:
     model: str
     split: str
     test: Mapping[str, float]
-    """Measures on the test side, by name."""
+    """Measures in the test subset, by name."""
     n_test: int
     seconds: float
     """Wall time of the training, tests included."""

@@ -1,4 +1,4 @@
-"""All that is measured of one run on the test side."""
+"""All that is measured of one run in the test subset."""
 
 from __future__ import annotations
 

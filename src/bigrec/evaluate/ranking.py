@@ -1,10 +1,10 @@
 """How good the lists of recommendations are: top-k metrics over all unseen items.
 
-Every user of the test side gets a list of the k best items among all that the train side knows and
-the user has no train (or validation) rating of. An item is relevant to the user if the test side
-has it with at least so many stars; relevance is binary, and an item that the user did not rate
-counts as not relevant, so that values are low and only comparable under one protocol. For the list
-of one user, with hits h_1 … h_k (h_i = 1 if the i-th item is relevant) and R relevant items:
+Every user of the test subset gets a list of the k best items among all that the train subset knows
+and the user has no train (or validation) rating of. An item is relevant to the user if the test
+subset has it with at least so many stars; relevance is binary, and an item that the user did not
+rate counts as not relevant, so that values are low and only comparable under one protocol. For the
+list of one user, with hits h_1 … h_k (h_i = 1 if the i-th item is relevant) and R relevant items:
 
     precision   sum h_i / k
     recall      sum h_i / R
@@ -76,9 +76,9 @@ class RankingSummary:
     n_users: int
     """Users with a relevant item, whom the averages are over."""
     n_without_relevant: int
-    """Users of the test side whose test ratings are all lower."""
+    """Users of the test subset whose test ratings are all lower."""
     n_cold: int
-    """Users of the test side without a train rating, who get no list."""
+    """Users of the test subset without a train rating, who get no list."""
     rows: tuple[RankingMetrics, ...]
     """The run's, then those of the baselines."""
 
@@ -106,13 +106,13 @@ def measure_lists(
         data: the split that it was trained on.
         top: length of a list, at least 1; cut to the number of items.
         relevant: stars from which on a test rating is relevant.
-        n_users: measure on so many users, drawn at random; None for all of the test side.
+        n_users: measure on so many users, drawn at random; None for all of the test subset.
         seed: of that draw and of the random baseline.
         budget: memory that scores may take an eighth of.
         progress: told of finished users.
 
     Returns:
-        The summary; without rows where no user of the test side has a train rating.
+        The summary; without rows where no user of the test subset has a train rating.
 
     Raises:
         SettingsError: a value of these that cannot be.
@@ -144,7 +144,7 @@ def measure_lists(
     step = max(1, min(_SCORES_AT_ONCE, fitting) // shape)
     for start in range(0, len(users), step):
         block = users[start : start + step]
-        seen = join_rows([side.take(block) for side in _known_sides(data)])
+        seen = join_rows([subset.take(block) for subset in _known_subsets(data)])
         wanted = _at_least(data.test.take(block), relevant)
         has_relevant = wanted.lengths() > 0
         n_relevant_users += int(has_relevant.sum())
@@ -154,7 +154,7 @@ def measure_lists(
         progress.advance(len(block), len(block))
     if not n_relevant_users:
         raise RunError(
-            f"no user of the test side has a rating of {relevant:g} stars or more",
+            f"no user of the test subset has a rating of {relevant:g} stars or more",
             hint=_advise(data, relevant),
         )
     return RankingSummary(
@@ -185,13 +185,13 @@ def check_options(relevant: float, n_users: int | None, seed: int) -> None:
 
 
 def _advise(data: TrainingData, relevant: float) -> str:
-    """What --relevant may be, by the scale and by what the test side holds of it."""
+    """What --relevant may be, by the scale and by what the test subset holds of it."""
     spec, highest = data.spec, float(data.test.rating.max())
     scale = f"the scale goes from {spec.min_rating:g} to {spec.max_rating:g}"
     if relevant > spec.max_rating:
         return f"{scale}: give --relevant {highest:g} or less"
     return (
-        f"the highest rating of the test side is {highest:g}: give --relevant {highest:g} or less"
+        f"the highest rating of the test subset is {highest:g}: give --relevant {highest:g} or less"
     )
 
 
@@ -253,7 +253,7 @@ class _Tally:
         )
 
 
-def _known_sides(data: TrainingData) -> Sequence[UserRows]:
+def _known_subsets(data: TrainingData) -> Sequence[UserRows]:
     return [data.train] if data.validation is None else [data.train, data.validation]
 
 

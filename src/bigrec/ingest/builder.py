@@ -136,8 +136,8 @@ class StoreBuilder:
         source, reader, layout = self._source, self._reader, self._layout
         by_item = by_user = None
         layout.ratings.mkdir()
-        side = ThreadPoolExecutor(1)  # the small files are read beside the ratings
-        small_files = side.submit(self._read_small_files)
+        beside = ThreadPoolExecutor(1)  # the small files are read beside the ratings
+        small_files = beside.submit(self._read_small_files)
         try:
             if self._by_user or not reader.item_sorted:  # a sample takes as long as many a unit
                 item_sample, user_sample, n_rows = reader.sample()
@@ -158,7 +158,7 @@ class StoreBuilder:
                 )
             small = small_files.result()
         finally:
-            side.shutdown(cancel_futures=True)
+            beside.shutdown(cancel_futures=True)
             for spill in (by_item, by_user):
                 if spill:
                     spill.close()

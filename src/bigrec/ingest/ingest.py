@@ -13,6 +13,7 @@ from bigrec.ingest.unchanged import check_unchanged, describe_entries, find_unch
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.sources.registry import open_source
 from bigrec.store.layout import StoreLayout
+from bigrec.store.locks import sweep_beside
 from bigrec.store.publish import publishing
 from bigrec.store.seal import Kind
 
@@ -41,6 +42,7 @@ def ingest_ratings(
     """
     options = options or IngestOptions()
     if unchanged := find_unchanged(raw, store, options):
+        sweep_beside(store)
         return unchanged
     clock = Clock()
     source = open_source(raw, options.source)

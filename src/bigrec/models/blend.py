@@ -19,7 +19,7 @@ import numpy as np
 
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import USER_PENALTY, Biases
-from bigrec.models.contract import RunModel, SavedModel, TrainSide
+from bigrec.models.contract import RunModel, SavedModel, TrainSubset
 from bigrec.models.options import ModelOptions
 from bigrec.models.scoring import Graph, Scorer
 
@@ -184,10 +184,10 @@ class BlendModel(RunModel):
     title = "Blend"
     options_class = ModelOptions
 
-    def load(self, saved: SavedModel, side: TrainSide) -> Blend:
+    def load(self, saved: SavedModel, subset: TrainSubset) -> Blend:
         """The components, blended by the weights in the run's config."""
         weights = BlendWeights.from_json(saved.details["weights"])
-        return Blend(saved.components(), weights, side.rows, side.spec, side.biases)
+        return Blend(saved.components(), weights, subset.rows, subset.spec, subset.biases)
 
 
 MODEL: Final = BlendModel()

@@ -32,8 +32,8 @@ RATING_OBJECTIVE: Final = "rating"
 
 
 @dataclass(frozen=True)
-class TrainSide:
-    """What every scorer stands on: the train side of a split."""
+class TrainSubset:
+    """What every scorer stands on: the train subset of a split."""
 
     rows: UserRows
     """The ratings, by user."""
@@ -58,7 +58,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class FitContext(TrainSide):
+class FitContext(TrainSubset):
     """All that a model is fitted from."""
 
     options: Any
@@ -149,25 +149,25 @@ class RunModel(Protocol):
         return False
 
     @abstractmethod
-    def load(self, saved: SavedModel, side: TrainSide) -> Scorer:
+    def load(self, saved: SavedModel, subset: TrainSubset) -> Scorer:
         """The scorer of a run, as `Model.fit` returned it, in another process.
 
         Args:
             saved: what the run keeps.
-            side: the train side that it was fitted to.
+            subset: the train subset that it was fitted to.
 
         Raises:
             RunError: what is saved cannot be used.
         """
 
-    def similarity(self, saved: SavedModel, side: TrainSide) -> ItemSimilarity:  # noqa: ARG002
+    def similarity(self, saved: SavedModel, subset: TrainSubset) -> ItemSimilarity:  # noqa: ARG002
         """What compares items as the model does; by who rated them how, unless it says otherwise.
 
         Args:
             saved: what the run keeps.
-            side: the train side that it was fitted to.
+            subset: the train subset that it was fitted to.
         """
-        return RatingSimilarity(side.rows, side.biases)
+        return RatingSimilarity(subset.rows, subset.biases)
 
 
 @runtime_checkable
@@ -187,12 +187,12 @@ class Model(RunModel, Protocol):
 
     @abstractmethod
     def fit(self, context: FitContext) -> Scorer:
-        """Learn from the train side.
+        """Learn from the train subset.
 
         The same context gives the same scores.
 
         Args:
-            context: the train side, the options, and what the fit may use.
+            context: the train subset, the options, and what the fit may use.
 
         Raises:
             ResourceError: it does not fit the budget.

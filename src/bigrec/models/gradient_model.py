@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from bigrec.models.contract import FitContext, Model, SavedModel, TrainSide
+from bigrec.models.contract import FitContext, Model, SavedModel, TrainSubset
 
 if TYPE_CHECKING:
     from bigrec.features import BatchSpec
@@ -109,11 +109,11 @@ class GradientModel(Model):
         """Give an untrained network what that of its plan's `start` has learned."""
         raise NotImplementedError(f"{self.name} plans no start")
 
-    def scorer(self, network: Any, side: TrainSide) -> Scorer:
+    def scorer(self, network: Any, subset: TrainSubset) -> Scorer:
         """A trained network as a scorer."""
         from bigrec.models.keras_scorer import KerasScorer
 
-        return KerasScorer(network, side.rows, side.spec, side.biases)
+        return KerasScorer(network, subset.rows, subset.spec, subset.biases)
 
     def fit(self, context: FitContext) -> Scorer:
         """Train by gradient steps, which the context must be able to."""
@@ -133,8 +133,8 @@ class GradientModel(Model):
         """Whether the network must be loaded for scores."""
         return True
 
-    def load(self, saved: SavedModel, side: TrainSide) -> Scorer:
+    def load(self, saved: SavedModel, subset: TrainSubset) -> Scorer:
         """The scorer of the saved network."""
         from bigrec.models import keras_scorer  # noqa: F401 - registers the shared layers
 
-        return self.scorer(saved.network(), side)
+        return self.scorer(saved.network(), subset)

@@ -31,7 +31,7 @@ class PairGraph(tf.Module):
 
 
 class RowGraph(tf.Module):
-    """Scores of a Keras model that completes rows; it carries the ratings of the train side."""
+    """Scores of a Keras model that completes rows; it carries the ratings of the train subset."""
 
     def __init__(self, scorer: KerasScorer) -> None:
         super().__init__()

@@ -71,7 +71,7 @@ class KerasScorer(Scorer):
         return self._fold_in(self.model, self.biases, item_index, rating)
 
     def graph(self) -> Graph:
-        """The model, with the ratings of the train side if it completes rows."""
+        """The model, with the ratings of the train subset if it completes rows."""
         return RowGraph(self) if self.takes_rows else PairGraph(self.model)
 
     def keras_model(self) -> keras.Model:

@@ -88,10 +88,10 @@ class GradientOptions(ModelOptions):
     """Hyper-parameters of any model that is fitted by gradient steps."""
 
     epochs: int = bounded(5, 1)
-    """Passes over the train side, at most."""
+    """Passes over the train subset, at most."""
     patience: int = bounded(0, 0)
     """Stop after this many epochs in a row without a better validation RMSE, and keep the weights
-    of the best epoch. 0: never stop, keep the last. The split must have a validation side."""
+    of the best epoch. 0: never stop, keep the last. The split must have a validation subset."""
     batch_size: int = bounded(1024, 1)
     """Rows of a step (users of a step for AutoRec)."""
     optimizer: str = choice("sgd", "sgd", "adaptive")

@@ -1,4 +1,4 @@
-"""Scores, whatever gives them, and their errors on one side of a split.
+"""Scores, whatever gives them, and their errors on one subset of a split.
 
 A pair whose user or item has no train row gets the bias model's score instead, an unknown bias
 counting as 0; such pairs are counted. Scores of pairs are clipped to the scale.
@@ -85,7 +85,7 @@ class Errors:
         }
 
     def test_record(self) -> dict[str, Any]:
-        """The fields of RunMetrics that errors on the test side fill."""
+        """The fields of RunMetrics that errors in the test subset fill."""
         return {
             "test": self.measures,
             "n_test": self.n,
@@ -109,15 +109,15 @@ class Raters:
 
 
 class Scorer(abc.ABC):
-    """Something that has learned from the train side of a split and can score pairs."""
+    """Something that has learned from the train subset of a split and can score pairs."""
 
     def __init__(self, rows: UserRows, spec: BatchSpec, biases: Biases) -> None:
         """Hold what every scorer needs.
 
         Args:
-            rows: the train side.
+            rows: the train subset.
             spec: sizes and scale.
-            biases: the bias model of the train side, for the fallback.
+            biases: the bias model of the train subset, for the fallback.
         """
         self.rows = rows
         self.spec = spec
@@ -214,9 +214,9 @@ class Scorer(abc.ABC):
         scores, cold = self._score_unclipped(user_index, item_index, day)
         return self.spec.clip(scores), cold
 
-    def errors_on(self, side: UserRows) -> Errors:
-        """Errors over all ratings of one side, streamed; at least one rating."""
-        return measure_errors(self._score_unclipped, side, self.spec, self.biases)
+    def errors_on(self, subset: UserRows) -> Errors:
+        """Errors over all ratings of one subset, streamed; at least one rating."""
+        return measure_errors(self._score_unclipped, subset, self.spec, self.biases)
 
     def _score_unclipped(
         self, user_index: Array, item_index: Array, day: Array | None
@@ -248,16 +248,16 @@ def check_finite(scores: Array) -> None:
 
 def measure_errors(
     score: Callable[[Array, Array, Array | None], tuple[Array, Array]],
-    side: UserRows,
+    subset: UserRows,
     spec: BatchSpec,
     biases: Biases,
 ) -> Errors:
-    """Measure scores against all ratings of one side, in memory that does not grow with it.
+    """Measure scores against all ratings of one subset, in memory that does not grow with it.
 
     Args:
         score: user_index, item_index, (n,) int32, and days, (n,) uint16 or None, to scores, not
             clipped, (n,) float32, and whether the fallback gave them, (n,) bool.
-        side: the ratings, at least one.
+        subset: the ratings, at least one.
         spec: the scale.
         biases: for the train counts that the deciles go by.
     """
@@ -266,7 +266,7 @@ def measure_errors(
     by_item, by_user = np.zeros((3, _N_GROUPS)), np.zeros((3, _N_GROUPS))
     unclipped = np.zeros(2)
     n_fallback = 0
-    for user_index, item_index, rating, day in side.pair_chunks(_ROWS_AT_ONCE):
+    for user_index, item_index, rating, day in subset.pair_chunks(_ROWS_AT_ONCE):
         scores, cold = score(user_index, item_index, day)
         difference = scores.astype(np.float64) - rating
         unclipped += np.square(difference).sum(), np.abs(difference).sum()
@@ -293,7 +293,7 @@ def popularity_deciles(count: Array) -> Array:
     Ordered by number of train ratings (then by index), decile d holds those whose ratings lie in
     the d-th tenth of all train ratings, by the middle one of each. So every decile has about as
     many ratings: the first has many rare items, the last a few that everybody has rated. It
-    depends on the train side only.
+    depends in the train subset only.
 
     Args:
         count: (n,) int, train ratings of each.

@@ -46,8 +46,8 @@ class ServedModel(tf.Module):
                 hint="score by bigrec predict or bigrec recommend, or give it a method `graph`",
             )
         biases = scorer.biases
-        self._users = _Side(user_ids, biases.user, biases.user_count)
-        self._items = _Side(item_ids, biases.item, biases.item_count)
+        self._users = _IdTable(user_ids, biases.user, biases.user_count)
+        self._items = _IdTable(item_ids, biases.item, biases.item_count)
         self._mean = biases.mean
         self._scale = scorer.spec.min_rating, scorer.spec.max_rating
         self._warm = graph
@@ -124,7 +124,7 @@ def _scratch_in(folder: Path) -> Iterator[None]:
             tempfile.tempdir = before
 
 
-class _Side(tf.Module):
+class _IdTable(tf.Module):
     """Ids of users or of items, with their biases."""
 
     def __init__(self, ids: Array, bias: Array, count: Array) -> None:

@@ -76,7 +76,7 @@ class RatingSimilarity:
     """
 
     def __init__(self, rows: UserRows, biases: Biases) -> None:
-        """Take the train side and its bias model."""
+        """Take the train subset and its bias model."""
         self._rows, self._biases = rows, biases
 
     def compare(self, item: int) -> Array:

@@ -254,7 +254,7 @@ def _write_submission(scored: pl.DataFrame, path: Path) -> None:
 
 
 def _count_trained(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> int:
-    """How many of the pairs are on the train side."""
+    """How many of the pairs are in the train subset."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     item_index = data.find_items(pairs[ITEM_ID].to_numpy())
     known = (user_index >= 0) & (item_index >= 0)

@@ -57,7 +57,7 @@ def recommend_items(
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
-        catalog: the store, for what the user has rated (on all sides and on none).
+        catalog: the store, for what the user has rated (in all subsets and on none).
         user_id: as in the source.
         top: length of the list; cut to the number of items.
         similarity: the run's, to say why; None does not.
@@ -132,7 +132,7 @@ def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
     if place < 0 or recommender.biases.user_count[place] == 0:
         some = data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]]
         raise RunError(
-            f"user {user_id} has no rating on the train side of split {data.split!r}",
+            f"user {user_id} has no rating in the train subset of split {data.split!r}",
             hint=f"users of the split: {', '.join(str(user) for user in some)}, …",
         )
     return place

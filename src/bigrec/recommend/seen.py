@@ -16,9 +16,9 @@ Array = np.ndarray[Any, Any]
 
 
 def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
-    """The items of the split that some users have rated, on whatever side or on none.
+    """The items of the split that some users have rated, in whatever subset or in none.
 
-    The memory-mapped sides of a split hold all ratings of its users and items, unless it keeps
+    The memory-mapped subsets of a split hold all ratings of its users and items, unless it keeps
     ratings of some days only or drops test rows whose user or item has no train row: then the store
     is asked.
 
@@ -30,8 +30,8 @@ def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
     spec = data.split_spec
     if spec["first_date"] or spec["last_date"] or spec["warm"]:
         return _in_the_store(catalog, data, users)
-    sides = [data.train, data.test] + ([] if data.validation is None else [data.validation])
-    return join_rows([side.take(users) for side in sides])
+    subsets = [data.train, data.test] + ([] if data.validation is None else [data.validation])
+    return join_rows([subset.take(users) for subset in subsets])
 
 
 def _in_the_store(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:

@@ -55,7 +55,7 @@ def similar_items(
     top = list_length(top, len(items.ids))
     count = biases.item_count
     if count[item_index] == 0:
-        raise DataError(f"{items.name(item_index)} has no rating on the train side of the split")
+        raise DataError(f"{items.name(item_index)} has no rating in the train subset of the split")
     values = similarity.compare(item_index)
     itself = UserRows(np.array([0, 1]), np.array([item_index]), np.zeros(1, np.float32))
     popularity = np.where(count >= min_ratings, count, 0)

@@ -1,8 +1,8 @@
 """Published test errors, each under the one protocol that it was measured by.
 
 A number is shown only beside runs of the same data and the same protocol: the store has exactly the
-ratings and users of the published set, nothing was filtered out, and the test side was drawn in the
-same way and size.
+ratings and users of the published set, nothing was filtered out, and the test subset was drawn in
+the same way and size.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Protocol:
     data: tuple[int, int]
     """Ratings and users of the data."""
     specs: tuple[SplitSpec, ...]
-    """The splits that follow it, of any seed and with any fold as the test side."""
+    """The splits that follow it, of any seed and with any fold as the test subset."""
     source: str
     """Where the figures stand."""
     note: str
@@ -53,10 +53,10 @@ PROTOCOLS: Final = (
         {"I-AutoRec": 0.823, "LLORMA": 0.834, "BiasedMF": 0.844, "U-RBM": 0.845},
     ),
     Protocol(
-        _NETFLIX, _PROBE, _PRIZE, "one fixed test side",
+        _NETFLIX, _PROBE, _PRIZE, "one fixed test subset",
         {"constrained PMF": 0.902, "plain SVD": 0.926},
     ),
-    Protocol(_NETFLIX, _DECEMBER, _KUCHAIEV, "one fixed test side", {"DeepRecommender": 0.9099}),
+    Protocol(_NETFLIX, _DECEMBER, _KUCHAIEV, "one fixed test subset", {"DeepRecommender": 0.9099}),
     Protocol(
         _ITEMLENS_1M, _TENTH, _AUTOREC, "means of random splits",
         {

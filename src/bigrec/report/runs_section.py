@@ -211,7 +211,7 @@ def train_command(run: RunDirectory) -> list[str]:
 
 
 def loss_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
-    """Errors on both sides over epochs and over seconds, of all runs that were trained by steps."""
+    """Errors in both subsets over epochs and over seconds, of runs that were trained by steps."""
     stepped = [run for run in runs if any(epoch.train_loss is not None for epoch in run.history)]
     rows = [row for run in stepped for row in _history(run)]
     if not rows:
@@ -287,15 +287,15 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
     for epoch in run.history:
         seconds += epoch.seconds
         train = None if epoch.train_loss is None else math.sqrt(epoch.train_loss)
-        for side, rmse in (("test", epoch.test.get(RMSE.name)), ("train", train)):
+        for subset, rmse in (("test", epoch.test.get(RMSE.name)), ("train", train)):
             if rmse is not None and math.isfinite(rmse):
                 rows.append(
                     {
                         "run": run.name,
                         "model": model_title(run.config.model),
                         "preset": run.config.preset,
-                        "side": side,
-                        "line": f"{run.name} {side}",
+                        "subset": subset,
+                        "line": f"{run.name} {subset}",
                         "epoch": epoch.epoch,
                         "seconds": round(seconds, 3),
                         "rmse": round(rmse, 5),
@@ -307,7 +307,7 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
 def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, words: str) -> Figure:
     selected = legend_filter("model")
     # The train error of a wild first epoch would press all other lines flat.
-    highest = max(row["rmse"] for row in rows if row["side"] == "test")
+    highest = max(row["rmse"] for row in rows if row["subset"] == "test")
     domain = [min(row["rmse"] for row in rows), highest]
     n_above = sum(row["rmse"] > highest for row in rows)
     encodings: dict[str, Any] = {
@@ -321,7 +321,7 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
         "detail": "line:N",
         "opacity": alt.condition(selected, alt.value(1), alt.value(0.06)),
         "tooltip": tooltips(
-            run="run|text", side="side|text", epoch="epoch|d", seconds="seconds|,.1f",
+            run="run|text", subset="subset|text", epoch="epoch|d", seconds="seconds|,.1f",
             rmse="RMSE|.4f",
         ),
     } | model_encodings(models, with_shapes=False)  # fmt: skip
@@ -330,7 +330,7 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
     lines = (
         new_chart(HEIGHT + 60)
         .mark_line(strokeWidth=2, clip=True)
-        .encode(strokeDash=alt.StrokeDash("side:N", scale=dashes, legend=legend), **encodings)
+        .encode(strokeDash=alt.StrokeDash("subset:N", scale=dashes, legend=legend), **encodings)
         .add_params(selected)
     )
     presets = sorted({row["preset"] for row in rows}, reverse=True)
@@ -342,13 +342,13 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
         .mark_point(filled=True, size=36, clip=True)
         .encode(shape=shape, **encodings)
     )
-    best = min((row for row in rows if row["side"] == "test"), key=lambda row: row["rmse"])
+    best = min((row for row in rows if row["subset"] == "test"), key=lambda row: row["rmse"])
     return Figure(
         name=f"error-by-{column}",
         title=f"Error by {words}",
-        caption="Solid: the test side. Dashed: the train side, as it was while the weights still "
-        "moved. A run of one epoch is a point, one fitted in one piece is not shown. Point at a "
-        "line for its run."
+        caption="Solid: the test subset. Dashed: the train subset, as it was while the weights "
+        "still moved. A run of one epoch is a point, one fitted in one piece is not shown. Point "
+        "at a line for its run."
         + (
             f" Train errors above the highest test error, outside the picture: {n_above}."
             if n_above

@@ -1,7 +1,7 @@
 """How trained models score: by popularity, calibration, predicted against actual.
 
-Errors by popularity are those that the runs recorded over the whole test side. The rest is measured
-on a sample of whole users of it, so that the time it takes does not grow with the data.
+Errors by popularity are those that the runs recorded over the whole test subset. The rest is
+measured on a sample of whole users of it, so that the time it takes does not grow with the data.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SampledPairs:
     """(n,) uint16, days since 1970; None where they are not known."""
     n_users: int
     is_sample: bool
-    """Whether the test side has more."""
+    """Whether the test subset has more."""
 
     def words(self) -> str:
         """What was measured, in a sentence."""
@@ -52,7 +52,7 @@ class SampledPairs:
 
 
 def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 0) -> SampledPairs:
-    """Draw whole users of the test side at random until they have about n_rows ratings.
+    """Draw whole users of the test subset at random until they have about n_rows ratings.
 
     Args:
         data: the split.

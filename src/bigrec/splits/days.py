@@ -1,8 +1,8 @@
 """The days of a split's ratings, beside its materialized form and only for those who ask.
 
     splits/NAME/days/manifest.json        digest of the split
-    splits/NAME/days/SIDE.npy             (n_rows,) uint16, days since 1970, in the order of the
-                                          rows of shards/SIDE
+    splits/NAME/days/SUBSET.npy             (n_rows,) uint16, days since 1970, in the order of the
+                                          rows of shards/SUBSET
 
 Few models read them, and reading dates costs a scan of its own, so they are written by the first
 training that needs them.
@@ -28,7 +28,7 @@ from bigrec.store.seal import Kind
 
 Array = np.ndarray[Any, Any]
 
-_SIDES: Final = (TRAIN, VALIDATION, TEST)
+_SUBSETS: Final = (TRAIN, VALIDATION, TEST)
 
 
 def write_days(split: Split, budget: Budget, progress: Progress) -> None:
@@ -57,17 +57,17 @@ def _write_days(draft: Draft, split: Split, budget: Budget, progress: Progress) 
             for name, n in n_rows.items()
         ]
         for days, n_read in scan_selected(
-            split.catalog, split.selection(), budget.threads, _days_by_side, columns=[DATE]
+            split.catalog, split.selection(), budget.threads, _days_by_subset, columns=[DATE]
         ):
-            for file, of_side in zip(files, days, strict=True):
-                file.append(of_side)
+            for file, of_subset in zip(files, days, strict=True):
+                file.append(of_subset)
             progress.advance(n_read, n_read)
     draft.digests.update((file.path, file.digest) for file in files)
     fields = {"format_version": FORMAT_VERSION, "split_digest": split.digest}
     (draft.folder / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")
 
 
-def _days_by_side(rows: SelectedRows) -> tuple[list[Array], int]:
-    """The days of each side, and how many rows were read."""
+def _days_by_subset(rows: SelectedRows) -> tuple[list[Array], int]:
+    """The days of each subset, and how many rows were read."""
     day = rows.day.astype(np.uint16)
-    return [day[rows.side == side] for side in _SIDES], rows.n_read
+    return [day[rows.subset == subset] for subset in _SUBSETS], rows.n_read

@@ -13,9 +13,9 @@ from bigrec.errors import SplitError
 from bigrec.resources import Budget, Progress
 from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.splits.kernels import IdIndex
-from bigrec.splits.selection import Selection, count_sides, index_ids
-from bigrec.splits.sides import rule_for
+from bigrec.splits.selection import Selection, count_subsets, index_ids
 from bigrec.splits.spec import SplitSpec
+from bigrec.splits.subsets import rule_for
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
@@ -56,12 +56,12 @@ def find_k_core(
     Returns:
         Users and items of the core, and the number of rounds, the last of which dropped none.
     """
-    rule = rule_for(dataclasses.replace(spec, warm=False), users, items, sides=False)
+    rule = rule_for(dataclasses.replace(spec, warm=False), users, items, subsets=False)
     rounds = 0
     while True:
         rounds += 1
         selection = Selection(users, items, rule)
-        counts = count_sides(catalog, selection, budget, progress, f"k-core, round {rounds}")
+        counts = count_subsets(catalog, selection, budget, progress, f"k-core, round {rounds}")
         stay_users, stay_items = (
             by.sum(axis=1) >= spec.k_core for by in (counts.by_user, counts.by_item)
         )

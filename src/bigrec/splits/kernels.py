@@ -1,7 +1,7 @@
 """Compiled loops over the rows of one row group; all of them release the GIL.
 
-What a split takes and on which side a row is are decided here, row by row, for the counting and the
-materializing scans. `sides` states the same rules as lazy frames.
+What a split takes and in which subset a row is are decided here, row by row, for the counting and
+the materializing scans. `subsets` states the same rules as lazy frames.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Array = np.ndarray[Any, Any]
 TRAIN: Final = 0
 VALIDATION: Final = 1
 TEST: Final = 2
-N_SIDES: Final = 3
+N_SUBSETS: Final = 3
 
 ABSENT: Final = -1
 
-NO_SIDES: Final = 0
+NO_SUBSETS: Final = 0
 BY_KEY: Final = 1
 BY_TIME: Final = 2
 BY_LIST: Final = 3
@@ -59,21 +59,21 @@ class Codes(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How a row is put on a side."""
+    """How a row is put in a subset."""
 
     way: int
-    """NO_SIDES (all rows are TRAIN), BY_KEY, BY_TIME or BY_LIST."""
+    """NO_SUBSETS (all rows are TRAIN), BY_KEY, BY_TIME or BY_LIST."""
     seed: int
     """BY_KEY: the seed of the random key."""
     low: int
-    """BY_KEY: keys from low up to high, exclusive, are the test side."""
+    """BY_KEY: keys from low up to high, exclusive, are the test subset."""
     high: int
     starts: Array
-    """BY_TIME: (n_users,) int64, `time_order` of each user's first row of the test side."""
+    """BY_TIME: (n_users,) int64, `time_order` of each user's first row of the test subset."""
     listed_ends: Array
     """BY_LIST: (n_users + 1,) int64, where each user's items in `listed` end."""
     listed: Array
-    """BY_LIST: (n_pairs,) int32, the item_index of the pairs of the test side, by user."""
+    """BY_LIST: (n_pairs,) int32, the item_index of the pairs of the test subset, by user."""
     validation_seed: int
     """The seed of the second key, which moves train rows to validation."""
     validation_bound: int
@@ -85,7 +85,7 @@ class Rule(NamedTuple):
     last_day: int
     """Last day taken, in days since 1970."""
     drops_cold: bool
-    """Whether validation and test rows need a user and an item of the train side."""
+    """Whether validation and test rows need a user and an item of the train subset."""
     warm_users: Array
     """(n_users,) bool: users with a train row."""
     warm_items: Array
@@ -188,41 +188,41 @@ def _find_rows(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _mark_keys(user_id, item_id, seed, low, high, side, mark):  # type: ignore[no-untyped-def]
-    """Put the rows of the train side whose keys are from low up to high, exclusive, on another."""
-    for row in range(len(side)):
+def _mark_keys(user_id, item_id, seed, low, high, subset, mark):  # type: ignore[no-untyped-def]
+    """Put train rows whose keys are from low up to high, exclusive, into another subset."""
+    for row in range(len(subset)):
         key = compiled_key(user_id[row], item_id[row], seed)
-        is_marked = (key >= low) & (key < high) & (side[row] == TRAIN)
-        side[row] = mark if is_marked else side[row]
+        is_marked = (key >= low) & (key < high) & (subset[row] == TRAIN)
+        subset[row] = mark if is_marked else subset[row]
 
 
 @compiled
-def _mark_late(pair, packing, day, item_id, starts, side):  # type: ignore[no-untyped-def]
-    """Put rows that are not before their user's start in time order on the test side."""
-    for row in range(len(side)):
+def _mark_late(pair, packing, day, item_id, starts, subset):  # type: ignore[no-untyped-def]
+    """Put rows that are not before their user's start in time order in the test subset."""
+    for row in range(len(subset)):
         if time_order(day[row], item_id[row]) >= starts[user_of(pair[row], packing)]:
-            side[row] = TEST
+            subset[row] = TEST
 
 
 @compiled
-def _mark_listed(pair, packing, listed_ends, listed, side):  # type: ignore[no-untyped-def]
-    """Put the rows of listed pairs on the test side."""
-    for row in range(len(side)):
+def _mark_listed(pair, packing, listed_ends, listed, subset):  # type: ignore[no-untyped-def]
+    """Put the rows of listed pairs in the test subset."""
+    for row in range(len(subset)):
         user, item = user_of(pair[row], packing), item_of(pair[row], packing)
         for place in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
             if listed[place] == item:
-                side[row] = TEST
+                subset[row] = TEST
 
 
 @compiled
-def _drop_cold(pair, packing, day, side, warm_users, warm_items):  # type: ignore[no-untyped-def]
+def _drop_cold(pair, packing, day, subset, warm_users, warm_items):  # type: ignore[no-untyped-def]
     """Move the rows that stay to the front; how many."""
     has_days = len(day) > 0
     n_kept = 0
-    for row in range(len(side)):
+    for row in range(len(subset)):
         user, item = user_of(pair[row], packing), item_of(pair[row], packing)
-        if side[row] == TRAIN or (warm_users[user] and warm_items[item]):
-            pair[n_kept], side[n_kept] = pair[row], side[row]
+        if subset[row] == TRAIN or (warm_users[user] and warm_items[item]):
+            pair[n_kept], subset[n_kept] = pair[row], subset[row]
             if has_days:
                 day[n_kept] = day[row]
             n_kept += 1
@@ -233,7 +233,7 @@ def _drop_cold(pair, packing, day, side, warm_users, warm_items):  # type: ignor
 def select_rows(  # type: ignore[no-untyped-def]
     runs, other_id, day, rating, others, codes, packing, rule, by_user, out
 ):
-    """Take the rows of a split out of a row group, as pairs with their sides.
+    """Take the rows of a split out of a row group, as pairs with their subsets.
 
     Args:
         runs: the rows of one user each where rows are sorted by user, else of one item: dense
@@ -247,12 +247,12 @@ def select_rows(  # type: ignore[no-untyped-def]
         rule: Rule.
         by_user: whether the runs are of users.
         out: (n,) each: ids of the runs and the others, int32, for use in between; pair, int64; day,
-            like the input; side, uint8.
+            like the input; subset, uint8.
 
     Returns:
         How many rows were written to the front of `out`, and how many were dropped as cold.
     """
-    run_id, other, pair, out_day, side = out
+    run_id, other, pair, out_day, subset = out
     found = run_id, other, pair, out_day
     shifts = packing.user_shift, packing.item_shift
     if not by_user:
@@ -260,32 +260,32 @@ def select_rows(  # type: ignore[no-untyped-def]
     n_found = _find_rows(
         runs, shifts, other_id, day, rating, others, codes, rule.first_day, rule.last_day, found
     )
-    pair, side, out_day = pair[:n_found], side[:n_found], out_day[:n_found]
+    pair, subset, out_day = pair[:n_found], subset[:n_found], out_day[:n_found]
     user_id, item_id = run_id[:n_found], other[:n_found]
     if not by_user:
         user_id, item_id = item_id, user_id
-    side[:] = TRAIN
+    subset[:] = TRAIN
     if rule.way == BY_KEY:
-        _mark_keys(user_id, item_id, rule.seed, rule.low, rule.high, side, TEST)
+        _mark_keys(user_id, item_id, rule.seed, rule.low, rule.high, subset, TEST)
     elif rule.way == BY_TIME:
-        _mark_late(pair, packing, out_day, item_id, rule.starts, side)
+        _mark_late(pair, packing, out_day, item_id, rule.starts, subset)
     elif rule.way == BY_LIST:
-        _mark_listed(pair, packing, rule.listed_ends, rule.listed, side)
+        _mark_listed(pair, packing, rule.listed_ends, rule.listed, subset)
     if rule.validation_bound:
         seed, bound = rule.validation_seed, rule.validation_bound
-        _mark_keys(user_id, item_id, seed, 0, bound, side, VALIDATION)
+        _mark_keys(user_id, item_id, seed, 0, bound, subset, VALIDATION)
     n_kept = n_found
     if rule.drops_cold:
-        n_kept = _drop_cold(pair, packing, out_day, side, rule.warm_users, rule.warm_items)
+        n_kept = _drop_cold(pair, packing, out_day, subset, rule.warm_users, rule.warm_items)
     return n_kept, n_found - n_kept
 
 
 @compiled
-def count_rows(by_user, by_item, pair, packing, side):  # type: ignore[no-untyped-def]
-    """Add rows to (n_users, N_SIDES) and (n_items, N_SIDES) counts."""
-    for row in range(len(side)):
-        by_user[user_of(pair[row], packing), side[row]] += 1
-        by_item[item_of(pair[row], packing), side[row]] += 1
+def count_rows(by_user, by_item, pair, packing, subset):  # type: ignore[no-untyped-def]
+    """Add rows to (n_users, N_SUBSETS) and (n_items, N_SUBSETS) counts."""
+    for row in range(len(subset)):
+        by_user[user_of(pair[row], packing), subset[row]] += 1
+        by_item[item_of(pair[row], packing), subset[row]] += 1
 
 
 @compiled

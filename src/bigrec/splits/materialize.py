@@ -2,16 +2,16 @@
 
     shards/manifest.json                  digest of the split, counts, mean, scale, packing
     shards/users.npy, items.npy          (n,) int32 ids; position = dense index
-    shards/SIDE/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
-    shards/SIDE/item_index.npy           (n_rows,) int32, ascending for each user
-    shards/SIDE/rating.npy                (n_rows,) float32
-    shards/shuffled/00000.npy …           the train side again, in random order: (n,) int64 pairs,
+    shards/SUBSET/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
+    shards/SUBSET/item_index.npy           (n_rows,) int32, ascending for each user
+    shards/SUBSET/rating.npy                (n_rows,) float32
+    shards/shuffled/00000.npy …           the train subset again, in random order: (n,) int64 pairs,
                                           see bigrec.interactions
 
-SIDE is train, test and, where the split has one, validation. One scan of ratings_by_user writes the
-rows by user and throws every train row into a shard at random; then each shard is shuffled on its
-own. A random shard for each row and a uniform shuffle inside each shard make a uniform shuffle of
-all, in memory for one shard a thread.
+SUBSET is train, test and, where the split has one, validation. One scan of ratings_by_user writes
+the rows by user and throws every train row into a shard at random; then each shard is shuffled on
+its own. A random shard for each row and a uniform shuffle inside each shard make a uniform shuffle
+of all, in memory for one shard a thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bigrec.resources import SILENT, Budget, Progress, map_in_order
 from bigrec.schema import RATING
 from bigrec.splits.array_file import ArrayFile, save_array
 from bigrec.splits.days import write_days
-from bigrec.splits.kernels import N_SIDES, TEST, TRAIN, VALIDATION
+from bigrec.splits.kernels import N_SUBSETS, TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import SelectedRows, scan_selected
 from bigrec.splits.shards import FORMAT_VERSION, making_once
 from bigrec.splits.shuffling import order_rows, shuffle_pairs
@@ -42,20 +42,20 @@ Array = np.ndarray[Any, Any]
 
 _PAIR: Final = np.dtype("<i8")
 _SHARD_ROWS = 1 << 20
-_SIDES: Final = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+_SUBSETS: Final = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 class _OrderedRows(NamedTuple):
     """The selected rows of one row group in the orders in which they are written."""
 
     item_index: Array
-    """(n,) int32, by side."""
+    """(n,) int32, by subset."""
     rating: Array
-    """(n,) float32, by side."""
-    side_ends: Array
-    """(N_SIDES + 1,) int64."""
+    """(n,) float32, by subset."""
+    subset_ends: Array
+    """(N_SUBSETS + 1,) int64."""
     pairs: Array
-    """(n,) int64, by shard, those of other sides than train behind the last shard."""
+    """(n,) int64, by shard, those of other subsets than train behind the last shard."""
     shard_ends: Array
     """(n_shards + 2,) int64."""
 
@@ -69,12 +69,12 @@ class _Orderer:
         self._spare: list[_OrderedRows] = []
 
     def order(self, rows: SelectedRows) -> tuple[_OrderedRows, float, int]:
-        """The rows in order, the sum of ratings of the train side, and how many were read."""
-        n = len(rows.side)
+        """The rows in order, the sum of ratings of the train subset, and how many were read."""
+        n = len(rows.subset)
         ordered = self._take(rows.n_read)
         buckets = self._workspace.array("buckets", n, np.uint16)
         rating_sum = order_rows(
-            rows.pair, rows.packing, self._table, rows.side, self._n_shards, self._seed, buckets,
+            rows.pair, rows.packing, self._table, rows.subset, self._n_shards, self._seed, buckets,
             tuple(ordered),
         )  # fmt: skip
         return ordered, float(rating_sum), rows.n_read
@@ -91,7 +91,7 @@ class _Orderer:
         return _OrderedRows(
             np.empty(n, np.int32),
             np.empty(n, np.float32),
-            np.empty(N_SIDES + 1, np.int64),
+            np.empty(N_SUBSETS + 1, np.int64),
             np.empty(n, np.int64),
             np.empty(self._n_shards + 2, np.int64),
         )
@@ -147,9 +147,9 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
     rating_sum = 0.0
     progress.start("materializing", split.catalog.manifest.n_ratings, "ratings")
     with contextlib.ExitStack() as files:
-        sides = [
-            _SideWriter(files, partial / name, side, users[f"n_{name}"].to_numpy())
-            for name, side in _SIDES.items()
+        subsets = [
+            _SubsetWriter(files, partial / name, subset, users[f"n_{name}"].to_numpy())
+            for name, subset in _SUBSETS.items()
             if name != "validation" or split.spec.validation_fraction
         ]
         (partial / "shuffled").mkdir()
@@ -159,7 +159,7 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
         for rows, more, n_read in scan_selected(
             split.catalog, selection, budget.threads, orderer.order, columns=[RATING]
         ):
-            for writer in sides:
+            for writer in subsets:
                 writer.append(rows)
             edges = rows.shard_ends.tolist()
             for shard, start, end in zip(shards, edges, edges[1:], strict=False):
@@ -168,7 +168,7 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
             rating_sum += more
             progress.advance(n_read, n_read)
     digests = draft.digests
-    for writer in sides:
+    for writer in subsets:
         digests |= writer.digests()
     for name, ids in (("users.npy", selection.users.ids), ("items.npy", selection.items.ids)):
         digests[partial / name] = save_array(partial / name, ids)
@@ -176,14 +176,14 @@ def _write_shards(draft: Draft, split: Split, budget: Budget, progress: Progress
     _write_manifest(partial, split, rating_sum)
 
 
-class _SideWriter:
-    """Appends one side's rows to its files."""
+class _SubsetWriter:
+    """Appends one subset's rows to its files."""
 
     def __init__(
-        self, files: contextlib.ExitStack, folder: Path, side: int, lengths: Array
+        self, files: contextlib.ExitStack, folder: Path, subset: int, lengths: Array
     ) -> None:
         folder.mkdir()
-        self._folder, self._side = folder, side
+        self._folder, self._subset = folder, subset
         self._indptr = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
         self._item_index, self._rating = (
             files.enter_context(ArrayFile(folder / name, dtype, int(self._indptr[-1])))
@@ -191,12 +191,12 @@ class _SideWriter:
         )
 
     def append(self, rows: _OrderedRows) -> None:
-        of_side = slice(rows.side_ends[self._side], rows.side_ends[self._side + 1])
-        self._item_index.append(rows.item_index[of_side])
-        self._rating.append(rows.rating[of_side])
+        of_subset = slice(rows.subset_ends[self._subset], rows.subset_ends[self._subset + 1])
+        self._item_index.append(rows.item_index[of_subset])
+        self._rating.append(rows.rating[of_subset])
 
     def digests(self) -> dict[Path, str]:
-        """Finish the side; the digest of each of its files."""
+        """Finish the subset; the digest of each of its files."""
         indptr = self._folder / "indptr.npy"
         digests = {indptr: save_array(indptr, self._indptr)}
         return digests | {file.path: file.digest for file in (self._item_index, self._rating)}

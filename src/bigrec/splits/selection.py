@@ -1,4 +1,4 @@
-"""Scanning a store for the rows of a split: pairs, sides, counts; a row group at a time.
+"""Scanning a store for the rows of a split: pairs, subsets, counts; a row group at a time.
 
 Rows are sorted by user, or by item where a store keeps that order alone. How many rows each user
 has is stored, so the column of the ids that rows are sorted by is never read.
@@ -20,7 +20,7 @@ from bigrec.errors import StoreError
 from bigrec.interactions import Packing
 from bigrec.resources import Budget, Progress, map_in_order
 from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
-from bigrec.splits.kernels import ABSENT, N_SIDES, Codes, IdIndex, Rule, count_rows, select_rows
+from bigrec.splits.kernels import ABSENT, N_SUBSETS, Codes, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
 from bigrec.workspace import Workspace
 
@@ -39,7 +39,7 @@ class Selection:
     items: IdIndex
     """The items that take part."""
     rule: Rule
-    """On which side a row is."""
+    """In which subset a row is."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SelectedRows:
     """Of the pairs."""
     day: Array
     """(n,) int32, days since 1970; empty where no days were read."""
-    side: Array
+    subset: Array
     """(n,) uint8: TRAIN, VALIDATION or TEST."""
     n_read: int
     """Rows of the row group."""
@@ -61,8 +61,8 @@ class SelectedRows:
 
     def copy(self) -> SelectedRows:
         """The same rows in memory of their own."""
-        pair, day, side = self.pair.copy(), self.day.copy(), self.side.copy()
-        return SelectedRows(pair, self.packing, day, side, self.n_read, self.n_dropped)
+        pair, day, subset = self.pair.copy(), self.day.copy(), self.subset.copy()
+        return SelectedRows(pair, self.packing, day, subset, self.n_read, self.n_dropped)
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Counts:
     """Rows of a selection."""
 
     by_user: Array
-    """(n_users, N_SIDES) int32."""
+    """(n_users, N_SUBSETS) int32."""
     by_item: Array
-    """(n_items, N_SIDES) int32."""
+    """(n_items, N_SUBSETS) int32."""
     n_dropped: int
     """Validation and test rows left out because their user or item has no train row."""
 
@@ -137,25 +137,27 @@ def scan_selected(
         other = workspace.array("other", n, np.int32)
         pair = workspace.array("pair", n, np.int64)
         day = workspace.array("day", len(inputs[1]), np.int32)
-        side = workspace.array("side", n, np.uint8)
+        subset = workspace.array("subset", n, np.uint8)
         n_kept, n_dropped = select_rows(
             order.runs(group.start, group.start + n), *inputs, others, codes, packing,
-            selection.rule, order.by_user, (run_id, other, pair, day, side),
+            selection.rule, order.by_user, (run_id, other, pair, day, subset),
         )  # fmt: skip
-        return then(SelectedRows(pair[:n_kept], packing, day[:n_kept], side[:n_kept], n, n_dropped))
+        return then(
+            SelectedRows(pair[:n_kept], packing, day[:n_kept], subset[:n_kept], n, n_dropped)
+        )
 
     return map_in_order(select, order.row_groups(), threads, n_ahead=threads)
 
 
-def count_sides(
+def count_subsets(
     catalog: Catalog, selection: Selection, budget: Budget, progress: Progress, task: str
 ) -> Counts:
-    """Count the rows on each side of each user and item, in one scan."""
-    by_user = np.zeros((len(selection.users.ids), N_SIDES), np.int32)
-    by_item = np.zeros((len(selection.items.ids), N_SIDES), np.int32)
+    """Count the rows in each subset of each user and item, in one scan."""
+    by_user = np.zeros((len(selection.users.ids), N_SUBSETS), np.int32)
+    by_item = np.zeros((len(selection.items.ids), N_SUBSETS), np.int32)
     n_dropped = 0
     for rows in scan_ratings(catalog, selection, budget, progress, task):
-        count_rows(by_user, by_item, rows.pair, rows.packing, rows.side)
+        count_rows(by_user, by_item, rows.pair, rows.packing, rows.subset)
         n_dropped += rows.n_dropped
     return Counts(by_user, by_item, n_dropped)
 

@@ -11,7 +11,7 @@ from bigrec.errors import SettingsError, SplitError, StoreError
 from bigrec.resources import Progress
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog
-from bigrec.store.locks import writer_lock
+from bigrec.store.locks import sweep_beside, writer_lock
 from bigrec.store.publish import Draft, drafting
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
@@ -75,6 +75,7 @@ def making_once(
         StoreError: those that are there are damaged, or the store cannot be written to.
     """
     if are_current(folder, kind, digest):
+        sweep_beside(folder)
         return
     real = Path(os.path.realpath(folder))
     with writer_lock(real, wait=progress.note, error=StoreError):

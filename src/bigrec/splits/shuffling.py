@@ -18,46 +18,46 @@ def _below(bound, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def order_rows(pair, packing, table, side, n_shards, seed, buckets, out):  # type: ignore[no-untyped-def]
-    """Order rows by side and, once more, throw those of the train side into shards at random.
+def order_rows(pair, packing, table, subset, n_shards, seed, buckets, out):  # type: ignore[no-untyped-def]
+    """Order rows by subset and, once more, throw those of the train subset into shards at random.
 
-    Rows keep their order within each side and each shard. Nothing here branches on a row: where it
-    goes is as good as random, and a processor would guess wrong.
+    Rows keep their order within each subset and each shard. Nothing here branches on a row: where
+    it goes is as good as random, and a processor would guess wrong.
 
     Args:
         pair: (n,) int64.
         packing: Packing of the pairs.
         table: (n_values,) float32, the rating of each code.
-        side: (n,) uint8.
+        subset: (n,) uint8.
         n_shards: below 2^16 - 1.
         seed: another seed throws independently.
         buckets: (n,) uint16, for use in between.
-        out: item_index, (n,) int32, and rating, (n,) float32, both by side; side_ends,
-            (N_SIDES + 1,) int64; pairs, (n,) int64, by shard, other sides behind the last one;
+        out: item_index, (n,) int32, and rating, (n,) float32, both by subset; subset_ends,
+            (N_SUBSETS + 1,) int64; pairs, (n,) int64, by shard, other subsets behind the last one;
             shard_ends, (n_shards + 2,) int64.
 
     Returns:
-        The sum of the ratings of the train side.
+        The sum of the ratings of the train subset.
     """
-    item_index, rating, side_ends, pairs, shard_ends = out
+    item_index, rating, subset_ends, pairs, shard_ends = out
     n_train = n_validation = 0
-    for row in range(len(side)):
-        n_train += int(side[row] == TRAIN)
-        n_validation += int(side[row] == VALIDATION)
-    side_ends[:] = 0, n_train, n_train + n_validation, len(side)
+    for row in range(len(subset)):
+        n_train += int(subset[row] == TRAIN)
+        n_validation += int(subset[row] == VALIDATION)
+    subset_ends[:] = 0, n_train, n_train + n_validation, len(subset)
     shard_ends[:] = 0
     train, validation, test = np.uint64(0), np.uint64(n_train), np.uint64(n_train + n_validation)
     start = mix64(np.uint64(seed) + GOLDEN)
     total = 0.0
-    for row in range(len(side)):
-        is_train, is_validation = side[row] == TRAIN, side[row] == VALIDATION
+    for row in range(len(subset)):
+        is_train, is_validation = subset[row] == TRAIN, subset[row] == VALIDATION
         place = train if is_train else (validation if is_validation else test)
         item_index[place] = item_of(pair[row], packing)
         value = table[np.uint64(code_of(pair[row], packing))]
         rating[place] = value
         train += np.uint64(is_train)
         validation += np.uint64(is_validation)
-        test += np.uint64(side[row] == TEST)
+        test += np.uint64(subset[row] == TEST)
         total += value * int(is_train)
         bucket = _below(n_shards, start ^ (np.uint64(pair[row] >> packing.item_shift) * GOLDEN))
         bucket = bucket if is_train else n_shards
@@ -66,7 +66,7 @@ def order_rows(pair, packing, table, side, n_shards, seed, buckets, out):  # typ
     for shard in range(n_shards + 1):
         shard_ends[shard + 1] += shard_ends[shard]
     places = shard_ends[:-1].copy()
-    for row in range(len(side)):
+    for row in range(len(subset)):
         bucket = np.uint64(buckets[row])
         pairs[np.uint64(places[bucket])] = pair[row]
         places[bucket] += 1

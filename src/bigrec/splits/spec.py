@@ -1,4 +1,4 @@
-"""The description of a split: which rows take part, and which of them are the test side."""
+"""The description of a split: which rows take part, and which of them are the test subset."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class SplitSpec:
     min_user_ratings: int = 0
     """Keep users with at least so many ratings in the whole store; 0: all."""
     method: str = "random"
-    """How rows go to the test side; one of METHODS.
+    """How rows go to the test subset; one of METHODS.
 
     random: each row is drawn on its own. temporal: the rows from one day on. leave-last: the latest
     rows of each user, of one day those with the greatest item_id. probe: the pairs of the probe
     file. folds: one of equal parts of a random partition.
     """
     test_fraction: float = 0.2
-    """Share of rows on the test side, above 0 and below 1. The temporal method takes the first day
-    whose share is nearest to it. The other methods that are not random do not use it."""
+    """Share of rows in the test subset, above 0 and below 1. The temporal method takes the first
+    day whose share is nearest to it. The other methods that are not random do not use it."""
     seed: int = 0
     """Seed of the random choices, from 0 to MAX_SEED."""
     k_core: int = 0
@@ -70,15 +70,15 @@ class SplitSpec:
     user_ids: tuple[int, ...] | None = None
     """Keep these users only. None: all."""
     test_from: str | None = None
-    """First day of the test side of the temporal method, ISO 8601. None: by test_fraction."""
+    """First day of the test subset of the temporal method, ISO 8601. None: by test_fraction."""
     last: int = 0
     """Test rows of each user in the leave-last method, from 1 to MAX_LAST; else 0."""
     folds: int = 0
     """Number of parts in the folds method, from 2 to MAX_FOLDS; else 0."""
     fold: int = 0
-    """The part that is the test side in the folds method, from 1 to `folds`; else 0."""
+    """The part that is the test subset in the folds method, from 1 to `folds`; else 0."""
     validation_fraction: float = 0.0
-    """Share of the train rows that go to the validation side, from 0 and below 1."""
+    """Share of the train rows that go to the validation subset, from 0 and below 1."""
     warm: bool = False
     """Whether validation and test rows are dropped whose user or item has no train row."""
 
@@ -129,7 +129,7 @@ class SplitSpec:
 
     @property
     def key_range(self) -> tuple[int, int]:
-        """Random keys of the test side in the methods random and folds: from, up to (exclusive)."""
+        """Random keys of the test subset of the methods random and folds: from, up to."""
         if self.method == "folds":
             return (self.fold - 1) * PRIME // self.folds, self.fold * PRIME // self.folds
         return 0, threshold(self.test_fraction)

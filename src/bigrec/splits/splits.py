@@ -1,4 +1,4 @@
-"""Saved splits: creating one (a description and its counts), opening one, reading its sides lazily.
+"""Saved splits: creating one (a description and its counts), opening one, reading it lazily.
 
 splits/NAME/split.json        the spec, its digest, its counts
 splits/NAME/users.parquet     user_id, n_train, n_validation, n_test; row number = user_index;
@@ -30,19 +30,19 @@ from bigrec.resources import SILENT, Budget, Progress
 from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.splits.filters import candidates, find_k_core
 from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
-from bigrec.splits.selection import Counts, Selection, count_sides, index_ids
-from bigrec.splits.sides import (
+from bigrec.splits.selection import Counts, Selection, count_subsets, index_ids
+from bigrec.splits.spec import SplitSpec
+from bigrec.splits.subsets import (
     find_last_starts,
     find_test_from,
-    lazy_side,
+    lazy_subset,
     rule_for,
     start_columns,
     starts_of,
     temporal_starts,
 )  # fmt: skip
-from bigrec.splits.spec import SplitSpec
 from bigrec.store.catalog import Catalog, scan_file
-from bigrec.store.locks import writer_lock
+from bigrec.store.locks import sweep_beside, writer_lock
 from bigrec.store.publish import drafting, made_parents
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 from bigrec.store.small_tables import arrow_column, write_table
@@ -60,23 +60,23 @@ class SplitSummary:
     name: str
     """The name it was saved under."""
     n_train: int
-    """Rows on the train side."""
+    """Rows in the train subset."""
     n_test: int
-    """Rows on the test side."""
+    """Rows in the test subset."""
     n_users: int
-    """Users with a row on any side."""
+    """Users with a row in any subset."""
     n_items: int
-    """Items with a row on any side."""
+    """Items with a row in any subset."""
     seconds: float
     """Wall time of creating it."""
     n_validation: int = 0
-    """Rows on the validation side."""
+    """Rows in the validation subset."""
     n_dropped: int = 0
     """Validation and test rows that a warm split leaves out."""
     k_core_rounds: int = 0
     """Scans that finding the k-core took, the last of which dropped nothing; 0 without one."""
     test_from: str | None = None
-    """First day of the test side, ISO 8601; None unless the method is temporal."""
+    """First day of the test subset, ISO 8601; None unless the method is temporal."""
 
 
 @dataclass(frozen=True)
@@ -111,22 +111,22 @@ class Split:
 
     @property
     def train(self) -> pl.LazyFrame:
-        """The train side: the columns of ratings, lazily read from the store."""
-        return self._side(TRAIN)
+        """The train subset: the columns of ratings, lazily read from the store."""
+        return self._subset(TRAIN)
 
     @property
     def validation(self) -> pl.LazyFrame:
-        """The validation side, likewise; without rows if the split has none."""
-        return self._side(VALIDATION)
+        """The validation subset, likewise; without rows if the split has none."""
+        return self._subset(VALIDATION)
 
     @property
     def test(self) -> pl.LazyFrame:
-        """The test side, likewise."""
-        return self._side(TEST)
+        """The test subset, likewise."""
+        return self._subset(TEST)
 
-    def _side(self, side: int) -> pl.LazyFrame:
-        return lazy_side(
-            self.catalog, self.spec, self.users(), self.items(), self.summary.test_from, side
+    def _subset(self, subset: int) -> pl.LazyFrame:
+        return lazy_subset(
+            self.catalog, self.spec, self.users(), self.items(), self.summary.test_from, subset
         )
 
     def users(self) -> pl.LazyFrame:
@@ -181,7 +181,7 @@ def create_split(
 
     Raises:
         SettingsError: the name cannot be a folder's name.
-        SplitError: the name is taken by another split, a side would be empty, or there are more
+        SplitError: the name is taken by another split, a subset would be empty, or there are more
             users and items than a pair can tell apart.
     """
     (split,) = _create_all(catalog, {name: spec}, budget or Budget(), progress)
@@ -224,7 +224,9 @@ def _create_all(
     existing = {name: _find_existing(catalog, name, spec) for name, spec in specs.items()}
     with ExitStack() as unpublished:
         folder = Path(os.path.realpath(catalog.layout.splits))
-        if not all(existing.values()):
+        if all(existing.values()):
+            sweep_beside(folder / min(specs))
+        else:
             unpublished.enter_context(made_parents(folder))
         for name in sorted(name for name, split in existing.items() if split is None):
             unpublished.enter_context(
@@ -268,11 +270,11 @@ def _creating(
     found = _resolve(catalog, spec, budget, progress)
     by_user, by_item = found.counts.by_user, found.counts.by_item
     n_train, n_validation, n_test = by_user.sum(axis=0, dtype=np.int64).tolist()
-    sides = {"train": n_train, "test": n_test}
+    subsets = {"train": n_train, "test": n_test}
     if spec.validation_fraction:
-        sides["validation"] = n_validation
-    if not all(sides.values()):
-        rows = ", ".join(f"{n:,} {side}" for side, n in sides.items())
+        subsets["validation"] = n_validation
+    if not all(subsets.values()):
+        rows = ", ".join(f"{n:,} {subset}" for subset, n in subsets.items())
         raise SplitError(
             f"this split would have {rows} rows: {spec.protocol()} leaves "
             f"{np.count_nonzero(by_user.any(axis=1)):,} users and "
@@ -353,16 +355,16 @@ def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progre
     rounds = 0
     if spec.k_core:
         users, items, rounds = find_k_core(catalog, users, items, spec, budget, progress)
-    unsided = Selection(users, items, rule_for(spec, users, items, sides=False))
+    undivided = Selection(users, items, rule_for(spec, users, items, subsets=False))
     test_from, starts = None, np.empty(0, np.int64)
     if spec.method == "temporal":
-        test_from = spec.test_from or find_test_from(catalog, unsided, spec, budget, progress)
+        test_from = spec.test_from or find_test_from(catalog, undivided, spec, budget, progress)
         starts = temporal_starts(test_from, users)
     elif spec.method == "leave-last":
-        starts = find_last_starts(catalog, unsided, spec, budget, progress)
+        starts = find_last_starts(catalog, undivided, spec, budget, progress)
     rule = rule_for(spec, users, items, starts=starts, probe=probe)
     selection = Selection(users, items, rule)
-    counts = count_sides(catalog, selection, budget, progress, "counting")
+    counts = count_subsets(catalog, selection, budget, progress, "counting")
     if spec.warm:
         warm_users, warm_items = (by[:, TRAIN] > 0 for by in (counts.by_user, counts.by_item))
         if (counts.by_user.any(axis=1) & ~warm_users).any() or (
@@ -370,12 +372,12 @@ def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progre
         ).any():
             rule = rule._replace(drops_cold=True, warm_users=warm_users, warm_items=warm_items)
             selection = Selection(users, items, rule)
-            counts = count_sides(catalog, selection, budget, progress, "dropping cold rows")
+            counts = count_subsets(catalog, selection, budget, progress, "dropping cold rows")
     return _Resolved(selection, counts, rounds, test_from)
 
 
 def _write_ids(path: Path, column: str, ids: Array, counts: Array, **more: Array) -> None:
-    """Write those ids that have a row, with their counts by side and further columns."""
+    """Write those ids that have a row, with their counts by subset and further columns."""
     present = counts.any(axis=1)
     columns = {
         column: ids,

@@ -1,6 +1,6 @@
 """A saved split as SQL: the SELECT behind each view that a SQL session adds for it.
 
-The same rules as `sides`, over the views of the store and the split's tables of users and items.
+The same rules as `subsets`, over the views of the store and the split's tables of users and items.
 Nothing here imports Polars, so that a query of a split starts as fast as any other.
 """
 
@@ -27,7 +27,7 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
     `split_users` and `split_items` hold the counts of each id (n_train, n_validation, n_test), and
     `split` the name, protocol and counts in one row. `split_rows` holds every row that the filters
     keep, with in_train, in_validation, in_test, and is_dropped where the split is warm; `train`,
-    `validation` and `test` are the sides with the columns of ratings.
+    `validation` and `test` are the subsets with the columns of ratings.
 
     Args:
         layout: the store that holds the split.
@@ -56,9 +56,9 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
             f"the split {name!r} was made of other ratings than the store holds now",
             hint=f"remove {path.parent} and make the split again",
         )
-    sides = {
-        side: f"SELECT item_id, user_id, rating, date FROM split_rows WHERE in_{side}"  # noqa: S608
-        for side in ("train", "validation", "test")
+    subsets = {
+        subset: f"SELECT item_id, user_id, rating, date FROM split_rows WHERE in_{subset}"  # noqa: S608
+        for subset in ("train", "validation", "test")
     }
     numbers = ", ".join(f"CAST({n} AS BIGINT) AS {key}" for key, n in counts.items())
     views = {
@@ -67,17 +67,17 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
         "split": f"SELECT {quote_text(name)} AS name, "
         f"{quote_text(spec.protocol())} AS protocol, {numbers}",
         "split_rows": rows_query(spec, test_from),
-        **sides,
+        **subsets,
     }
     return add_item_names(views, manifest.item_name)
 
 
 def rows_query(spec: SplitSpec, test_from: str | None) -> str:
-    """The rows that a split's filters keep and the sides that they are on, as a SELECT.
+    """The rows that a split's filters keep and the subsets that they are on, as a SELECT.
 
     Args:
         spec: the split.
-        test_from: first day of the test side in the temporal method, ISO 8601.
+        test_from: first day of the test subset in the temporal method, ISO 8601.
     """
     steps: list[str] = []
     is_test = _is_test(spec, test_from, steps)
@@ -96,7 +96,7 @@ def rows_query(spec: SplitSpec, test_from: str | None) -> str:
         "is_test AND is_warm AS in_test, "
         "(is_test OR is_validation) AND NOT is_warm AS is_dropped "
         f"FROM (SELECT *, {is_test} AS is_test, {is_validation} AS is_validation, "
-        f"{is_warm} AS is_warm FROM ({rows}) AS keyed) AS sided"
+        f"{is_warm} AS is_warm FROM ({rows}) AS keyed) AS divided"
     )
 
 

@@ -74,6 +74,15 @@ def writer_lock(
         os.close(descriptor)
 
 
+def sweep_beside(target: Path) -> None:
+    """Remove what killed writers left beside a target that is as it should be, so is not written.
+
+    Where there is no right to, it stays: it does no harm.
+    """
+    with suppress(OSError):
+        _sweep(Path(os.path.realpath(target)).parent)
+
+
 def _lock(path: Path, wait: Callable[[str], None] | None, target: Path) -> int:
     """Lock a file, which is made; its descriptor."""
     deadline = time.monotonic() + _SWEEP_SECONDS

@@ -62,7 +62,7 @@ class ModelContract:
     options: ClassVar[Mapping[str, object]] = {}
     """What of them is otherwise here, by name."""
     expected_rmse: ClassVar[tuple[float, float]]
-    """Lowest and highest RMSE on the test side that is right, in stars: a model that has become
+    """Lowest and highest RMSE in the test subset that is right, in stars: a model that has become
     worse fails, and so does one that is better than it can be. The noise in the data is 0.74, and
     the bias model reaches 0.905."""
 
@@ -202,14 +202,14 @@ class ModelContract:
 
 
 def _warm_pairs(scorer: Scorer, data: TrainingData) -> tuple[Array, Array]:
-    """Pairs of the test side whose user and item have train rows: (n,) int32 each."""
+    """Pairs of the test subset whose user and item have train rows: (n,) int32 each."""
     user, item, _, _ = next(iter(data.test.pair_chunks(1 << 20)))
     warm = ~scorer.biases.is_cold(user, item)
     return user[warm].astype(np.int32), item[warm].astype(np.int32)
 
 
 def _all_scores(scorer: Scorer, data: TrainingData) -> Array:
-    """Scores of the test side."""
+    """Scores of the test subset."""
     user, item, _, day = next(iter(data.test.pair_chunks(1 << 20)))
     return scorer.score_pairs(user, item, day)[0]
 

@@ -1,4 +1,4 @@
-"""Blending runs: weights fitted on the validation side, one more run out."""
+"""Blending runs: weights fitted in the validation subset, one more run out."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BlendSummary:
     split: str
     weights: BlendWeights
     test: Mapping[str, float]
-    """Measures on the test side, by name."""
+    """Measures in the test subset, by name."""
     n_test: int
     """Test pairs."""
     n_fallback: int
@@ -62,13 +62,13 @@ def blend_runs(
 ) -> BlendSummary:
     """Blend runs of one split and save the blend as a run.
 
-    The weights are fitted to the validation side: to all of it up to half a million ratings, else
+    The weights are fitted to the validation subset: to all of it up to half a million ratings, else
     to whole users drawn at random, which is plenty for so few weights. The run holds the weights,
     and the name and digest of each component; the components stay where they are.
 
     Args:
         components: runs of one split, at least one.
-        data: the split; it must have a validation side.
+        data: the split; it must have a validation subset.
         runs: the folder of runs, that of the components too.
         run: name of the run to make.
         seed: of the draw.
@@ -78,7 +78,7 @@ def blend_runs(
 
     Raises:
         SettingsError: a name that cannot be a folder's, or no seed.
-        SplitError: the split has no validation side, or none that the components can be told by.
+        SplitError: the split has no validation subset, or none that the components can be told by.
         RunError: there is no component, the run exists already, a component is given twice, is a
             blend itself, or was trained on another state of the split, or components differ in
             day_biases.
@@ -87,7 +87,7 @@ def blend_runs(
     check_seed(seed)
     if data.validation is None:
         raise SplitError(
-            f"split {data.split!r} has no validation side, which a blend is fitted to",
+            f"split {data.split!r} has no validation subset, which a blend is fitted to",
             hint="make one with: bigrec split create NAME --validation-fraction 0.1, and train "
             "the components on it",
         )
@@ -123,7 +123,7 @@ def blend_runs(
         metrics = RunMetrics(
             primary=first.metrics.primary,
             **test.test_record(),
-            validation=None,  # it is fitted to that side
+            validation=None,  # it is fitted to that subset
             day_penalty=biases.days.penalty if biases.days else None,
             seconds=time.perf_counter() - started,
             train_seconds=fit_seconds,
@@ -212,10 +212,10 @@ def _check_components(components: Sequence[RunDirectory]) -> None:
             )
 
 
-def _draw_pairs(side: UserRows, biases: Biases, seed: int) -> tuple[Array, Array, Array]:
+def _draw_pairs(subset: UserRows, biases: Biases, seed: int) -> tuple[Array, Array, Array]:
     """user_index, item_index, rating less day biases of whole users, by user: (n,) each."""
-    users = side.sample_users(_FITTED_ROWS, seed)
-    rows = side.take(users)
+    users = subset.sample_users(_FITTED_ROWS, seed)
+    rows = subset.take(users)
     user_index = np.repeat(users, rows.lengths()).astype(np.int32)
     rating = rows.rating - biases.of_days(user_index, rows.day)
     return user_index, np.asarray(rows.item_index), rating

@@ -34,7 +34,7 @@ _NUMBERS: Final = (
 
 @dataclass
 class BestEpoch:
-    """The epoch that was best on the validation side so far."""
+    """The epoch that was best in the validation subset so far."""
 
     epoch: int
     """From 1."""

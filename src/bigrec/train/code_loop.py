@@ -19,7 +19,7 @@ from bigrec.models.autorec.network import codes_and_decoder
 from bigrec.models.baseline.bias import Biases
 from bigrec.train.loop import Block
 from bigrec.train.optimizers import ADAGRAD_EPSILON
-from bigrec.train.priors import PriorMeans, both_sides
+from bigrec.train.priors import PriorMeans, both_incidences
 
 
 class _DenseRows(NamedTuple):
@@ -48,7 +48,7 @@ class CodeLoop:
         self, model: keras.Model, options: AutoRecOptions, rows: UserRows, biases: Biases,
         threads: int | None = None,
     ) -> None:  # fmt: skip
-        """Take the train side by item if that is the basis, else by user.
+        """Take the train subset by item if that is the basis, else by user.
 
         Prior means are refitted by so many threads; by as many as there are cores if None.
         """
@@ -68,7 +68,7 @@ class CodeLoop:
             self._hidden_bias,
         ]  # fmt: skip
         self._slots = [tf.Variable(tf.zeros_like(variable)) for variable in self._trained]
-        by_column = both_sides(rows, n_columns, threads)[1]
+        by_column = both_incidences(rows, n_columns, threads)[1]
         penalty = options.row_l2 * np.maximum(by_column.counts, 1) ** -options.row_l2_power
         self._penalty = tf.constant(penalty, tf.float32)
         self._prior = PriorMeans(by_column, size, penalty=penalty, l2=options.implicit_l2)

@@ -1,4 +1,4 @@
-"""The pairs of the train side in the memory of the device: an epoch is a permutation and a gather.
+"""The train pairs in the memory of the device: an epoch is a permutation and a gather.
 
 The order of an epoch is a pseudorandom permutation of 0 … n - 1 which (seed, epoch) decides. It is
 computed place by place, so it needs no memory and no sorting and can begin anywhere: a Feistel
@@ -56,7 +56,7 @@ def choose_cache(
         model, spec, options: what is trained.
         asked: what to decide on.
         devices: where to train.
-        n_train: ratings of the train side.
+        n_train: ratings of the train subset.
 
     Returns:
         The options with the cache device or off.

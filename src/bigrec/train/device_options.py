@@ -25,7 +25,7 @@ class DeviceOptions:
     """mixed: hidden layers compute in bfloat16; weights, embeddings, scores and the loss stay
     float32. For models with dense layers only."""
     cache: str = "auto"
-    """device: the pairs of the train side are kept in the memory of the (first) device and each
+    """device: the pairs of the train subset are kept in the memory of the (first) device and each
     epoch is drawn from them there. off: they are read from disk. auto: device for a GPU that has
     room for them. For models of pairs only."""
 

@@ -40,6 +40,6 @@ def check_loss(
     lower = " ".join(f"--set {name}={rate / _FACTOR:g}" for name, rate in rates.items() if rate)
     found = f"has reached {rmse:.3g} stars" if math.isfinite(rmse) else "is not a number any more"
     raise RunError(
-        f"training has diverged: in epoch {epoch} the error on the train side {found}",
+        f"training has diverged: in epoch {epoch} the error in the train subset {found}",
         hint=f"lower the step size with {lower}, or raise it gently with --set warmup=2",
     )

@@ -27,7 +27,7 @@ from bigrec.train.summary import Measured, OnEpoch
 
 
 class Feed(Protocol):
-    """The train side as blocks; an epoch is a function of (seed, epoch)."""
+    """The train subset as blocks; an epoch is a function of (seed, epoch)."""
 
     n_rows: int
     """Ratings of an epoch."""
@@ -49,7 +49,7 @@ class EpochFit:
     spec: BatchSpec
     options: GradientOptions
     measure: Callable[[], Measured]
-    """Scores the validation and the test side with the model as it is."""
+    """Scores the validation and the test subset with the model as it is."""
     state: TrainingState
     """Where to start from; kept up to date."""
     checkpoints: Checkpoints
@@ -57,7 +57,7 @@ class EpochFit:
     on_epoch: OnEpoch
     """Called after each epoch."""
     primary: Measure
-    """What tells the best epoch, on the validation side."""
+    """What tells the best epoch, in the validation subset."""
 
     def run(self) -> Measured:
         """Train to the end and return the errors of the model that is kept.

@@ -17,7 +17,7 @@ from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
 from bigrec.features import UserRows
 from bigrec.measures import primary_measure
-from bigrec.models.contract import TrainSide
+from bigrec.models.contract import TrainSubset
 from bigrec.models.gradient_model import GradientModel, Start, StepPlan
 from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.scoring import Scorer
@@ -73,7 +73,7 @@ def choose_devices_and_cache(
         The devices, and the options with the cache device or off.
 
     Raises:
-        SettingsError: early stopping on a split without a validation side, a precision without a
+        SettingsError: early stopping on a split without a validation subset, a precision without a
             layer for it, several devices that cannot share its batches, or a cache of pairs for a
             model of rows.
         ResourceError: there are no such devices, or they are too small for the training.
@@ -81,7 +81,7 @@ def choose_devices_and_cache(
     assert isinstance(options, GradientOptions)  # noqa: S101 - as a GradientModel's are
     if options.patience and data.validation is None:
         raise SettingsError(
-            f"patience={options.patience} stops by the error on a validation side, and the split "
+            f"patience={options.patience} stops by the error in a validation subset, and the split "
             f"{data.split!r} has none",
             hint="make a split with: bigrec split create NAME --validation-fraction 0.1",
         )
@@ -120,8 +120,8 @@ def _fit(training: Training, model: GradientModel, options: GradientOptions) -> 
     plan = model.plan(options)
     policy = POLICIES[training.device.precision] if plan.has_dense_layers else "float32"
     network = model.build(data.spec, options, training.biases, policy)
-    side = TrainSide(data.train, data.spec, training.biases)
-    rows = side.less_days()
+    subset = TrainSubset(data.train, data.spec, training.biases)
+    rows = subset.less_days()
     loop: Loop
     feed: Feed
     with ExitStack() as stack:
@@ -143,7 +143,7 @@ def _fit(training: Training, model: GradientModel, options: GradientOptions) -> 
             loop = _pair_loop(training, network, options, plan, shards)
             feed = _pair_feed(training, options, shards.paths)
         stack.callback(feed.close)  # before its shards are removed
-        return _run_epochs(training, network, model.scorer(network, side), loop, feed, options)
+        return _run_epochs(training, network, model.scorer(network, subset), loop, feed, options)
 
 
 def _run_epochs(

@@ -41,7 +41,7 @@ class MemoryNeed:
     activations: int
     """Outputs of all layers for a step, with their gradients, or for a batch of evaluation."""
     cache: int
-    """The train side, if it is kept there."""
+    """The train subset, if it is kept there."""
 
     @property
     def total(self) -> int:
@@ -63,8 +63,8 @@ def estimate_need(
         model: what is trained.
         spec: sizes.
         options: its hyper-parameters.
-        n_train: ratings of the train side.
-        cache_bytes: what of the train side is kept on the device.
+        n_train: ratings of the train subset.
+        cache_bytes: what of the train subset is kept on the device.
     """
     # In a graph of its own, which nobody runs, variables have shapes but no memory.
     with tf.Graph().as_default():
@@ -182,7 +182,7 @@ def _advise(need: MemoryNeed, plan: StepPlan, options: GradientOptions, devices:
     """What to lower: what takes most."""
     largest = max(need.parameters + need.optimizer, need.activations, need.cache)
     if largest == need.cache:
-        advice = "read the train side from disk with --cache off"
+        advice = "read the train subset from disk with --cache off"
     else:
         names = list(plan.sizes)
         names += ["batch_size"] if largest == need.activations else []

@@ -124,7 +124,9 @@ class Momentum:
             powers = tf.concat([powers, step @ powers], axis=0)
             step @= step
         taken = tf.gather(powers, missed)  # (n, 2, 2)
-        return tuple(taken[:, side, 0, None] * row + taken[:, side, 1, None] * p for side in (0, 1))
+        return tuple(
+            taken[:, subset, 0, None] * row + taken[:, subset, 1, None] * p for subset in (0, 1)
+        )
 
 
 def _take_over_l2(variable: Any) -> float:

@@ -1,15 +1,15 @@
 """Prior means of factors, from who rated what: the implicit terms of matrix factorisation.
 
-The rows of both factor tables are drawn towards means that the train side's pairs explain,
+The rows of both factor tables are drawn towards means that the train subset's pairs explain,
 
     z_u = |N(u)|^-1/2 · sum of y_m over the items that u rated,
     z_m = |N(m)|^-1/2 · sum of x_u over the users who rated m,
 
 instead of towards 0. With p_u = z_u + deviation this is SVD++ (Koren, "Factorization Meets the
-Neighborhood", KDD 2008), on both sides as in Rendle, Zhang, Koren, "On the Difficulty of Evaluating
-Baselines" (2019), with the same objective and the same optimum. Kept as a prior, its sums are
-computed once an epoch rather than once a rating: steps cost little more than without, and the
-trained model is an ordinary factorisation.
+Neighborhood", KDD 2008), on both incidences as in Rendle, Zhang, Koren, "On the Difficulty of
+Evaluating Baselines" (2019), with the same objective and the same optimum. Kept as a prior, its
+sums are computed once an epoch rather than once a rating: steps cost little more than without, and
+the trained model is an ordinary factorisation.
 
 Between epochs y and x are refitted to the factors by ridge regression, a few conjugate-gradient
 rounds from where they stood.
@@ -49,7 +49,7 @@ class FactorPenalty:
     def __init__(
         self, rows: UserRows, biases: Biases, options: TablePenalty, threads: int | None = None
     ) -> None:
-        """Take the train side, its counts, and row_l2, row_l2_power and implicit_l2.
+        """Take the train subset, its counts, and row_l2, row_l2_power and implicit_l2.
 
         Prior means are refitted by so many threads; by as many as there are cores if None.
         """
@@ -61,9 +61,11 @@ class FactorPenalty:
         self._priors: list[PriorMeans] = []
         if options.implicit_l2:
             self._priors = [
-                PriorMeans(side, options.embedding_size, penalty=weight, l2=options.implicit_l2)
-                for side, weight in zip(
-                    both_sides(rows, len(biases.item), threads), weights, strict=True
+                PriorMeans(
+                    incidence, options.embedding_size, penalty=weight, l2=options.implicit_l2
+                )
+                for incidence, weight in zip(
+                    both_incidences(rows, len(biases.item), threads), weights, strict=True
                 )
             ]
         self.variables = [variable for prior in self._priors for variable in prior.variables]
@@ -72,10 +74,10 @@ class FactorPenalty:
         """The mean over a batch, a scalar: (batch,) indices and (batch, size) rows."""
         total = 0.0
         indices, rows = (user, item), (user_rows, item_rows)
-        for side, (index, row) in enumerate(zip(indices, rows, strict=True)):
+        for incidence, (index, row) in enumerate(zip(indices, rows, strict=True)):
             if self._priors:
-                row -= tf.gather(self._priors[side].means, index)
-            weight = tf.gather(self._weights[side], index)[:, None]
+                row -= tf.gather(self._priors[incidence].means, index)
+            weight = tf.gather(self._weights[incidence], index)[:, None]
             total += tf.reduce_mean(weight * row_sums(tf.square(row)))
         return total
 
@@ -88,21 +90,23 @@ class FactorPenalty:
 class PriorMeans:
     """The prior rows of one table, and the implicit terms that they are made of."""
 
-    def __init__(self, side: Side, size: int, *, penalty: Array, l2: float) -> None:
+    def __init__(self, incidence: Incidence, size: int, *, penalty: Array, l2: float) -> None:
         """Start with all means at 0.
 
         Args:
-            side: whose table it is.
+            incidence: whose table it is.
             size: factors of a row.
             penalty: of a row's squared distance from its mean, a rating: (n,) float32.
             l2: penalty of a term, a rating.
         """
-        self._side = side
-        self._weight, self._penalty = penalty[:, None], (l2 * side.term_counts)[:, None]
+        self._incidence = incidence
+        self._weight, self._penalty = penalty[:, None], (l2 * incidence.term_counts)[:, None]
         # The tiny number is for terms without a pair.
-        self._diagonal = np.maximum(side.collect(self._weight) + self._penalty, _TINY)
-        self.means = tf.Variable(tf.zeros((len(side.counts), size)), name="prior_means")
-        self._terms = tf.Variable(tf.zeros((len(side.term_counts), size)), name="implicit_terms")
+        self._diagonal = np.maximum(incidence.collect(self._weight) + self._penalty, _TINY)
+        self.means = tf.Variable(tf.zeros((len(incidence.counts), size)), name="prior_means")
+        self._terms = tf.Variable(
+            tf.zeros((len(incidence.term_counts), size)), name="implicit_terms"
+        )
         self.variables = [self.means, self._terms]
 
     def refit(self, factors: Any) -> None:
@@ -116,16 +120,16 @@ class PriorMeans:
         Stiefel 1952). A round takes its residual from the errors t - B y and updates those, so that
         it needs no more than one product with B and one with its transpose, nor does anything else.
         """
-        side, root = self._side, np.sqrt(self._side.counts)[:, None]
+        incidence, root = self._incidence, np.sqrt(self._incidence.counts)[:, None]
         target, terms = root * factors.numpy(), self._terms.numpy()
         errors = target - root * self.means.numpy()  # (n, size)
         direction, last_norm = np.zeros_like(terms), np.full(terms.shape[1], np.inf, np.float32)
         for _ in range(_ROUNDS):
-            residual = side.collect(self._weight * errors) - self._penalty * terms
+            residual = incidence.collect(self._weight * errors) - self._penalty * terms
             scaled = residual / self._diagonal
             norm = _dot(residual, scaled)
             direction = scaled + norm / np.maximum(last_norm, _TINY) * direction
-            image = side.spread(direction)
+            image = incidence.spread(direction)
             curvature = _dot(self._weight * image, image)
             curvature += _dot(self._penalty * direction, direction)
             step = norm / np.maximum(curvature, _TINY)
@@ -142,32 +146,34 @@ def _dot(one: Array, other: Array) -> Array:
     return product
 
 
-class Side(NamedTuple):
-    """One side of the 0-1 matrix B of the train side's pairs, by user or by item."""
+class Incidence(NamedTuple):
+    """One incidence of the 0-1 matrix B of the train subset's pairs, by user or by item."""
 
     spread: Product
     """(n_terms, size) to B times it: (n, size)."""
     collect: Product
     """(n, size) to the transpose of B times it: (n_terms, size)."""
     counts: Array
-    """(n,) float32: train ratings of each row of this side."""
+    """(n,) float32: train ratings of each row of this incidence."""
     term_counts: Array
-    """(n_terms,) float32: those of the other side."""
+    """(n_terms,) float32: those of the other incidence."""
 
 
-def both_sides(rows: UserRows, n_items: int, threads: int | None = None) -> tuple[Side, Side]:
+def both_incidences(
+    rows: UserRows, n_items: int, threads: int | None = None
+) -> tuple[Incidence, Incidence]:
     """The matrix by user and by item, whose products are made by so many threads."""
     pairs = _Pairs(rows, n_items, threads or available_cores())
     n_user = rows.lengths().astype(np.float32)
     n_item = np.bincount(rows.item_index, minlength=n_items).astype(np.float32)
     return (
-        Side(pairs.sum_items, pairs.sum_users, n_user, n_item),
-        Side(pairs.sum_users, pairs.sum_items, n_item, n_user),
+        Incidence(pairs.sum_items, pairs.sum_users, n_user, n_item),
+        Incidence(pairs.sum_users, pairs.sum_items, n_item, n_user),
     )
 
 
 class _Pairs:
-    """The 0-1 matrix of the train side, and products with it."""
+    """The 0-1 matrix of the train subset, and products with it."""
 
     def __init__(self, rows: UserRows, n_items: int, threads: int) -> None:
         self._rows = rows

@@ -16,12 +16,12 @@ class Measured:
     """Errors after an epoch."""
 
     validation: Errors | None
-    """None for a split without a validation side."""
+    """None for a split without a validation subset."""
     test: Errors
 
     @property
     def validation_measures(self) -> dict[str, float] | None:
-        """By name; None without a validation side."""
+        """By name; None without a validation subset."""
         return None if self.validation is None else self.validation.measures
 
 
@@ -38,9 +38,9 @@ class TrainSummary:
     primary: str
     """The measure that the run is judged by first."""
     validation: Mapping[str, float] | None
-    """Measures on the validation side, by name; None for a split without one."""
+    """Measures in the validation subset, by name; None for a split without one."""
     test: Mapping[str, float]
-    """Measures on the test side."""
+    """Measures in the test subset."""
     n_test: int
     """Test pairs."""
     n_fallback: int

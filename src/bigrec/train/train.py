@@ -70,7 +70,7 @@ def train_model(
 
     Raises:
         SettingsError: no such model, a name that cannot be a folder's, no seed, early stopping on a
-            split without a validation side, or a precision or devices that the model cannot make
+            split without a validation subset, or a precision or devices that the model cannot make
             use of.
         StoreError: day biases are wanted, and the split's days are not there.
         RunError: the run exists already, there is none to resume or it was begun otherwise, or the

@@ -45,7 +45,7 @@ class Training:
     on_epoch: OnEpoch
 
     def measure(self, scorer: Scorer) -> Measured:
-        """Score the validation and the test side."""
+        """Score the validation and the test subset."""
         scorer.use_threads(self.budget.threads)
         validation = self.data.validation
         return Measured(

@@ -36,16 +36,16 @@ def rows_of(ratings: Array) -> UserRows:
 
 
 class Case:
-    """Random ratings on three sides, and scores."""
+    """Random ratings in three subsets, and scores."""
 
     def __init__(self, tmp_path: Path) -> None:
         random = np.random.default_rng(5)
         ratings = random.integers(1, 6, (N_USERS, N_ITEMS))
-        side = random.choice(4, (N_USERS, N_ITEMS), p=[0.4, 0.3, 0.1, 0.2])  # 0: not rated
-        side[3, side[3] == 1] = 0  # a user without a train rating
-        side[:, 7] = np.where(side[:, 7] == 1, 3, side[:, 7])  # and an item
+        subset = random.choice(4, (N_USERS, N_ITEMS), p=[0.4, 0.3, 0.1, 0.2])  # 0: not rated
+        subset[3, subset[3] == 1] = 0  # a user without a train rating
+        subset[:, 7] = np.where(subset[:, 7] == 1, 3, subset[:, 7])  # and an item
         self.train, self.validation, self.test = (
-            np.where(side == number, ratings, 0) for number in (1, 2, 3)
+            np.where(subset == number, ratings, 0) for number in (1, 2, 3)
         )
         self.test[5] = np.minimum(self.test[5], 2)  # nothing that the user likes
         self.table = random.integers(0, 12, (N_USERS, N_ITEMS)).astype(np.float32)
@@ -116,7 +116,7 @@ def test_a_sample_of_users_is_measured_on_request(case: Case) -> None:
 
 
 def test_a_threshold_that_nobody_reaches_is_refused(case: Case) -> None:
-    with pytest.raises(RunError, match="no user of the test side has a rating"):
+    with pytest.raises(RunError, match="no user of the test subset has a rating"):
         measure_lists("run", case.scorer, case.data, relevant=5.5)
 
 
@@ -148,7 +148,7 @@ def test_numbers_of_users_that_are_none_are_refused(case: Case, n_users: Any) ->
 def test_the_hint_names_stars_that_somebody_gave(case: Case) -> None:
     case.data.__dict__["test"] = rows_of(np.minimum(case.test, 2))
     for relevant, scale in (
-        (4.0, "the highest rating of the test side is 2"),
+        (4.0, "the highest rating of the test subset is 2"),
         (9.0, "from 1 to 5"),
     ):
         with pytest.raises(RunError) as caught:
@@ -157,7 +157,7 @@ def test_the_hint_names_stars_that_somebody_gave(case: Case) -> None:
         assert "--relevant 2 or less" in caught.value.hint
 
 
-def test_a_test_side_of_strangers_has_no_lists(case: Case) -> None:
+def test_a_test_subset_of_strangers_has_no_lists(case: Case) -> None:
     alone = np.zeros_like(case.test)
     alone[3, :5] = 4  # the user without a train rating
     case.data.__dict__["test"] = rows_of(alone)

@@ -147,6 +147,6 @@ def test_biases_are_found_as_in_a_dict(rows: list[tuple[int, int]], more: st.Dat
     bias = np.arange(1, len(day) + 1, dtype=np.float32)
     expected = {key: place + 1 for place, key in enumerate(sorted(set(rows)))}
     asked = rows + more.draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 65_535))))
-    user, days = (np.array([row[side] for row in asked], np.int32) for side in (0, 1))
+    user, days = (np.array([row[subset] for row in asked], np.int32) for subset in (0, 1))
     found = DayBiases(ends, day, bias, 1.0).of_pairs(user, days)
     assert found.tolist() == [expected.get(key, 0) for key in asked]

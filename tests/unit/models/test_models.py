@@ -13,7 +13,7 @@ from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.baseline.bias_fit import fit_biases
-from bigrec.models.contract import FitContext, TrainSide
+from bigrec.models.contract import FitContext, TrainSubset
 from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import describe_options, override
 from bigrec.models.registry import MODELS, find_model, find_preset
@@ -54,7 +54,7 @@ def make_scorer(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases:
     if model.steps is None:
         return model.fit(FitContext(rows, spec, biases, options))
     network = model.steps.build(spec, options, biases)
-    return model.steps.scorer(network, TrainSide(rows, spec, biases))
+    return model.steps.scorer(network, TrainSubset(rows, spec, biases))
 
 
 @pytest.fixture(scope="module")

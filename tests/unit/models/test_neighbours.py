@@ -17,7 +17,7 @@ from bigrec.models.contract import Checkpoint
 from bigrec.models.knn import search as neighbours
 from bigrec.models.knn import tiled_search
 from bigrec.models.knn.gpu_product import tensorflow_product
-from bigrec.models.knn.kernels import Sides, sparse
+from bigrec.models.knn.kernels import BaseLevels, sparse
 from bigrec.models.knn.profiles import Neighbours, Profiles, profile_columns, profile_rows
 from bigrec.models.knn.search import (
     find_column_neighbours,
@@ -40,7 +40,7 @@ def profiles_of(rows: UserRows, n_items: int, **terms: Any) -> Profiles:
     """Profiles of users by their own means."""
     mean = np.nanmean(dense_of(rows, n_items), axis=1)
     ratings = sparse(rows.indptr, rows.item_index, rows.rating)
-    return profile_rows(ratings, Sides(mean, np.zeros(n_items)), **terms)
+    return profile_rows(ratings, BaseLevels(mean, np.zeros(n_items)), **terms)
 
 
 def expected_similarity(dense: Any, filled: bool, support: float, co_rating: float) -> Any:
@@ -110,7 +110,7 @@ def test_columns_have_the_neighbours_of_the_transposed_matrix(
     mean = np.full(spec.n_items, 3.0)
     mean[rated] = np.nanmean(dense[:, rated], axis=0)
     ratings = sparse(rows.indptr, rows.item_index, rows.rating)
-    profiles = profile_columns(ratings, Sides(np.zeros(20), mean), **terms)
+    profiles = profile_columns(ratings, BaseLevels(np.zeros(20), mean), **terms)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "_BLOCK_RATINGS", 60)
         found = find_column_neighbours(profiles, 7)
@@ -216,14 +216,17 @@ def test_a_search_goes_on_where_it_stopped(
     monkeypatch.setattr(neighbours, "_PART_ROWS", 8)
     rows, spec = make_rows(9, n_users=100, n_items=60, density=0.3)
     mean = np.nanmean(dense_of(rows, spec.n_items), axis=1)
-    ratings, sides = sparse(rows.indptr, rows.item_index, rows.rating), Sides(mean, np.zeros(60))
+    ratings, levels = (
+        sparse(rows.indptr, rows.item_index, rows.rating),
+        BaseLevels(mean, np.zeros(60)),
+    )
     checkpoint = Checkpoint(tmp_path / "state.npz", minutes)
 
     def search(checkpoint: Checkpoint | None, progress: Any = lambda _: None) -> Neighbours:
         how: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
         if basis == "columns":
-            return find_column_neighbours(profile_columns(ratings, sides, filled=False), 5, **how)
-        profiles = profile_rows(ratings, sides, filled=True)
+            return find_column_neighbours(profile_columns(ratings, levels, filled=False), 5, **how)
+        profiles = profile_rows(ratings, levels, filled=True)
         return find_row_neighbours(
             profiles, 5, multiply=blas_product if basis == "rows" else None, **how
         )
@@ -274,7 +277,10 @@ def test_offsets_go_beyond_32_bits(tmp_path: Path) -> None:
     )
     far = profiles_of(rows, spec.n_items, filled=True)
     shifted = Profiles(
-        sparse(rows.indptr + hole, *arrays), Sides(mean, far.sides.column), far.norms, far.terms
+        sparse(rows.indptr + hole, *arrays),
+        BaseLevels(mean, far.levels.column),
+        far.norms,
+        far.terms,
     )
     found = find_neighbours_of(shifted, far, 6)
     np.testing.assert_array_equal(found.index[:, 1:], expected.index)

@@ -41,13 +41,13 @@ def test_errors_agree_with_a_naive_loop_clipped_and_not_by_decile(
     seen = random.random((8, 12)) < 0.5
     user, item = np.nonzero(seen)
     rating = random.integers(1, 6, len(user)).astype(np.float32)
-    side = UserRows(np.concatenate(([0], np.cumsum(seen.sum(1)))), item.astype(np.int32), rating)
+    subset = UserRows(np.concatenate(([0], np.cumsum(seen.sum(1)))), item.astype(np.int32), rating)
     table = random.uniform(-1, 7, (8, 12)).astype(np.float32)
 
     def score(user_index: Array, item_index: Array, _: Array | None) -> tuple[Array, Array]:
         return table[user_index, item_index], item_index == 3
 
-    errors = measure_errors(score, side, spec, biases)
+    errors = measure_errors(score, subset, spec, biases)
     raw = table[user, item].astype(float) - rating
     clipped = np.clip(table[user, item], 1, 5).astype(float) - rating
     assert errors.n == len(rating)

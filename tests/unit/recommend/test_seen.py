@@ -1,4 +1,4 @@
-"""What users have seen: from the sides of a split where these hold it all, else from the store."""
+"""What users have seen: from the subsets of a split that hold it all, else from the store."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def per_user(rows: UserRows) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("fields", "from_sides"),
+    ("fields", "from_subsets"),
     [
         ({"min_item_ratings": 20, "min_user_ratings": 5, "validation_fraction": 0.1}, True),
         ({"k_core": 8}, True),
@@ -46,14 +46,14 @@ def per_user(rows: UserRows) -> list[list[int]]:
     ids=str,
 )
 def test_nothing_that_a_user_has_rated_is_left_out(
-    fields: dict[str, Any], from_sides: bool, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    fields: dict[str, Any], from_subsets: bool, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "s" + "".join(c for c in str(fields) if c.isalnum())[:60]
     create_split(catalog, name, SplitSpec(**fields))
     data = open_data(catalog, name)
     users = np.flatnonzero(data.train.lengths())[::3]
     expected = per_user(seen._in_the_store(catalog, data, users))
-    if from_sides:
+    if from_subsets:
         monkeypatch.delattr(seen, "_in_the_store")
     assert per_user(seen.seen_items(catalog, data, users)) == expected
     assert any(expected)

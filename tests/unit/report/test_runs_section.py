@@ -78,10 +78,10 @@ def comparison() -> Comparison:
     )
 
 
-def test_curves_have_both_sides_of_runs_trained_by_steps(runs: list[RunDirectory]) -> None:
+def test_curves_have_both_incidences_of_runs_trained_by_steps(runs: list[RunDirectory]) -> None:
     by_epoch, by_seconds = loss_figures(runs)
     assert by_epoch.rows == by_seconds.rows
-    found = [(row["run"], row["side"], row["epoch"], row["seconds"], row["rmse"])
+    found = [(row["run"], row["subset"], row["epoch"], row["seconds"], row["rmse"])
              for row in by_epoch.rows]  # fmt: skip
     assert found == [
         ("dnn-a", "test", 1, 2.0, 1.0), ("dnn-a", "train", 1, 2.0, 0.9),
@@ -112,7 +112,7 @@ def test_a_wild_train_error_does_not_stretch_the_scale(tmp_path: Path) -> None:
 
 def test_a_run_of_one_epoch_is_shown(tmp_path: Path) -> None:
     by_epoch = loss_figures([write(tmp_path, "short", "residual", [0.8])])[0]
-    assert [(row["side"], row["epoch"], row["rmse"]) for row in by_epoch.rows] == [
+    assert [(row["subset"], row["epoch"], row["rmse"]) for row in by_epoch.rows] == [
         ("test", 1, 0.8),
         ("train", 1, 0.9),
     ]

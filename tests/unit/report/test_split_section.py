@@ -1,4 +1,4 @@
-"""The split's two sides, counted in one scan, against its lazy frames."""
+"""The split's two subsets, counted in one scan, against its lazy frames."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ def section(split: Split) -> Section:
     return describe_split(split, budget=Budget(threads=2))
 
 
-def sides_of(split: Split) -> pl.DataFrame:
-    sides = [
-        getattr(split, side).with_columns(side=pl.lit(side))
-        for side in ("train", "validation", "test")
+def subsets_of(split: Split) -> pl.DataFrame:
+    subsets = [
+        getattr(split, subset).with_columns(subset=pl.lit(subset))
+        for subset in ("train", "validation", "test")
     ]
-    rows: pl.DataFrame = pl.concat(sides).collect()
+    rows: pl.DataFrame = pl.concat(subsets).collect()
     return rows
 
 
-def test_ratings_of_each_side_are_those_of_the_frames(split: Split, section: Section) -> None:
-    expected = sides_of(split).group_by("side", "rating").len().sort("rating", "side")
+def test_ratings_of_each_subset_are_those_of_the_frames(split: Split, section: Section) -> None:
+    expected = subsets_of(split).group_by("subset", "rating").len().sort("rating", "subset")
     figure = section.blocks[0]
     assert isinstance(figure, Figure)
-    found = [(row["side"], row["rating"], row["n_ratings"]) for row in figure.rows]
+    found = [(row["subset"], row["rating"], row["n_ratings"]) for row in figure.rows]
     assert found == expected.rows()
-    for side in expected["side"].unique():
-        percents = [row["percent"] for row in figure.rows if row["side"] == side]
+    for subset in expected["subset"].unique():
+        percents = [row["percent"] for row in figure.rows if row["subset"] == subset]
         assert sum(percents) == pytest.approx(100, abs=0.01)
 
 
-def test_months_of_each_side_are_those_of_the_frames(split: Split, section: Section) -> None:
+def test_months_of_each_subset_are_those_of_the_frames(split: Split, section: Section) -> None:
     month = pl.col("date").dt.strftime("%Y-%m").alias("month")
-    expected = sides_of(split).group_by("side", month).len().sort("month", "side")
+    expected = subsets_of(split).group_by("subset", month).len().sort("month", "subset")
     figure = section.blocks[1]
     assert isinstance(figure, Figure)
-    found = [(row["side"], row["month"], row["n_ratings"]) for row in figure.rows]
+    found = [(row["subset"], row["month"], row["n_ratings"]) for row in figure.rows]
     assert found == expected.rows()
 
 

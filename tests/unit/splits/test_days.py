@@ -31,18 +31,18 @@ def split(request: pytest.FixtureRequest, store_small: Path, tmp_path: Path) -> 
 def test_days_are_those_of_the_lazy_frames(split: Split) -> None:
     data = open_training_data(materialize_split(split, with_days=True))
     assert data.validation is not None
-    for side, frame in (
+    for subset, frame in (
         (data.train, split.train), (data.validation, split.validation), (data.test, split.test)
     ):  # fmt: skip
         expected = frame.sort("user_id", "item_id").select(pl.col("date").cast(pl.Int32)).collect()
-        assert side.day is not None
-        np.testing.assert_array_equal(side.day, expected["date"])
+        assert subset.day is not None
+        np.testing.assert_array_equal(subset.day, expected["date"])
         some = np.array([5, 2])
-        taken = side.take(some)
-        bounds = [slice(*side.indptr[[user, user + 1]]) for user in some]
+        taken = subset.take(some)
+        bounds = [slice(*subset.indptr[[user, user + 1]]) for user in some]
         assert taken.day is not None
         np.testing.assert_array_equal(
-            taken.day, np.concatenate([side.day[bound] for bound in bounds])
+            taken.day, np.concatenate([subset.day[bound] for bound in bounds])
         )
 
 

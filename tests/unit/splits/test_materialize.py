@@ -41,8 +41,8 @@ def load_pairs(split: Split) -> np.ndarray:
 def test_both_forms_hold_the_rows_of_the_lazy_frames(split: Split) -> None:
     materialize_split(split)
     users, items = np.load(split.shards / "users.npy"), np.load(split.shards / "items.npy")
-    for side, frame in (("train", split.train), ("test", split.test)):
-        folder = split.shards / side
+    for subset, frame in (("train", split.train), ("test", split.test)):
+        folder = split.shards / subset
         indptr = np.load(folder / "indptr.npy")
         user_id = np.repeat(users, np.diff(indptr))
         item_id = items[np.load(folder / "item_index.npy")]
@@ -59,7 +59,7 @@ def test_both_forms_hold_the_rows_of_the_lazy_frames(split: Split) -> None:
     np.testing.assert_array_equal(rating, expected["rating"])
 
 
-def test_the_mean_is_of_the_train_side(split: Split) -> None:
+def test_the_mean_is_of_the_train_subset(split: Split) -> None:
     materialize_split(split)
     fields = json.loads((split.shards / "manifest.json").read_text())
     assert fields["mean_rating"] == pytest.approx(split.train.collect()["rating"].mean())

@@ -11,10 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.netflix_files import write_netflix
 
 from bigrec.errors import ResourceError, SettingsError, StoreError
+from bigrec.ingest.ingest import ingest_ratings
+from bigrec.splits.materialize import materialize_split
+from bigrec.splits.spec import SplitSpec
+from bigrec.splits.splits import create_split
 from bigrec.store import locks
-from bigrec.store.locks import LOCK, hidden_sibling, writer_lock
+from bigrec.store.catalog import open_catalog
+from bigrec.store.locks import LOCK, PARTIAL, hidden_sibling, writer_lock
 from bigrec.store.publish import check_output, publishing, publishing_file
 from bigrec.store.seal import Kind
 
@@ -248,3 +254,26 @@ def test_a_lock_whose_holder_never_says_who_it_is_is_told_of(
         pass
     hidden_sibling(target, LOCK).unlink()
     os.close(descriptor)
+
+
+def test_what_is_already_there_is_left_tidy(tmp_path: Path) -> None:
+    """A process that dies between publishing and unlocking leaves a lock, which no writer needs."""
+    raw, store = write_netflix(tmp_path / "raw"), tmp_path / "store"
+    spec = SplitSpec(test_fraction=0.5)
+
+    def make() -> None:
+        ingest_ratings(raw, store)
+        split = create_split(open_catalog(store), "s", spec)
+        materialize_split(split, with_days=True)
+
+    make()
+    split = store / "splits" / "s"
+    leftovers = [
+        hidden_sibling(target, ending)
+        for target in (store, split, split / "shards", split / "days")
+        for ending in (LOCK, PARTIAL)
+    ]
+    for path in leftovers:
+        path.touch() if path.name.endswith(LOCK) else path.mkdir()
+    make()
+    assert [path.name for path in leftovers if path.exists()] == []

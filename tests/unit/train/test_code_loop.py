@@ -91,7 +91,7 @@ def test_a_step_is_that_of_the_formula(basis: str) -> None:
 
 
 @pytest.mark.parametrize("basis", ["user", "item"])
-def test_it_fits_its_train_side(basis: str) -> None:
+def test_it_fits_its_train_subset(basis: str) -> None:
     loop, by_row, (model, _), (rows, spec, biases) = make_loop(basis)
     before = KerasScorer(model, rows, spec, biases).errors_on(rows)
     feed = RowFeed(by_row, batch_size=4, seed=0)

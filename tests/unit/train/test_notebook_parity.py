@@ -1,7 +1,7 @@
 """The preset notebook trains as the notebook's own Keras cells do.
 
-Both sides start from the same weights and see the same batches; their dropout layers draw the same
-masks. Errors are compared by blocks of a few steps, and on a test side after every epoch.
+Both subsets start from the same weights and see the same batches; their dropout layers draw the
+same masks. Errors are compared by blocks of a few steps, and in a test subset after every epoch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CELLS: dict[str, Callable[[], keras.Model]] = {
 
 
 def make_pairs() -> tuple[tuple[Array, ...], tuple[Array, ...], BatchSpec]:
-    """Train and test pairs (user, movie, rating); the train side ends in an unfilled batch."""
+    """Train and test pairs (user, movie, rating); the train subset ends in an unfilled batch."""
     rows, spec = make_rows(2, N_USERS, N_MOVIES, density=0.5)
     user, movie, rating, _ = next(rows.pair_chunks(rows.n_rows))
     rating = np.clip(rating + movie % 3 - 1, 1, 5).astype(np.float32)  # something to learn
@@ -102,7 +102,7 @@ def test_models_of_pairs_train_as_the_cells(name: str) -> None:
 
     Of the millions of activations of a training one may lie so near 0 that rounding, which differs
     between compilers and processors, decides whether ReLU passes its gradient on. The curves part
-    there; from another start they do not. Where the two sides compute different things, they part
+    there; from another start they do not. Where the two subsets compute different things, they part
     from every start.
     """
     parted = []
@@ -116,7 +116,7 @@ def test_models_of_pairs_train_as_the_cells(name: str) -> None:
 
 
 def train_both(name: str, seed: int) -> tuple[tuple[Curve, Curve], tuple[Curve, Curve]]:
-    """The errors of ours and of the cell: by blocks of steps, and on the test side by epochs."""
+    """The errors of ours and of the cell: by blocks of steps, and in the test subset by epochs."""
     (user, movie, rating), (test_user, test_movie, test_rating), spec = make_pairs()
     keras.utils.set_random_seed(seed)
     model, options = make_model(name, spec)

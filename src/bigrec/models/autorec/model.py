@@ -26,7 +26,7 @@ import numpy as np
 from bigrec.errors import SettingsError
 from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
-from bigrec.models.contract import SavedModel, TrainSide
+from bigrec.models.contract import SavedModel, TrainSubset
 from bigrec.models.factorization.model import load_factors
 from bigrec.models.gradient_model import GradientModel, StepPlan
 from bigrec.models.options import GradientOptions, bounded, choice
@@ -125,13 +125,13 @@ class AutoRec(GradientModel):
 
         return build(spec, options, biases, policy)
 
-    def scorer(self, network: keras.Model, side: TrainSide) -> KerasScorer:
+    def scorer(self, network: keras.Model, subset: TrainSubset) -> KerasScorer:
         """A scorer that can complete the row of a new person too, in the form deep."""
         from bigrec.models.autorec.network import fold_in, is_deep
         from bigrec.models.keras_scorer import KerasScorer
 
         fold = fold_in if is_deep(network) else None
-        return KerasScorer(network, side.rows, side.spec, side.biases, fold)
+        return KerasScorer(network, subset.rows, subset.spec, subset.biases, fold)
 
     def arrays(self, scorer: KerasScorer) -> Mapping[str, Array]:
         """In the form codes the fields of Factors, and in both vectors of items."""
@@ -143,15 +143,15 @@ class AutoRec(GradientModel):
         """In the form deep."""
         return options.form == "deep"
 
-    def load(self, saved: SavedModel, side: TrainSide) -> Scorer:
+    def load(self, saved: SavedModel, subset: TrainSubset) -> Scorer:
         """The scorer of the saved codes, or of the saved network."""
         if saved.options.form == "codes":
-            return load_factors(saved, side)
+            return load_factors(saved, subset)
         from bigrec.models.autorec import network  # noqa: F401 - registers its layers
 
-        return super().load(saved, side)
+        return super().load(saved, subset)
 
-    def similarity(self, saved: SavedModel, side: TrainSide) -> ItemSimilarity:  # noqa: ARG002
+    def similarity(self, saved: SavedModel, subset: TrainSubset) -> ItemSimilarity:  # noqa: ARG002
         """By the vectors of the items."""
         return VectorSimilarity(*saved.arrays(ITEM_VECTORS))
 

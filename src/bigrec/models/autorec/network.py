@@ -177,7 +177,7 @@ def fold_in(model: keras.Model, biases: Biases, item_index: Array, rating: Array
 
     Args:
         model: trained.
-        biases: the bias model of the train side.
+        biases: the bias model of the train subset.
         item_index: (n,) int32, the items that the person has rated.
         rating: (n,) float32, stars.
 

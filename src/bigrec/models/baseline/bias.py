@@ -37,7 +37,7 @@ class Biases:
     """A fitted bias model. A user or item without train rows has a bias of 0."""
 
     mean: float
-    """Mean of the train side, in stars."""
+    """Mean of the train subset, in stars."""
     user: Array
     """(n_users,) float32."""
     item: Array
@@ -89,7 +89,7 @@ class Biases:
         return self.days.of_pairs(user_index, day)
 
     def less_days(self, rows: UserRows) -> Array:
-        """The ratings of the train side as models learn from them: (n_rows,) float32, stars."""
+        """The ratings of the train subset as models learn from them: (n_rows,) float32, stars."""
         return rows.rating if self.days is None else self.days.less_days(rows)
 
     def fold_in(self, item_index: Array, rating: Array) -> float:

@@ -18,10 +18,10 @@ from bigrec.resources import SILENT, Progress
 def fit_biases(
     rows: UserRows, spec: BatchSpec, *, with_days: bool = False, progress: Progress = SILENT
 ) -> Biases:
-    """Fit the bias model to the train side; exact, without randomness.
+    """Fit the bias model to the train subset; exact, without randomness.
 
     Args:
-        rows: the train side; with days if their biases are wanted.
+        rows: the train subset; with days if their biases are wanted.
         spec: sizes and scale.
         with_days: whether users get a bias on each day too; see `day_fit`.
         progress: told of finished rounds.

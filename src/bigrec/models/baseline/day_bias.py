@@ -55,13 +55,13 @@ class DayBiases:
         return found
 
     def less_days(self, rows: UserRows) -> Array:
-        """The ratings of the train side less their day bias, in stars: (n_rows,) float32.
+        """The ratings of the train subset less their day bias, in stars: (n_rows,) float32.
 
         They are memory-mapped from a file without a name in the folder for temporary files
         (TMPDIR); where that is on a disk, the system decides what stays in memory.
 
         Args:
-            rows: the train side, with days.
+            rows: the train subset, with days.
         """
         assert rows.day is not None  # noqa: S101 - day biases come from rows with days
         edges = np.searchsorted(rows.indptr, np.arange(0, rows.n_rows, _ROWS_AT_ONCE))

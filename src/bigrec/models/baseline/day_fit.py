@@ -42,7 +42,7 @@ def fit_days(
     """Fit day biases, and refit the others beside them.
 
     Args:
-        rows: the train side, with days.
+        rows: the train subset, with days.
         spec: sizes and scale.
         item_count: (n_items,) int64, train rows of each item.
         user: (n_users,) float64, fitted biases; refitted in place.

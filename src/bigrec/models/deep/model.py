@@ -19,7 +19,7 @@ import numpy as np
 
 from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
-from bigrec.models.contract import SavedModel, TrainSide
+from bigrec.models.contract import SavedModel, TrainSubset
 from bigrec.models.factorization import model as factorization
 from bigrec.models.factorization.model import FactorOptions, plan_factors
 from bigrec.models.gradient_model import GradientModel, Start, StepPlan
@@ -110,7 +110,7 @@ class _DeepModel(GradientModel):
 
         return represent_items(scorer.model)
 
-    def similarity(self, saved: SavedModel, side: TrainSide) -> ItemSimilarity:  # noqa: ARG002
+    def similarity(self, saved: SavedModel, subset: TrainSubset) -> ItemSimilarity:  # noqa: ARG002
         """By the embeddings of the items."""
         return VectorSimilarity(*saved.arrays(ITEM_VECTORS))
 

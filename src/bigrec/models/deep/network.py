@@ -49,8 +49,8 @@ def build_residual(
         deviation=options.initial_deviation,
     )  # fmt: skip
     main = factor_scores(spec, user, item, *embeddings, options)
-    side = network(embeddings, options, policy)
-    scores = keras.layers.Add()([main, side])
+    correction = network(embeddings, options, policy)
+    scores = keras.layers.Add()([main, correction])
     return finish(spec, user, item, scores, biases if options.start_from_biases else None)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
-from bigrec.models.contract import SavedModel, TrainSide
+from bigrec.models.contract import SavedModel, TrainSubset
 from bigrec.models.factorization.scorer import Factors, FactorScorer
 from bigrec.models.gradient_model import GradientModel, StepPlan
 from bigrec.models.options import GradientOptions, bounded
@@ -103,11 +103,11 @@ class MatrixFactorization(GradientModel):
         """The arrays suffice."""
         return False
 
-    def load(self, saved: SavedModel, side: TrainSide) -> FactorScorer:
+    def load(self, saved: SavedModel, subset: TrainSubset) -> FactorScorer:
         """The scorer of the saved factors."""
-        return load_factors(saved, side)
+        return load_factors(saved, subset)
 
-    def similarity(self, saved: SavedModel, side: TrainSide) -> ItemSimilarity:  # noqa: ARG002
+    def similarity(self, saved: SavedModel, subset: TrainSubset) -> ItemSimilarity:  # noqa: ARG002
         """By the factors of the items."""
         return VectorSimilarity(*saved.arrays("item_factors"))
 
@@ -128,10 +128,10 @@ def plan_factors(
     )
 
 
-def load_factors(saved: SavedModel, side: TrainSide) -> FactorScorer:
+def load_factors(saved: SavedModel, subset: TrainSubset) -> FactorScorer:
     """The scorer of a run that keeps the fields of Factors."""
     factors = Factors(*saved.arrays(*(field.name for field in fields(Factors))))
-    return FactorScorer(factors, side.rows, side.spec, side.biases)
+    return FactorScorer(factors, subset.rows, subset.spec, subset.biases)
 
 
 MODEL: Final = MatrixFactorization()

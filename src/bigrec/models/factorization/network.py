@@ -70,7 +70,7 @@ def factor_embeddings(
     table_l2: float = 0.0,
     deviation: float = 0.05,
 ) -> tuple[Any, Any]:
-    """Embed both sides: (batch, size) each."""
+    """Embed users and items: (batch, size) each."""
     embedded = []
     for name, vocabulary, index in (
         (USER_FACTORS, spec.n_users, user),

@@ -10,7 +10,7 @@ import numpy as np
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import FitContext
-from bigrec.models.knn.kernels import Sides, Sparse, sparse, sum_ratings
+from bigrec.models.knn.kernels import BaseLevels, Sparse, sparse, sum_ratings
 from bigrec.models.knn.profiles import profile_columns, profile_rows
 from bigrec.models.knn.rule import NeighbourRule
 from bigrec.models.knn.scorer import NeighbourLists, NeighbourScorer
@@ -61,7 +61,7 @@ def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> Neig
     check_memory(f"neighbours of {n_lists:,} {unit} by {rows.n_rows:,} ratings", needs, budget)
     memory = format_bytes(sum(needs.values()))
     progress.start(f"finding neighbours, in about {memory}", n_lists, unit)
-    sides = count_from(ratings, spec, options, biases)
+    levels = count_from(ratings, spec, options, biases)
     terms: dict[str, Any] = {
         "filled": options.filled, "support": options.support, "co_rating": options.co_rating
     }  # fmt: skip
@@ -70,13 +70,13 @@ def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> Neig
     }  # fmt: skip
     k = _list_length(options, spec)
     if of_users:
-        profiles = profile_rows(ratings, sides, **terms)
+        profiles = profile_rows(ratings, levels, **terms)
         found = find_row_neighbours(profiles, k, multiply=multiply, **how)
     else:
-        found = find_column_neighbours(profile_columns(ratings, sides, **terms), k, **how)
+        found = find_column_neighbours(profile_columns(ratings, levels, **terms), k, **how)
     lists = NeighbourLists(
         found.index, found.similarity.astype(np.float32),
-        sides.row.astype(np.float32), sides.column.astype(np.float32),
+        levels.row.astype(np.float32), levels.column.astype(np.float32),
     )  # fmt: skip
     return NeighbourScorer(lists, NeighbourRule.of(asdict(options)), rows, spec, biases)
 
@@ -100,10 +100,10 @@ def estimate_memory(
 
 def count_from(
     ratings: Sparse, spec: BatchSpec, options: CosineKnnOptions, biases: Biases
-) -> Sides:
-    """What ratings are counted from, users as rows: sides.row[u] + sides.column[m], in stars.
+) -> BaseLevels:
+    """What ratings are counted from, users as rows: levels.row[u] + levels.column[m], in stars.
 
-    The overall mean goes with the basis: it is in sides.row for users, in sides.column for items.
+    The overall mean goes with the basis: it is in levels.row for users, in levels.column for items.
     """
     by_user = options.basis == "user"
     if options.deviation == "mean":
@@ -112,11 +112,15 @@ def count_from(
         total, count = (user, biases.user_count) if by_user else (item, biases.item_count)
         np.divide(total, count, out=total, where=count > 0)
         total[count == 0] = spec.mean_rating
-        return Sides(user, np.zeros(spec.n_items)) if by_user else Sides(
+        return BaseLevels(user, np.zeros(spec.n_items)) if by_user else BaseLevels(
             np.zeros(spec.n_users), item
         )  # fmt: skip
     user, item = biases.user.astype(np.float64), biases.item.astype(np.float64)
-    return Sides(user + spec.mean_rating, item) if by_user else Sides(user, item + spec.mean_rating)
+    return (
+        BaseLevels(user + spec.mean_rating, item)
+        if by_user
+        else BaseLevels(user, item + spec.mean_rating)
+    )
 
 
 def _list_length(options: CosineKnnOptions, spec: BatchSpec) -> int:

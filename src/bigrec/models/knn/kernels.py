@@ -43,7 +43,7 @@ def sparse(indptr: Array, column: Array, rating: Array) -> Sparse:
     return Sparse(read_only(indptr), read_only(column), read_only(rating))
 
 
-class Sides(NamedTuple):
+class BaseLevels(NamedTuple):
     """What ratings are counted from: deviation = (rating - row[r]) - column[c]."""
 
     row: Array
@@ -129,18 +129,18 @@ def sum_ratings(ratings, by_row, by_column):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def sum_squares(ratings, sides, by_row, by_column):  # type: ignore[no-untyped-def]
+def sum_squares(ratings, levels, by_row, by_column):  # type: ignore[no-untyped-def]
     """Add the squared deviations up, by row and by column."""
     for row in range(len(ratings.indptr) - 1):
         for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
             column = ratings.column[place]
-            deviation = (ratings.rating[place] - sides.row[row]) - sides.column[column]
+            deviation = (ratings.rating[place] - levels.row[row]) - levels.column[column]
             by_row[row] += deviation * deviation
             by_column[column] += deviation * deviation
 
 
 @compiled
-def fill_tile(ratings, sides, scale, first, tile, mask):  # type: ignore[no-untyped-def]
+def fill_tile(ratings, levels, scale, first, tile, mask):  # type: ignore[no-untyped-def]
     """Write scaled deviations, and ones where there is a rating, of rows from `first` on.
 
     Args:
@@ -151,7 +151,7 @@ def fill_tile(ratings, sides, scale, first, tile, mask):  # type: ignore[no-unty
     for row in range(first, first + len(tile)):
         for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
             column = ratings.column[place]
-            deviation = (ratings.rating[place] - sides.row[row]) - sides.column[column]
+            deviation = (ratings.rating[place] - levels.row[row]) - levels.column[column]
             tile[row - first, column] = deviation * scale[row]
             if len(mask):
                 mask[row - first, column] = 1
@@ -160,7 +160,7 @@ def fill_tile(ratings, sides, scale, first, tile, mask):  # type: ignore[no-unty
 @compiled
 def select_from_tile(  # type: ignore[no-untyped-def]
     dots, counts, flipped, start, stop, first, first_other, same,
-    ratings, sides, norms, other_ratings, other_sides, other_norms, terms, index, similarity,
+    ratings, levels, norms, other_ratings, other_levels, other_norms, terms, index, similarity,
 ):  # fmt: skip
     """Take the rows of a tile of float32 products, and insert who may be near into their lists.
 
@@ -189,8 +189,8 @@ def select_from_tile(  # type: ignore[no-untyped-def]
     spreads = other_norms.spread[first_other : first_other + n_others].copy()
     for other in range(n_others):
         spreads[other] += 1e-6 if spreads[other] > 0 else 0.0
-    dense = np.zeros(len(sides.column))
-    rated = np.zeros(len(sides.column), np.bool_)
+    dense = np.zeros(len(levels.column))
+    rated = np.zeros(len(levels.column), np.bool_)
     for begin in range(start, stop, STRIP_ROWS):
         end = min(begin + STRIP_ROWS, stop)
         _copy_strip(dots, flipped, begin, end, strip)
@@ -235,10 +235,10 @@ def select_from_tile(  # type: ignore[no-untyped-def]
                         continue
                     if not filled:
                         filled = True
-                        _fill_row(ratings, sides, row, dense, rated)
+                        _fill_row(ratings, levels, row, dense, rated)
                     value = _exact(
                         dense, rated, row, candidate,
-                        norms, other_ratings, other_sides, other_norms, terms,
+                        norms, other_ratings, other_levels, other_norms, terms,
                     )  # fmt: skip
                     if value > last or (value == last and candidate < index[row, -1]):
                         _insert(index[row], similarity[row], candidate, value)
@@ -264,22 +264,22 @@ def _copy_strip(tile, flipped, begin, end, strip):  # type: ignore[no-untyped-de
 
 
 @inlined_part
-def _fill_row(ratings, sides, row, dense, rated):  # type: ignore[no-untyped-def]
+def _fill_row(ratings, levels, row, dense, rated):  # type: ignore[no-untyped-def]
     for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
         column = ratings.column[place]
-        dense[column] = (ratings.rating[place] - sides.row[row]) - sides.column[column]
+        dense[column] = (ratings.rating[place] - levels.row[row]) - levels.column[column]
         rated[column] = True
 
 
 @inlined_part
 def _exact(  # type: ignore[no-untyped-def]
-    dense, rated, row, other, norms, other_ratings, other_sides, other_norms, terms
+    dense, rated, row, other, norms, other_ratings, other_levels, other_norms, terms
 ):
     total, n_common = 0.0, 0
     counted = terms.support > 0 or terms.co_rating > 0
     for place in range(other_ratings.indptr[other], other_ratings.indptr[other + 1]):
         column = other_ratings.column[place]
-        deviation = (other_ratings.rating[place] - other_sides.row[other]) - other_sides.column[
+        deviation = (other_ratings.rating[place] - other_levels.row[other]) - other_levels.column[
             column
         ]
         total += dense[column] * deviation
@@ -294,7 +294,7 @@ def _exact(  # type: ignore[no-untyped-def]
 
 @compiled
 def select_from_products(  # type: ignore[no-untyped-def]
-    block, first, start, stop, by_column, sides, norms, terms, index, similarity
+    block, first, start, stop, by_column, levels, norms, terms, index, similarity
 ):
     """Multiply sparse rows with all others, column by column, and fill their lists.
 
@@ -311,12 +311,12 @@ def select_from_products(  # type: ignore[no-untyped-def]
         row = first + line
         for place in range(block.indptr[line], block.indptr[line + 1]):
             column = block.column[place]
-            base = sides.column[column]
-            deviation = (block.rating[place] - sides.row[row]) - base
+            base = levels.column[column]
+            deviation = (block.rating[place] - levels.row[row]) - base
             for other_place in range(by_column.indptr[column], by_column.indptr[column + 1]):
                 other = by_column.column[other_place]
                 totals[other] += deviation * (
-                    (by_column.rating[other_place] - sides.row[other]) - base
+                    (by_column.rating[other_place] - levels.row[other]) - base
                 )
                 n_common[other] += 1
         for other in range(n_rows):

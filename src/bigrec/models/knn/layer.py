@@ -1,4 +1,4 @@
-"""Neighbours as a Keras model for use elsewhere, with the ratings of the train side in it.
+"""Neighbours as a Keras model for use elsewhere, with the ratings of the train subset in it.
 
 It computes what `neighbour_scores` says and documents, and finds ratings by binary search.
 """

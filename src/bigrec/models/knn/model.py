@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bigrec.models.contract import FitContext, Model, SavedModel, TrainSide
+from bigrec.models.contract import FitContext, Model, SavedModel, TrainSubset
 from bigrec.models.options import ModelOptions, bounded, choice
 from bigrec.models.similarity import (
     NEIGHBOUR_INDEX,
@@ -86,22 +86,22 @@ class CosineKnn(Model):
         """The arrays of NeighbourLists."""
         return {field.name: getattr(scorer.lists, field.name) for field in fields(scorer.lists)}
 
-    def load(self, saved: SavedModel, side: TrainSide) -> NeighbourScorer:
+    def load(self, saved: SavedModel, subset: TrainSubset) -> NeighbourScorer:
         """The scorer of the saved lists."""
         from bigrec.models.knn.rule import NeighbourRule
         from bigrec.models.knn.scorer import NeighbourLists, NeighbourScorer
 
         lists = NeighbourLists(*saved.arrays(*(field.name for field in fields(NeighbourLists))))
         by_item = saved.options.basis == "item"
-        saved.indices(NEIGHBOUR_INDEX, side.spec.n_items if by_item else side.spec.n_users)
+        saved.indices(NEIGHBOUR_INDEX, subset.spec.n_items if by_item else subset.spec.n_users)
         rule = NeighbourRule.of(asdict(saved.options))
-        return NeighbourScorer(lists, rule, side.rows, side.spec, side.biases)
+        return NeighbourScorer(lists, rule, subset.rows, subset.spec, subset.biases)
 
-    def similarity(self, saved: SavedModel, side: TrainSide) -> ItemSimilarity:
+    def similarity(self, saved: SavedModel, subset: TrainSubset) -> ItemSimilarity:
         """As the search found it, if its lists are of items."""
         if saved.options.basis == "item":
             return ListSimilarity(*saved.arrays(NEIGHBOUR_INDEX, NEIGHBOUR_SIMILARITY))
-        return super().similarity(saved, side)
+        return super().similarity(saved, subset)
 
 
 MODEL: Final = CosineKnn()

@@ -9,8 +9,8 @@ import numpy as np
 
 from bigrec.features import UserRows
 from bigrec.models.knn.kernels import (
+    BaseLevels,
     Norms,
-    Sides,
     Sparse,
     Terms,
     count_columns,
@@ -37,7 +37,7 @@ class Profiles:
 
     ratings: Sparse
     """The rows."""
-    sides: Sides
+    levels: BaseLevels
     """What the ratings are counted from."""
     norms: Norms
     """What similarities need of each row."""
@@ -47,7 +47,7 @@ class Profiles:
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return len(self.sides.row)
+        return len(self.levels.row)
 
     @property
     def needs_counts(self) -> bool:
@@ -59,48 +59,48 @@ class Profiles:
         taken = UserRows(*self.ratings).take(rows)
         return Profiles(
             sparse(taken.indptr, taken.item_index, taken.rating),
-            Sides(self.sides.row[rows], self.sides.column),
+            BaseLevels(self.levels.row[rows], self.levels.column),
             Norms(*(values[rows] for values in self.norms)),
             self.terms,
         )
 
 
 def profile_rows(
-    ratings: Sparse, sides: Sides, *, filled: bool, support: float = 0, co_rating: float = 0,
+    ratings: Sparse, levels: BaseLevels, *, filled: bool, support: float = 0, co_rating: float = 0,
     n_columns: int | None = None,
 ) -> Profiles:  # fmt: skip
     """The profiles of all rows of a matrix, as in users over items.
 
     Args:
         ratings: the rows.
-        sides: what ratings are counted from. Filled rows ask for the row's mean and 0 for columns.
-        filled: whether rows are filled with sides.row.
+        levels: what ratings are counted from. Filled rows ask for the row's mean and 0 for columns.
+        filled: whether rows are filled with levels.row.
         support: common columns at which a cosine counts half.
         co_rating: weight of the correlation of rated-or-not.
         n_columns: M; by default the number of columns with a rating, as the notebook's pivot has.
     """
-    counts = count_columns(ratings, len(sides.column))
-    by_row, by_column = np.zeros(len(sides.row)), np.zeros(len(sides.column))
-    sum_squares(ratings, sides, by_row, by_column)
+    counts = count_columns(ratings, len(levels.column))
+    by_row, by_column = np.zeros(len(levels.row)), np.zeros(len(levels.column))
+    sum_squares(ratings, levels, by_row, by_column)
     n = n_columns or int((counts > 0).sum())
-    norms = _norms(np.diff(ratings.indptr), by_row, sides.row if filled else None, n)
-    return Profiles(ratings, sides, norms, Terms(float(support), float(co_rating), float(n)))
+    norms = _norms(np.diff(ratings.indptr), by_row, levels.row if filled else None, n)
+    return Profiles(ratings, levels, norms, Terms(float(support), float(co_rating), float(n)))
 
 
 def profile_columns(
-    ratings: Sparse, sides: Sides, *, filled: bool, support: float = 0, co_rating: float = 0
+    ratings: Sparse, levels: BaseLevels, *, filled: bool, support: float = 0, co_rating: float = 0
 ) -> Profiles:
     """The profiles of all columns of a matrix, as in items over users.
 
     Args are those of `profile_rows`, seen from the matrix. The `ratings` of the result are still
     the matrix by row, so that no transposed copy is needed: what `find_column_neighbours` takes.
     """
-    counts = count_columns(ratings, len(sides.column))
-    by_row, by_column = np.zeros(len(sides.row)), np.zeros(len(sides.column))
-    sum_squares(ratings, sides, by_row, by_column)
+    counts = count_columns(ratings, len(levels.column))
+    by_row, by_column = np.zeros(len(levels.row)), np.zeros(len(levels.column))
+    sum_squares(ratings, levels, by_row, by_column)
     n = int((np.diff(ratings.indptr) > 0).sum())
-    norms = _norms(counts, by_column, sides.column if filled else None, n)
-    turned = Sides(sides.column, sides.row)
+    norms = _norms(counts, by_column, levels.column if filled else None, n)
+    turned = BaseLevels(levels.column, levels.row)
     return Profiles(ratings, turned, norms, Terms(float(support), float(co_rating), float(n)))
 
 

@@ -21,7 +21,7 @@ from bigrec.compiled import compiled, inlined_part
 from bigrec.errors import RunError
 from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
-from bigrec.models.knn.kernels import Sides, read_only, sparse
+from bigrec.models.knn.kernels import BaseLevels, read_only, sparse
 from bigrec.models.knn.rule import NeighbourRule
 from bigrec.models.scoring import Graph, Raters, Scorer
 from bigrec.resources import pool
@@ -33,7 +33,7 @@ _USERS_AT_ONCE: Final = 64
 
 @dataclass(frozen=True)
 class NeighbourLists:
-    """What scores are made from, beside the train side: the arrays that a run keeps."""
+    """What scores are made from, beside the train subset: the arrays that a run keeps."""
 
     neighbour_index: Array
     """(n_lists, k) int32, most similar first; -1 where there are fewer than k neighbours."""
@@ -56,7 +56,9 @@ class NeighbourScorer(Scorer):
         self.lists, self.rule = lists, rule
         self._index = read_only(lists.neighbour_index)
         self._similarity = read_only(lists.neighbour_similarity)
-        self._sides = Sides(lists.user_base.astype(np.float64), lists.item_base.astype(np.float64))
+        self._subsets = BaseLevels(
+            lists.user_base.astype(np.float64), lists.item_base.astype(np.float64)
+        )
         self._ratings = sparse(rows.indptr, rows.item_index, biases.less_days(rows))
 
     def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
@@ -132,7 +134,7 @@ class NeighbourScorer(Scorer):
             part = slice(first, first + _USERS_AT_ONCE)
             score(
                 users[part], starts[first : first + _USERS_AT_ONCE + 1], items, self._index,
-                self._similarity, self._ratings, self._sides, rule.neighbors, rule.only_raters,
+                self._similarity, self._ratings, self._subsets, rule.neighbors, rule.only_raters,
                 rule.own_level, rule.shrinkage, rule.power, scores,
             )  # fmt: skip
 
@@ -154,11 +156,11 @@ def _weight(similarity, power):  # type: ignore[no-untyped-def]
 
 @compiled
 def _score_by_users(  # type: ignore[no-untyped-def]
-    users, starts, items, index, similarity, ratings, sides, neighbors, only_raters, own_level,
+    users, starts, items, index, similarity, ratings, levels, neighbors, only_raters, own_level,
     shrinkage, power, scores,
 ):  # fmt: skip
     """Add the rows of a user's neighbours up, then read the wanted items."""
-    n_items = len(sides.column)
+    n_items = len(levels.column)
     above, below = np.zeros(n_items), np.zeros(n_items)
     n_found = np.zeros(n_items, np.int32)
     for number in range(len(users)):
@@ -173,7 +175,7 @@ def _score_by_users(  # type: ignore[no-untyped-def]
                 break
             weight = _weight(similarity[user, rank], power)
             all_weights += weight
-            all_levels += weight * sides.row[near]
+            all_levels += weight * levels.row[near]
             for place in range(ratings.indptr[near], ratings.indptr[near + 1]):
                 item = ratings.column[place]
                 if n_found[item] == neighbors:
@@ -182,16 +184,16 @@ def _score_by_users(  # type: ignore[no-untyped-def]
                 below[item] += weight
                 value = ratings.rating[place]
                 if own_level or not only_raters:
-                    value -= sides.row[near] + sides.column[item]
+                    value -= levels.row[near] + levels.column[item]
                 above[item] += weight * value
         for place in range(starts[number], starts[number + 1]):
             item = items[place]
-            base = sides.row[user] + sides.column[item]
+            base = levels.row[user] + levels.column[item]
             total = below[item] if only_raters else all_weights
             change = above[item]
             if not own_level:
                 if not only_raters:
-                    change += all_levels + all_weights * sides.column[item]
+                    change += all_levels + all_weights * levels.column[item]
                 change -= total * base
             total += shrinkage
             scores[place] = base + (change / total if total > 0 else 0.0)
@@ -199,11 +201,11 @@ def _score_by_users(  # type: ignore[no-untyped-def]
 
 @compiled
 def _score_by_items(  # type: ignore[no-untyped-def]
-    users, starts, items, index, similarity, ratings, sides, neighbors, only_raters, own_level,
+    users, starts, items, index, similarity, ratings, levels, neighbors, only_raters, own_level,
     shrinkage, power, scores,
 ):  # fmt: skip
     """Spread a user's row out, then walk the list of each wanted item."""
-    rating = np.full(len(sides.column), np.nan)
+    rating = np.full(len(levels.column), np.nan)
     for number in range(len(users)):
         user = users[number]
         row = range(ratings.indptr[user], ratings.indptr[user + 1])
@@ -211,7 +213,7 @@ def _score_by_items(  # type: ignore[no-untyped-def]
             rating[ratings.column[place]] = ratings.rating[place]
         for place in range(starts[number], starts[number + 1]):
             item = items[place]
-            base = sides.row[user] + sides.column[item]
+            base = levels.row[user] + levels.column[item]
             above, below, n_found = 0.0, 0.0, 0
             for rank in range(index.shape[1]):
                 near = index[item, rank]
@@ -221,7 +223,7 @@ def _score_by_items(  # type: ignore[no-untyped-def]
                 if only_raters and not rated:
                     continue
                 n_found += 1
-                there = sides.row[user] + sides.column[near]
+                there = levels.row[user] + levels.column[near]
                 if own_level:
                     value = rating[near] - there if rated else 0.0
                 else:

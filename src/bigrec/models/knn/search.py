@@ -80,7 +80,7 @@ def find_row_neighbours(
         ResourceError: the search does not fit the budget.
     """
     budget = budget or Budget()
-    n, m = profiles.n_rows, len(profiles.sides.column)
+    n, m = profiles.n_rows, len(profiles.levels.column)
     counts = count_columns(profiles.ratings, m)
     tiled = multiply is not None or tiles_are_cheaper(n, counts)
     needs = row_search_needs(n, counts, k, tiled=tiled, needs_counts=profiles.needs_counts)
@@ -217,7 +217,7 @@ def tiles_are_cheaper(n: int, counts: Array) -> bool:
 
 
 def _open_progress(profiles: Profiles, k: int, checkpoint: Checkpoint | None) -> SearchProgress:
-    made_from = (*profiles.sides, *profiles.norms, np.array(profiles.terms))
+    made_from = (*profiles.levels, *profiles.norms, np.array(profiles.terms))
     return SearchProgress(profiles.n_rows, k, made_from, checkpoint)
 
 
@@ -239,7 +239,7 @@ def _search_products(
             def select(part: range, block: Sparse = block, first: int = first) -> None:
                 select_from_products(
                     block, first, part.start - first, part.stop - first, by_column,
-                    profiles.sides, profiles.norms, profiles.terms, state.index, state.similarity,
+                    profiles.levels, profiles.norms, profiles.terms, state.index, state.similarity,
                 )  # fmt: skip
 
             # Many small parts, so that no thread waits for one with the popular rows.

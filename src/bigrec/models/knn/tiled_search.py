@@ -45,7 +45,7 @@ def search_all(
 
     A unit of the state is one product.
     """
-    n, tile = profiles.n_rows, _tile_rows(len(profiles.sides.column))
+    n, tile = profiles.n_rows, _tile_rows(len(profiles.levels.column))
     edges = [*range(0, n, tile), n]
     n_tiles = len(edges) - 1
     products = [(i, j) for i in range(n_tiles) for j in range(i, n_tiles)]
@@ -72,7 +72,7 @@ def search_all(
 
 def search_for(targets: Profiles, others: Profiles, lists: Neighbours, *, threads: int) -> None:
     """Fill the lists of the targets with the nearest of the others."""
-    tile = _tile_rows(len(others.sides.column))
+    tile = _tile_rows(len(others.levels.column))
     left, right = _Tile(targets, min(tile, targets.n_rows)), _Tile(others, tile)
     with _Selection(others, tile, blas_product, threads) as selection:
         for start in range(0, targets.n_rows, tile):
@@ -90,7 +90,7 @@ class _Tile:
         """Make room for so many rows."""
         self.profiles = profiles
         self.start = self.stop = 0
-        shape = (n_rows, len(profiles.sides.column))
+        shape = (n_rows, len(profiles.levels.column))
         self._values = np.empty(shape, np.float32)
         self._mask = np.empty(shape if profiles.needs_counts else (0, 0), np.float32)
 
@@ -100,7 +100,7 @@ class _Tile:
         self.values, self.mask = self._values[: stop - start], self._mask[: stop - start]
         profiles = self.profiles
         fill_tile(
-            profiles.ratings, profiles.sides, profiles.norms.scale, start, self.values, self.mask
+            profiles.ratings, profiles.levels, profiles.norms.scale, start, self.values, self.mask
         )
 
 
@@ -144,8 +144,8 @@ class _Selection:
         def select(start: int) -> None:
             select_from_tile(
                 self._dots, self._counts, flipped, start, min(start + step, n),
-                rows.start, others.start, same, one.ratings, one.sides, one.norms,
-                other.ratings, other.sides, other.norms, one.terms, lists.index, lists.similarity,
+                rows.start, others.start, same, one.ratings, one.levels, one.norms,
+                other.ratings, other.levels, other.norms, one.terms, lists.index, lists.similarity,
             )  # fmt: skip
 
         list(self._pool.map(select, range(0, n, step)))

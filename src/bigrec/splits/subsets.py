@@ -1,7 +1,7 @@
-"""On which side of a split a row is: the rule that the scans read, and the same as lazy frames.
+"""In which subset of a split a row is: the rule that the scans read, and the same as lazy frames.
 
 A method that depends on other rows (the latest of each user, a fraction in time order) is settled
-once, when the split is created; from then on the side of a row depends on that row alone.
+once, when the split is created; from then in the subset of a row depends on that row alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bigrec.splits.kernels import (
     BY_KEY,
     BY_LIST,
     BY_TIME,
-    NO_SIDES,
+    NO_SUBSETS,
     TEST,
     TRAIN,
     VALIDATION,
@@ -53,7 +53,7 @@ def rule_for(
     users: IdIndex,
     items: IdIndex,
     *,
-    sides: bool = True,
+    subsets: bool = True,
     starts: Array = _NO_ORDERS,
     probe: pl.LazyFrame | None = None,
     warm: tuple[Array, Array] | None = None,
@@ -63,16 +63,17 @@ def rule_for(
     Args:
         spec: the split.
         users, items: those that take part.
-        sides: False to put all rows on the train side.
-        starts: (n_users,) int64, first row of each user's test side; temporal and leave-last only.
-        probe: pairs of the test side; probe only.
+        subsets: False to put all rows in the train subset.
+        starts: (n_users,) int64, first row of each user's test subset; temporal and leave-last
+        only.
+        probe: pairs of the test subset; probe only.
         warm: users and items with a train row, (n,) bool each, where others are to be dropped.
     """
     ends, listed = _NO_ORDERS, _NO_IDS
-    if sides and probe is not None:
+    if subsets and probe is not None:
         ends, listed = _index_pairs(probe, users, items)
     low, high = spec.key_range
-    way = _WAYS[spec.method] if sides else NO_SIDES
+    way = _WAYS[spec.method] if subsets else NO_SUBSETS
     warm_users, warm_items = warm or (_NO_FLAGS, _NO_FLAGS)
     return Rule(
         way=way,
@@ -83,7 +84,7 @@ def rule_for(
         listed_ends=ends,
         listed=listed,
         validation_seed=second_seed(spec.seed),
-        validation_bound=threshold(spec.validation_fraction) if sides else 0,
+        validation_bound=threshold(spec.validation_fraction) if subsets else 0,
         reads_days=way == BY_TIME or spec.first_date is not None or spec.last_date is not None,
         first_day=_day(spec.first_date, np.iinfo(np.int32).min),
         last_day=_day(spec.last_date, np.iinfo(np.int32).max),
@@ -94,14 +95,14 @@ def rule_for(
 
 
 def temporal_starts(test_from: str, users: IdIndex) -> Array:
-    """The first row of the test side in time order, the same for every user: (n_users,) int64."""
+    """The first row of the test subset in time order, the same for every user: (n_users,) int64."""
     return np.full(len(users.ids), _day(test_from, 0) << 32, np.int64)
 
 
 def find_test_from(
     catalog: Catalog, selection: Selection, spec: SplitSpec, budget: Budget, progress: Progress
 ) -> str:
-    """The first day of the test side, so that its share is nearest to the fraction.
+    """The first day of the test subset, so that its share is nearest to the fraction.
 
     Of two days that are equally near the earlier is taken. The first day of all is always train.
 
@@ -144,13 +145,13 @@ def starts_of(users: pl.DataFrame) -> Array:
     return starts
 
 
-def lazy_side(
+def lazy_subset(
     catalog: Catalog,
     spec: SplitSpec,
     users: pl.LazyFrame,
     items: pl.LazyFrame,
     test_from: str | None,
-    side: int,
+    subset: int,
 ) -> pl.LazyFrame:
     """One side of a saved split as a lazy frame over the store, with the columns of ratings.
 
@@ -158,10 +159,10 @@ def lazy_side(
         catalog: the store.
         spec: the split.
         users, items: users.parquet and items.parquet of the saved split.
-        test_from: first day of the test side in the temporal method.
-        side: TRAIN, VALIDATION or TEST.
+        test_from: first day of the test subset in the temporal method.
+        subset: TRAIN, VALIDATION or TEST.
     """
-    if side != TRAIN and spec.warm:
+    if subset != TRAIN and spec.warm:
         users, items = (frame.filter(pl.col("n_train") > 0) for frame in (users, items))
     frame = catalog.ratings()
     columns = frame.collect_schema().names()
@@ -176,18 +177,18 @@ def lazy_side(
     else:
         frame = frame.join(users.select(USER_ID), on=USER_ID, how="semi")
     if spec.method == "probe":
-        how = "semi" if side == TEST else "anti"
+        how = "semi" if subset == TEST else "anti"
         frame = frame.join(catalog.probe(), on=[ITEM_ID, USER_ID], how=how)  # type: ignore[arg-type]
     else:
         if _WAYS[spec.method] == BY_KEY:
             frame = _with_key(frame, spec.seed)
         is_test = _is_test(spec, test_from)
-        frame = frame.filter(is_test if side == TEST else ~is_test)
-    if side != TEST and spec.validation_fraction:
+        frame = frame.filter(is_test if subset == TEST else ~is_test)
+    if subset != TEST and spec.validation_fraction:
         is_validation = pl.col(_KEY) < threshold(spec.validation_fraction)
         frame = _with_key(frame, second_seed(spec.seed))
-        frame = frame.filter(is_validation if side == VALIDATION else ~is_validation)
-    elif side == VALIDATION:
+        frame = frame.filter(is_validation if subset == VALIDATION else ~is_validation)
+    elif subset == VALIDATION:
         frame = frame.filter(pl.lit(False))
     return frame.select(columns)
 

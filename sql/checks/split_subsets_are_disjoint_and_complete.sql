@@ -1,6 +1,6 @@
 -- title: Train, validation and test are disjoint, complete and as counted
--- description: Every row that the split's filters keep is on exactly one side, or is one that a warm split
---     drops, and the rows of each user and item on each side are as many as the split says. One scan.
+-- description: Every row that the split's filters keep is in exactly one subset, or is one that a warm split
+--     drops, and the rows of each user and item in each subset are as many as the split says. One scan.
 -- needs: split
 WITH counted AS (
     SELECT
@@ -16,7 +16,7 @@ WITH counted AS (
                     THEN 1
                 ELSE 0
             END
-        ) AS n_not_on_one_side
+        ) AS n_not_on_one_subset
     FROM split_rows
     GROUP BY GROUPING SETS ((user_id), (item_id))
 ),
@@ -32,13 +32,13 @@ SELECT
     counted.n_train AS n_train_found,
     counted.n_validation AS n_validation_found,
     counted.n_test AS n_test_found,
-    counted.n_not_on_one_side
+    counted.n_not_on_one_subset
 FROM stated
 LEFT JOIN counted
     ON COALESCE(stated.user_id, 0) = COALESCE(counted.user_id, 0)
     AND COALESCE(stated.item_id, 0) = COALESCE(counted.item_id, 0)
-WHERE counted.n_not_on_one_side IS NULL
-    OR counted.n_not_on_one_side > 0
+WHERE counted.n_not_on_one_subset IS NULL
+    OR counted.n_not_on_one_subset > 0
     OR stated.n_train <> counted.n_train
     OR stated.n_validation <> counted.n_validation
     OR stated.n_test <> counted.n_test
