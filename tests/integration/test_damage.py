@@ -24,7 +24,7 @@ READERS = {
         ["info"],
         ["sql", "SELECT count(*), sum(rating), max(date) FROM ratings"],
         ["sql", "FROM users LIMIT 5", "--split", "s"],
-        ["split", "list"],
+        ["split", "list", "--json"],
         ["recommend", "matrix-factorization", "--top", "3"],
         ["evaluate", "cosine-knn"],
     ],

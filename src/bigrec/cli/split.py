@@ -169,13 +169,20 @@ def show(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fa
     _print_split(open_split(catalog, name), as_json=as_json)
 
 
+def _is_materialized(saved: Split) -> bool:
+    from bigrec.splits.shards import are_current
+    from bigrec.store.seal import Kind
+
+    return are_current(saved.shards, Kind.SHARDS, saved.digest)
+
+
 def _fields(saved: Split) -> dict[str, object]:
     return {
         **dataclasses.asdict(saved.summary),
         "protocol": saved.spec.protocol(),
         "spec": saved.spec.to_json(),
         "digest": saved.digest,
-        "materialized": (saved.shards / "manifest.json").exists(),
+        "materialized": _is_materialized(saved),
     }
 
 
@@ -215,7 +222,7 @@ def _print_split(saved: Split, *, as_json: bool) -> None:
             "items": summary.n_items,
             "density": f"{density:.2%}",
             "digest": saved.digest,
-            "materialized": (saved.shards / "manifest.json").exists(),
+            "materialized": _is_materialized(saved),
         }
     )
 

@@ -82,8 +82,3 @@ def making_once(
         if not are_current(folder, kind, digest):
             with drafting(real, kind) as draft:
                 make(draft)
-
-
-def is_materialized(folder: Path) -> bool:
-    """Whether a folder holds shards, current or not."""
-    return (folder / SEAL).exists()
