@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.support.runs import make_config
 
 from bigrec.models.blend import BlendWeights, ComponentWeights, Support
 from bigrec.report import render
 from bigrec.report.blend_section import blend_figures
+from bigrec.run_records import ComponentRecord
 from bigrec.runs import RunDirectory
 from bigrec.store.seal import Kind, write_seal
 
@@ -31,15 +33,19 @@ WEIGHTS = BlendWeights(
 
 @pytest.fixture
 def runs(tmp_path: Path) -> list[RunDirectory]:
-    configs = {
-        "mf": {"model": "matrix-factorization"},
-        "both": {"model": "blend", "weights": dataclasses.asdict(WEIGHTS)},
-    }
-    for name, config in configs.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(json.dumps(config))
-        write_seal(tmp_path / name, Kind.RUN)
-    return [RunDirectory(tmp_path / name) for name in configs]
+    components = tuple(ComponentRecord(own.run, own.run, "aa") for own in WEIGHTS.components)
+    configs = [
+        make_config("matrix-factorization", run="mf"),
+        make_config(
+            "blend", run="both", components=components, weights=dataclasses.asdict(WEIGHTS)
+        ),
+    ]
+    for config in configs:
+        folder = tmp_path / config.run
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps(config.to_json()))
+        write_seal(folder, Kind.RUN)
+    return [RunDirectory(tmp_path / config.run) for config in configs]
 
 
 def test_a_blend_shows_its_weights_and_other_runs_have_none(runs: list[RunDirectory]) -> None:
