@@ -41,7 +41,7 @@ def drain_unpacked(shards: Path, n_rows: int | None) -> Callable[[], int]:
     """The same, unpacked to three columns in the pipeline."""
     from bigrec.datasets.pairs import unpack
     from bigrec.datasets.training_data import open_training_data
-    from bigrec.features import PAIRS
+    from bigrec.rows import PAIRS
 
     feed = make_feed(shards, n_rows)
     _, packing, scale = open_training_data(shards).shards()

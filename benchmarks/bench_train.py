@@ -163,9 +163,9 @@ def open_data(store: Path, split: str) -> Any:
 def draw_pairs(rows: Any, n: int) -> tuple[Array, Array, Array]:
     """Random pairs of a subset, (n,) each, in random order; all of them if it has fewer."""
     rng = np.random.default_rng(0)
-    places = rng.permutation(rows.n_rows)[:n]
+    places = rng.permutation(rows.n_ratings)[:n]
     user = np.searchsorted(rows.indptr, places, side="right").astype(np.int32) - 1
-    return user, np.asarray(rows.item_index)[places], np.asarray(rows.rating)[places]
+    return user, np.asarray(rows.column)[places], np.asarray(rows.rating)[places]
 
 
 def time_cell(arguments: argparse.Namespace, model: str) -> dict[str, float]:
@@ -241,7 +241,7 @@ def time_cell_rows(arguments: argparse.Namespace) -> dict[str, float]:
     data = open_data(arguments.store, arguments.small)
     rows, batch_size = data.train, 512
     csr = csr_matrix(
-        (np.asarray(rows.rating, np.float64), np.asarray(rows.item_index), rows.indptr),
+        (np.asarray(rows.rating, np.float64), np.asarray(rows.column), rows.indptr),
         shape=(data.spec.n_users, data.spec.n_items),
     )  # fmt: skip
     mask, mu = (csr > 0) * 1.0, data.spec.mean_rating

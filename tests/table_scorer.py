@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.scoring import Scorer
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 class TableScorer(Scorer):
     """Scores from a table: (n_users, n_items) float32."""
 
-    def __init__(self, table: Array, rows: UserRows, spec: BatchSpec) -> None:
+    def __init__(self, table: Array, rows: Rows, spec: DataSpec) -> None:
         super().__init__(rows, spec, fit_biases(rows, spec))
         self.table = table
 

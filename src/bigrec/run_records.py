@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from bigrec.errors import RunError
-from bigrec.features import BatchSpec
 from bigrec.measures import Measure, find_measure
+from bigrec.rows import DataSpec
 
 FORMAT_VERSION: Final = 1
 """Of these files, and of the run's folder; another one is refused."""
@@ -76,7 +76,7 @@ class RunConfig:
     """Of every random choice."""
     split: SplitRecord
     """What it was trained on."""
-    spec: BatchSpec
+    spec: DataSpec
     """Sizes and bounds of the scale."""
     environment: Mapping[str, Any]
     """Versions and machine."""
@@ -107,7 +107,7 @@ class RunConfig:
         _check_version(fields)
         read = dict(fields)
         read["split"] = SplitRecord(**read["split"])
-        read["spec"] = BatchSpec(**read["spec"])
+        read["spec"] = DataSpec(**read["spec"])
         read["components"] = tuple(ComponentRecord(**one) for one in read["components"])
         if (device := read["device"]) is not None:
             read["device"] = DeviceRecord(**{**device, "used": tuple(device["used"])})

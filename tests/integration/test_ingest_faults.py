@@ -20,7 +20,7 @@ from bigrec.ingest.builder import StoreBuilder
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.options import IngestOptions
 from bigrec.sources.netflix import NetflixSource
-from bigrec.sources.rows import Titles
+from bigrec.sources.parsed import Titles
 from bigrec.store.catalog import open_catalog
 from bigrec.store.locks import writer_lock
 from bigrec.synthetic import write_synthetic

@@ -27,7 +27,7 @@ from bigrec.cli.app import main
 from bigrec.errors import BigrecError, DataError
 from bigrec.ingest import builder
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.sources import rows, streams, units
+from bigrec.sources import parsed, streams, units
 from bigrec.sources.movielens import MovieLensSource
 from bigrec.sources.netflix import NetflixSource
 from bigrec.sources.raw import RawFolder
@@ -392,7 +392,7 @@ def test_a_file_that_unpacks_to_much_of_nothing_is_refused_in_little_memory(
     packing: str, source: str, bomb: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(units, "_MAX_UNCUT_BYTES", 1 << 18)
-    monkeypatch.setattr(rows, "MAX_BAD_LINES", 100)
+    monkeypatch.setattr(parsed, "MAX_BAD_LINES", 100)
     monkeypatch.setattr(streams, "MAX_LINES", 100_000)
     monkeypatch.setattr(builder, "_MAX_UNIT_BYTES", 1 << 18)
     raw = SETS[source](tmp_path / "raw")

@@ -16,12 +16,12 @@ from tests.integration.trained import Capture, json_of, places
 
 from bigrec.cli.app import main
 from bigrec.datasets.training_data import TrainingData, open_training_data
-from bigrec.features import UserRows
 from bigrec.models.factorization.scorer import FactorScorer
 from bigrec.models.registry import MODELS
 from bigrec.recommend import top_lists
 from bigrec.recommend.recommend import recommend_items
 from bigrec.recommend.top_lists import write_top_lists
+from bigrec.rows import Rows
 from bigrec.runs import open_run
 from bigrec.splits.shards import ready_shards
 from bigrec.store.catalog import Catalog, open_catalog
@@ -57,7 +57,7 @@ def test_factors_recommend_what_the_keras_model_scores_best(
     items = np.arange(data.spec.n_items, dtype=np.int32)
     scores = model([np.full(len(items), user, np.int32), items]).numpy()[:, 0]
     rated = catalog.ratings().filter(pl.col("user_id") == user_id).collect()["item_id"]
-    trained = np.bincount(data.train.item_index, minlength=len(items)) > 0
+    trained = np.bincount(data.train.column, minlength=len(items)) > 0
     open_to = np.flatnonzero(trained & ~np.isin(data.item_ids, rated.to_numpy()))
     best = open_to[np.argsort(-scores[open_to], kind="stable")[:7]]
     assert [item["item_id"] for item in listed] == data.item_ids[best].tolist()
@@ -162,7 +162,7 @@ def test_reasons_are_liked_items_nearest_first(
     user_id = str(data.user_ids[user])
     answer = json_of(capsys, "recommend", run, user_id, "--explain", "--top", "5", *places(home))
     own = data.train.take(np.array([user]))
-    stars = dict(zip(data.item_ids[own.item_index].tolist(), own.rating.tolist(), strict=True))
+    stars = dict(zip(data.item_ids[own.column].tolist(), own.rating.tolist(), strict=True))
     assert any(item["because"] for item in answer["items"])
     for item in answer["items"]:
         reasons = item["because"]
@@ -193,8 +193,8 @@ def test_reasons_of_user_neighbours_are_their_ratings(
             stars = {}
             for other in data.find_users(np.array(near)).tolist():
                 row = data.train.take(np.array([other]))
-                if index in row.item_index:
-                    rating = row.rating[row.item_index == index][0]
+                if index in row.column:
+                    rating = row.rating[row.column == index][0]
                     stars[int(data.user_ids[other])] = float(rating)
             counting = near[:30] if run == "plain" else [u for u in near if u in stars][:30]
             expected = [
@@ -238,7 +238,7 @@ def test_a_new_person_by_title_or_by_id(
 def test_similar_items_go_by_similarity(
     run: str, home: Path, catalog: Catalog, data: TrainingData, capsys: Capture
 ) -> None:
-    count = np.bincount(data.train.item_index, minlength=data.spec.n_items)
+    count = np.bincount(data.train.column, minlength=data.spec.n_items)
     item_id = int(data.item_ids[np.argmax(count)])
     argv = ["--top", "5", "--min-ratings", "30", *places(home)]
     answer = json_of(capsys, "similar", run, str(item_id), *argv)
@@ -279,13 +279,10 @@ def test_seen_are_the_ratings_of_all_subsets(catalog: Catalog, data: TrainingDat
 
     users = np.array([0, 5, 6])
     seen = seen_items(catalog, data, users)
-    subsets: list[UserRows] = [data.train.take(users), data.test.take(users)]
+    subsets: list[Rows] = [data.train.take(users), data.test.take(users)]
     for place in range(3):
         expected = np.concatenate(
-            [
-                subset.item_index[subset.indptr[place] : subset.indptr[place + 1]]
-                for subset in subsets
-            ]
+            [subset.column[subset.indptr[place] : subset.indptr[place + 1]] for subset in subsets]
         )
-        found = seen.item_index[seen.indptr[place] : seen.indptr[place + 1]]
+        found = seen.column[seen.indptr[place] : seen.indptr[place + 1]]
         assert sorted(found.tolist()) == sorted(expected.tolist())

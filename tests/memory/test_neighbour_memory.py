@@ -19,7 +19,7 @@ BUDGET_BYTES = 256 << 20
 FIT = """
     import dataclasses
     import numpy as np
-    from bigrec.features import BatchSpec, UserRows
+    from bigrec.rows import DataSpec, Rows
     from bigrec.models.contract import FitContext
     from bigrec.models.knn.fit import estimate_memory, fit_neighbors
     from bigrec.models.knn.model import PRESETS
@@ -31,8 +31,8 @@ FIT = """
     parts = np.arange(0, n_items - n_items // each, n_items // each)[:each]
     items = parts + random.integers(0, n_items // each, (n_users, each))
     rating = random.integers(1, 6, items.size).astype(np.float32)
-    rows = UserRows(np.arange(0, items.size + 1, each), items.ravel().astype(np.int32), rating)
-    spec = BatchSpec(n_users, n_items, float(rating.mean()), 1.0, 5.0)
+    rows = Rows(np.arange(0, items.size + 1, each), items.ravel().astype(np.int32), rating)
+    spec = DataSpec(n_users, n_items, float(rating.mean()), 1.0, 5.0)
     options = dataclasses.replace(PRESETS[sys.argv[2]], neighbors=20)
     biases = fit_biases(rows, spec)
     scorer = fit_neighbors(FitContext(rows, spec, biases, options, budget=Budget(1 << 30, 2)))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bigrec.evaluate.ranking import USER_METRICS, list_metrics
-from bigrec.features import UserRows
 from bigrec.models.ranking import top_items
+from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -21,13 +21,13 @@ SLOW_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_sl
 
 
 @st.composite
-def scored_users(draw: st.DrawFn) -> tuple[Array, UserRows, Array, int]:
+def scored_users(draw: st.DrawFn) -> tuple[Array, Rows, Array, int]:
     """Scores with many ties, seen items, popularity with zeros, and the length of a list."""
     shape = draw(st.integers(1, 4)), draw(st.integers(1, 8))
     scores = draw(arrays.arrays(np.float32, shape, elements=st.sampled_from([-1.5, 0, 3, 3.25])))
     popularity = draw(arrays.arrays(np.int32, shape[1], elements=st.integers(0, 3)))
     seen = draw(arrays.arrays(bool, shape))
-    rows = UserRows(
+    rows = Rows(
         np.concatenate(([0], np.cumsum(seen.sum(axis=1)))),
         np.nonzero(seen)[1].astype(np.int32),
         np.ones(seen.sum(), np.float32),
@@ -35,10 +35,10 @@ def scored_users(draw: st.DrawFn) -> tuple[Array, UserRows, Array, int]:
     return scores, rows, popularity, draw(st.integers(1, 10))
 
 
-def naive_top(scores: Array, rows: UserRows, popularity: Array, k: int) -> list[list[int]]:
+def naive_top(scores: Array, rows: Rows, popularity: Array, k: int) -> list[list[int]]:
     lists = []
     for user in range(len(scores)):
-        seen = rows.item_index[rows.indptr[user] : rows.indptr[user + 1]].tolist()
+        seen = rows.column[rows.indptr[user] : rows.indptr[user + 1]].tolist()
         keys = [
             (-float(scores[user, item]), -int(popularity[item]), item)
             for item in range(len(popularity))
@@ -51,7 +51,7 @@ def naive_top(scores: Array, rows: UserRows, popularity: Array, k: int) -> list[
 
 @SLOW_MACHINE
 @given(scored_users())
-def test_top_items_are_those_of_a_full_sort(case: tuple[Array, UserRows, Array, int]) -> None:
+def test_top_items_are_those_of_a_full_sort(case: tuple[Array, Rows, Array, int]) -> None:
     before = case[0].copy()
     assert top_items(*case).tolist() == naive_top(*case)
     np.testing.assert_array_equal(case[0], before)
@@ -95,7 +95,7 @@ def test_list_metrics_are_those_of_a_naive_loop(
     case: tuple[list[list[int]], list[set[int]]],
 ) -> None:
     lists, relevant = case
-    rows = UserRows(
+    rows = Rows(
         np.cumsum([0, *map(len, relevant)]),
         np.array([item for own in relevant for item in sorted(own)], np.int32),
         np.full(sum(map(len, relevant)), 5, np.float32),

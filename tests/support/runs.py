@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from bigrec.features import BatchSpec
+from bigrec.rows import DataSpec
 from bigrec.run_records import EpochSummary, RunConfig, RunMetrics, SplitRecord
 
-SPEC = BatchSpec(3, 2, 3.5, 1.0, 5.0)
+SPEC = DataSpec(3, 2, 3.5, 1.0, 5.0)
 
 
 def make_config(model: str = "dnn", **changes: Any) -> RunConfig:

@@ -101,8 +101,8 @@ class Split:
             >>> next(iter(split.train_batches(batch_size=4)))["rating"]
         """
         from bigrec.datasets.pairs import PairFeed, unpack
-        from bigrec.features import ITEM_INDEX, PAIRS, RATING, USER_INDEX
         from bigrec.models.options import check_seed
+        from bigrec.rows import ITEM_INDEX, PAIRS, RATING, USER_INDEX
 
         check_seed(seed)
         for word, value in (("batch_size", batch_size), ("epoch", epoch)):

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.datasets.read_ahead import ReadAhead
-from bigrec.features import PAIRS
 from bigrec.interactions import Packing, Scale
+from bigrec.rows import PAIRS
 from bigrec.splits.shuffling import shuffle_pairs
 
 Array = np.ndarray[Any, Any]

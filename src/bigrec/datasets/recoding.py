@@ -14,9 +14,9 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.datasets.training_data import Shards
-from bigrec.features import UserRows
 from bigrec.interactions import Scale
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
+from bigrec.rows import Rows
 from bigrec.splits.kernels import item_of, user_of
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +26,7 @@ _N_VALUES: Final = 256
 
 def recode_shards(
     shards: Shards,
-    rows: UserRows,
+    rows: Rows,
     folder: Path,
     progress: Progress = SILENT,
     *,
@@ -42,8 +42,8 @@ def recode_shards(
         budget: threads.
     """
     folder.mkdir()
-    progress.start("taking days off", rows.n_rows, "ratings")
-    rating, item_index = np.asarray(rows.rating), np.asarray(rows.item_index)
+    progress.start("taking days off", rows.n_ratings, "ratings")
+    rating, item_index = np.asarray(rows.rating), np.asarray(rows.column)
     low, high = float(rating.min()), float(rating.max())
     scale = Scale.even(low, high, _N_VALUES) if low < high else Scale((low,))
 

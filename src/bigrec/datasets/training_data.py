@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bigrec.errors import SettingsError, StoreError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.interactions import Packing, Scale
+from bigrec.rows import DataSpec, Rows
 from bigrec.splits.array_file import check_indices, open_array
 from bigrec.splits.shards import are_current
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
@@ -46,7 +46,7 @@ class TrainingData:
     """Identity of the split."""
     protocol: str
     """The split in one line."""
-    spec: BatchSpec
+    spec: DataSpec
     """Sizes and bounds of the scale."""
     scale: Scale
     """The ratings that there may be."""
@@ -90,17 +90,17 @@ class TrainingData:
         return np.array(self._array("items.npy", np.int32, self.spec.n_items))
 
     @cached_property
-    def train(self) -> UserRows:
+    def train(self) -> Rows:
         """The train subset by user."""
         return self._rows("train")
 
     @cached_property
-    def validation(self) -> UserRows | None:
+    def validation(self) -> Rows | None:
         """The validation subset by user; None if the split has none."""
         return self._rows("validation") if (self.folder / "validation").is_dir() else None
 
     @cached_property
-    def test(self) -> UserRows:
+    def test(self) -> Rows:
         """The test subset by user."""
         return self._rows("test")
 
@@ -117,7 +117,7 @@ class TrainingData:
         paths = sorted((self.folder / "shuffled").glob("*.npy"))
         return Shards(paths, self.packing, self.scale)
 
-    def _rows(self, subset: str) -> UserRows:
+    def _rows(self, subset: str) -> Rows:
         indptr = np.array(self._array(f"{subset}/indptr.npy", np.int64, self.spec.n_users + 1))
         n_rows = int(indptr[-1])
         if indptr[0] != 0 or (np.diff(indptr) < 0).any():  # compiled loops rely on it
@@ -131,7 +131,7 @@ class TrainingData:
         check_indices(
             item_index, 0, self.spec.n_items, self.folder / subset / "item_index.npy", Kind.SHARDS
         )
-        return UserRows(
+        return Rows(
             indptr,
             item_index,
             self._array(f"{subset}/rating.npy", np.float32, n_rows),
@@ -153,7 +153,7 @@ def open_training_data(shards: Path) -> TrainingData:
         open_sealed(shards, Kind.SHARDS)
         fields = read_object(path, Kind.SHARDS)
         scale = Scale(tuple(map(float, fields["scale"])))
-        spec = BatchSpec(
+        spec = DataSpec(
             fields["n_users"], fields["n_items"], fields["mean_rating"], scale.low, scale.high
         )
         return TrainingData(

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.datasets.read_ahead import ReadAhead
-from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
+from bigrec.rows import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 class RowFeed:
     """The train subset as blocks of one batch of users each, in an order of its own each epoch."""
 
-    def __init__(self, rows: UserRows, *, batch_size: int, seed: int) -> None:
+    def __init__(self, rows: Rows, *, batch_size: int, seed: int) -> None:
         """Make a feed.
 
         Args:
@@ -31,7 +31,7 @@ class RowFeed:
         self._rows = rows
         self._users = np.flatnonzero(rows.lengths() > 0).astype(np.int32)
         self._batch_size, self._seed = batch_size, seed
-        self.n_rows = rows.n_rows
+        self.n_rows = rows.n_ratings
         self._ahead = ReadAhead(self.arrays, _pipeline, -(-len(self._users) // batch_size))
 
     def blocks(self, epoch: int, first_block: int = 0) -> Iterator[dict[str, Any]]:
@@ -55,7 +55,7 @@ class RowFeed:
             yield {
                 USER_INDEX: batch,
                 ROW_LENGTHS: taken.lengths().astype(np.int32),
-                ITEM_INDEX: np.asarray(taken.item_index),
+                ITEM_INDEX: np.asarray(taken.column),
                 RATING: np.asarray(taken.rating),
             }
 

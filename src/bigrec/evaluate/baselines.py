@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
+from bigrec.rows import DataSpec, Rows
 
 _ROWS_AT_ONCE = 1 << 18
 
@@ -24,7 +24,7 @@ class Baseline:
     """Measures by name: rmse and mae."""
 
 
-def measure_baselines(test: UserRows, spec: BatchSpec, biases: Biases) -> list[Baseline]:
+def measure_baselines(test: Rows, spec: DataSpec, biases: Biases) -> list[Baseline]:
     """Measure the three baselines in one pass over the test subset.
 
     Args:
@@ -45,7 +45,7 @@ def measure_baselines(test: UserRows, spec: BatchSpec, biases: Biases) -> list[B
         difference = spec.clip(scores).astype(np.float64) - rating
         squares += np.square(difference).sum(axis=1)
         absolutes += np.abs(difference).sum(axis=1)
-    n = test.n_rows
+    n = test.n_ratings
     return [
         Baseline(name, {"rmse": math.sqrt(square / n), "mae": absolute / n})
         for name, square, absolute in zip(names, squares.tolist(), absolutes.tolist(), strict=True)

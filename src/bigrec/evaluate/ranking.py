@@ -34,11 +34,11 @@ import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
-from bigrec.features import UserRows, join_rows
 from bigrec.models.options import check_seed
 from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.rows import Rows, join_rows
 
 Array = np.ndarray[Any, Any]
 ScoreUsers = Callable[[Array], Array]
@@ -195,7 +195,7 @@ def _advise(data: TrainingData, relevant: float) -> str:
     )
 
 
-def list_metrics(listed: Array, relevant: UserRows) -> Array:
+def list_metrics(listed: Array, relevant: Rows) -> Array:
     """Metrics of each user's list; definitions in the module.
 
     Args:
@@ -208,9 +208,9 @@ def list_metrics(listed: Array, relevant: UserRows) -> Array:
     n_users, k = listed.shape
     n_relevant = relevant.lengths()
     hits = np.zeros((n_users, k))
-    if relevant.n_rows:
-        base = int(max(listed.max(), relevant.item_index.max())) + 2
-        keys = np.repeat(np.arange(n_users), n_relevant) * base + relevant.item_index
+    if relevant.n_ratings:
+        base = int(max(listed.max(), relevant.column.max())) + 2
+        keys = np.repeat(np.arange(n_users), n_relevant) * base + relevant.column
         hits = np.isin(np.arange(n_users)[:, None] * base + listed, keys) & (listed >= 0)
     rank = np.arange(1, k + 1)
     gains = 1 / np.log2(rank + 1)  # (k,)
@@ -253,12 +253,12 @@ class _Tally:
         )
 
 
-def _known_subsets(data: TrainingData) -> Sequence[UserRows]:
+def _known_subsets(data: TrainingData) -> Sequence[Rows]:
     return [data.train] if data.validation is None else [data.train, data.validation]
 
 
-def _at_least(rows: UserRows, stars: float) -> UserRows:
+def _at_least(rows: Rows, stars: float) -> Rows:
     """The ratings of so many stars or more."""
     kept = rows.rating >= stars
     before = np.concatenate(([0], np.cumsum(kept)))
-    return UserRows(before[rows.indptr], rows.item_index[kept], rows.rating[kept])
+    return Rows(before[rows.indptr], rows.column[kept], rows.rating[kept])

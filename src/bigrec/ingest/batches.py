@@ -27,8 +27,8 @@ from bigrec.schema import (
     USER_ID,
 )
 from bigrec.sources.contract import BatchSource, Source, TextSource
+from bigrec.sources.parsed import BadLine, ParsedRows, require_few_bad_lines
 from bigrec.sources.raw import DISK_FAILURES, RawFile, reading
-from bigrec.sources.rows import BadLine, Rows, require_few_bad_lines
 from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
@@ -72,7 +72,7 @@ class Reader(Protocol):
     def units(self, unit_bytes: int) -> Iterator[Any]:
         """The ratings, cut into units."""
 
-    def parse(self, unit: Any, workspace: Workspace, *, skip_bad: bool) -> Rows:
+    def parse(self, unit: Any, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:
         """The rows of one unit."""
 
     def repeated_lines(self, unit: Any, pairs: set[tuple[int, int]]) -> Iterator[BadLine]:
@@ -144,7 +144,7 @@ class BatchReader:
                     yield BatchUnit(part, first + start, n_bytes, (self._file,))
                 first += len(rows)
 
-    def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:  # noqa: ARG002
+    def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:  # noqa: ARG002
         """Check the rows of a unit; they stay in their order.
 
         Raises:
@@ -163,7 +163,7 @@ class BatchReader:
                 bad_lines.append((0, self._bad_row(unit, row, expected)))
             kept = ~wrong
             item_id, user_id, payload = item_id[kept], user_id[kept], payload[kept]
-        return Rows(item_id, user_id, payload, n_lines=(len(unit.rows),), bad_lines=bad_lines)
+        return ParsedRows(item_id, user_id, payload, n_lines=(len(unit.rows),), bad_lines=bad_lines)
 
     def repeated_lines(
         self,

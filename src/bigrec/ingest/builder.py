@@ -27,8 +27,8 @@ from bigrec.interactions import Scale
 from bigrec.resources import Budget, Progress, format_bytes, map_in_order
 from bigrec.sources.contract import Source
 from bigrec.sources.fields import BAD_ORDER, EXPECTED
+from bigrec.sources.parsed import BadLine, ParsedRows, Titles
 from bigrec.sources.raw import RawFile
-from bigrec.sources.rows import BadLine, Rows, Titles
 from bigrec.sources.units import RawUnit, line_at
 from bigrec.store.layout import StoreLayout, part_name
 from bigrec.store.manifest import Manifest
@@ -266,7 +266,7 @@ class StoreBuilder:
             rows.bad_lines,
         )  # fmt: skip
 
-    def _write_items(self, number: int, unit: Unit, rows: Rows) -> _Part | None:
+    def _write_items(self, number: int, unit: Unit, rows: ParsedRows) -> _Part | None:
         if not len(rows.payload):
             return None
         stats, digest, repeated = self._summarise(

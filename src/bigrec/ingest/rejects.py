@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bigrec.errors import SettingsError
-from bigrec.sources.rows import BadLine
+from bigrec.sources.parsed import BadLine
 from bigrec.store.publish import publishing_file
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from bigrec.ingest.row_kernels import GroupStats
 from bigrec.schema import DATE, ITEM_ID, USER_ID
-from bigrec.sources.rows import Pairs, Titles
+from bigrec.sources.parsed import Pairs, Titles
 from bigrec.store.small_tables import arrow_column, write_table
 
 Array = np.ndarray[Any, Any]

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import USER_PENALTY, Biases
 from bigrec.models.contract import RunModel, SavedModel, TrainSubset
 from bigrec.models.options import ModelOptions
 from bigrec.models.scoring import Graph, Scorer
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -114,8 +114,8 @@ class Blend(Scorer):
         self,
         components: Sequence[Scorer],
         weights: BlendWeights,
-        rows: UserRows,
-        spec: BatchSpec,
+        rows: Rows,
+        spec: DataSpec,
         biases: Biases,
     ) -> None:
         super().__init__(rows, spec, biases)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.options import ModelOptions
 from bigrec.models.similarity import ItemSimilarity, RatingSimilarity
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.rows import DataSpec, Rows
 
 if TYPE_CHECKING:
     from bigrec.models.baseline.bias import Biases
@@ -35,14 +35,14 @@ RATING_OBJECTIVE: Final = "rating"
 class TrainSubset:
     """What every scorer stands on: the train subset of a split."""
 
-    rows: UserRows
+    rows: Rows
     """The ratings, by user."""
-    spec: BatchSpec
+    spec: DataSpec
     """Sizes and scale."""
     biases: Biases
     """The bias model of the rows: the fallback, and what a model may count from."""
 
-    def less_days(self) -> UserRows:
+    def less_days(self) -> Rows:
         """The rows with the ratings that a model learns from: less the biases of days, if any."""
         return dataclasses.replace(self.rows, rating=self.biases.less_days(self.rows))
 

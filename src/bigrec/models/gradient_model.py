@@ -12,10 +12,10 @@ import numpy as np
 from bigrec.models.contract import FitContext, Model, SavedModel, TrainSubset
 
 if TYPE_CHECKING:
-    from bigrec.features import BatchSpec
     from bigrec.models.baseline.bias import Biases
     from bigrec.models.options import GradientOptions
     from bigrec.models.scoring import Scorer
+    from bigrec.rows import DataSpec
 
 Array = np.ndarray[Any, Any]
 
@@ -92,7 +92,7 @@ class GradientModel(Model):
         """How it is trained with these options."""
 
     @abstractmethod
-    def build(self, spec: BatchSpec, options: Any, biases: Biases, policy: str = "float32") -> Any:
+    def build(self, spec: DataSpec, options: Any, biases: Biases, policy: str = "float32") -> Any:
         """The untrained Keras model.
 
         Its inputs are user_index and item_index (batch,) int32, its output (batch, 1) stars; of a

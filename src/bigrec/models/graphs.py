@@ -39,7 +39,7 @@ class RowGraph(tf.Module):
         self._n_items = scorer.spec.n_items
         rows = scorer.rows
         self._indptr = constant(rows.indptr.astype(np.int64))
-        self._item_index = constant(np.asarray(rows.item_index))
+        self._item_index = constant(np.asarray(rows.column))
         self._rating = constant(np.asarray(scorer.biases.less_days(rows)))
 
     def __call__(self, user_index: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.features import RATING, BatchSpec, UserRows
 from bigrec.models import layers  # noqa: F401 - saved models are made of them
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.graphs import PairGraph, RowGraph
 from bigrec.models.scoring import FoldIn, Graph, Scorer
+from bigrec.rows import RATING, DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -33,8 +33,8 @@ class KerasScorer(Scorer):
     def __init__(
         self,
         model: keras.Model,
-        rows: UserRows,
-        spec: BatchSpec,
+        rows: Rows,
+        spec: DataSpec,
         biases: Biases,
         fold_in: FoldIn | None = None,
     ) -> None:
@@ -103,6 +103,6 @@ class KerasScorer(Scorer):
         dense = np.zeros((len(users), self.spec.n_items), np.float32)
         place = np.repeat(np.arange(len(users)), taken.lengths())
         rating = taken.rating - self.biases.of_days(users[place], taken.day)
-        dense[place, taken.item_index] = rating
+        dense[place, taken.column] = rating
         completed = self._call(tf.constant(users.astype(np.int32)), tf.constant(dense)).numpy()
         return np.asarray(completed)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from bigrec.errors import SettingsError
-from bigrec.features import UserRows
 from bigrec.models.scoring import check_finite
+from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -28,7 +28,7 @@ def list_length(top: object, n_items: int) -> int:
     return min(int(top), n_items)
 
 
-def top_items(scores: Array, seen: UserRows, popularity: Array, k: int) -> Array:
+def top_items(scores: Array, seen: Rows, popularity: Array, k: int) -> Array:
     """Find the k best items of each user that the user has not seen.
 
     An item without a train rating is no candidate: a model knows nothing of it. Of equal scores the
@@ -49,7 +49,7 @@ def top_items(scores: Array, seen: UserRows, popularity: Array, k: int) -> Array
     n_users, n_items = scores.shape
     check_finite(scores)
     allowed = np.where(popularity > 0, scores, -np.inf)  # (n_users, n_items)
-    allowed[np.repeat(np.arange(n_users), seen.lengths()), seen.item_index] = -np.inf
+    allowed[np.repeat(np.arange(n_users), seen.lengths()), seen.column] = -np.inf
     place = max(n_items - k, 0)
     kth_best = np.partition(allowed, place, axis=1)[:, place]
     # All that ties with the k-th best takes part in the sort: a partition breaks ties at will.

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import RunError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.resources import available_cores
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -111,7 +111,7 @@ class Raters:
 class Scorer(abc.ABC):
     """Something that has learned from the train subset of a split and can score pairs."""
 
-    def __init__(self, rows: UserRows, spec: BatchSpec, biases: Biases) -> None:
+    def __init__(self, rows: Rows, spec: DataSpec, biases: Biases) -> None:
         """Hold what every scorer needs.
 
         Args:
@@ -214,7 +214,7 @@ class Scorer(abc.ABC):
         scores, cold = self._score_unclipped(user_index, item_index, day)
         return self.spec.clip(scores), cold
 
-    def errors_on(self, subset: UserRows) -> Errors:
+    def errors_on(self, subset: Rows) -> Errors:
         """Errors over all ratings of one subset, streamed; at least one rating."""
         return measure_errors(self._score_unclipped, subset, self.spec, self.biases)
 
@@ -248,8 +248,8 @@ def check_finite(scores: Array) -> None:
 
 def measure_errors(
     score: Callable[[Array, Array, Array | None], tuple[Array, Array]],
-    subset: UserRows,
-    spec: BatchSpec,
+    subset: Rows,
+    spec: DataSpec,
     biases: Biases,
 ) -> Errors:
     """Measure scores against all ratings of one subset, in memory that does not grow with it.

@@ -7,9 +7,9 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from bigrec.features import UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.scoring import check_finite
+from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -75,13 +75,13 @@ class RatingSimilarity:
     "Factor in the Neighbors" (TKDD 4(1), 2010), equation 2, with cosines of bias residuals.
     """
 
-    def __init__(self, rows: UserRows, biases: Biases) -> None:
+    def __init__(self, rows: Rows, biases: Biases) -> None:
         """Take the train subset and its bias model."""
         self._rows, self._biases = rows, biases
 
     def compare(self, item: int) -> Array:
         """Cosines of one item's column with all, in time of its raters' ratings."""
-        places = np.flatnonzero(self._rows.item_index == item)
+        places = np.flatnonzero(self._rows.column == item)
         raters = np.searchsorted(self._rows.indptr, places, side="right") - 1
         n_items = len(self._biases.item)
         dots, common = np.zeros(n_items), np.zeros(n_items)
@@ -89,13 +89,11 @@ class RatingSimilarity:
             users = raters[start : start + _USERS_AT_ONCE]
             taken = self._rows.take(users)
             deviations = self._deviations(
-                np.repeat(users, taken.lengths()), taken.item_index, taken.rating, taken.day
+                np.repeat(users, taken.lengths()), taken.column, taken.rating, taken.day
             )
-            own = deviations[taken.item_index == item]  # one a user, in order
-            dots += np.bincount(
-                taken.item_index, np.repeat(own, taken.lengths()) * deviations, n_items
-            )
-            common += np.bincount(taken.item_index, minlength=n_items)
+            own = deviations[taken.column == item]  # one a user, in order
+            dots += np.bincount(taken.column, np.repeat(own, taken.lengths()) * deviations, n_items)
+            common += np.bincount(taken.column, minlength=n_items)
         norms = self._norms[item] * self._norms
         cosines = np.divide(dots, norms, out=np.zeros(n_items), where=norms > 0)
         return np.asarray(cosines * common / (common + _SHRINKAGE))

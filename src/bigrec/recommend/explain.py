@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from bigrec.features import UserRows
 from bigrec.models.scoring import Raters
 from bigrec.models.similarity import ItemSimilarity
 from bigrec.recommend.items import Items
+from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -49,7 +49,7 @@ Reason = LikedItem | NearUser
 
 
 def explain_by_items(
-    similarity: ItemSimilarity, items: Items, rated: UserRows, item_index: int
+    similarity: ItemSimilarity, items: Items, rated: Rows, item_index: int
 ) -> tuple[LikedItem, ...]:
     """The items most like one, of those that a user rates at least as high as they do on average.
 
@@ -63,7 +63,7 @@ def explain_by_items(
         At most three, nearest first, all of positive similarity.
     """
     liked = np.flatnonzero(rated.rating >= rated.rating.mean())
-    values = similarity.compare(item_index)[rated.item_index[liked]]
+    values = similarity.compare(item_index)[rated.column[liked]]
     nearest = np.argsort(-values, kind="stable")[:_REASONS]
     return tuple(
         LikedItem(
@@ -71,7 +71,7 @@ def explain_by_items(
             float(rating), float(value),
         )
         for place, rating, value in zip(
-            rated.item_index[liked[nearest]].tolist(), rated.rating[liked[nearest]],
+            rated.column[liked[nearest]].tolist(), rated.rating[liked[nearest]],
             values[nearest], strict=True,
         )
         if value > 0

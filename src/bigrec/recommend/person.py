@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import DataError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.recommend.csv_file import CsvFile, parse_decimal, parse_whole
 from bigrec.recommend.items import Items
+from bigrec.rows import DataSpec, Rows
 from bigrec.schema import ITEM_ID, RATING
 from bigrec.store.item_names import ITEM
 
@@ -34,13 +34,13 @@ class PersonRatings:
     """Ids or titles in the file that are no item of the split."""
 
     @property
-    def rows(self) -> UserRows:
+    def rows(self) -> Rows:
         """The ratings as the row of one user."""
-        return UserRows(np.array([0, len(self.rating)]), self.item_index, self.rating)
+        return Rows(np.array([0, len(self.rating)]), self.item_index, self.rating)
 
 
 def read_person(
-    path: Path, items: Items, spec: BatchSpec, *, item_name: str = ITEM
+    path: Path, items: Items, spec: DataSpec, *, item_name: str = ITEM
 ) -> PersonRatings:
     """Read a csv file with the columns item_id or title, and rating.
 
@@ -96,7 +96,7 @@ def read_person(
     return _of(rated, left_out)
 
 
-def person_of(ratings: Mapping[int | str, float], items: Items, spec: BatchSpec) -> PersonRatings:
+def person_of(ratings: Mapping[int | str, float], items: Items, spec: DataSpec) -> PersonRatings:
     """The ratings of a person, from stars by item.
 
     Args:

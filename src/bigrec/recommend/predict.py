@@ -261,6 +261,6 @@ def _count_trained(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame)
     n_items = data.spec.n_items
     users = np.unique(user_index[known])
     rows = recommender.rows.take(users)
-    trained = np.repeat(users.astype(np.int64), rows.lengths()) * n_items + rows.item_index
+    trained = np.repeat(users.astype(np.int64), rows.lengths()) * n_items + rows.column
     wanted = user_index[known].astype(np.int64) * n_items + item_index[known]
     return int(np.isin(wanted, trained).sum())

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.features import UserRows, join_rows
+from bigrec.rows import Rows, join_rows
 from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
 
 
-def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
+def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> Rows:
     """The items of the split that some users have rated, in whatever subset or in none.
 
     The memory-mapped subsets of a split hold all ratings of its users and items, unless it keeps
@@ -34,7 +34,7 @@ def seen_items(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
     return join_rows([subset.take(users) for subset in subsets])
 
 
-def _in_the_store(catalog: Catalog, data: TrainingData, users: Array) -> UserRows:
+def _in_the_store(catalog: Catalog, data: TrainingData, users: Array) -> Rows:
     ids = data.user_ids[users]
     rated = (
         catalog.ratings_by_user()
@@ -49,4 +49,4 @@ def _in_the_store(catalog: Catalog, data: TrainingData, users: Array) -> UserRow
     order = np.lexsort((item, place))
     lengths = np.bincount(place, minlength=len(users))
     indptr = np.concatenate(([0], np.cumsum(lengths)))
-    return UserRows(indptr, item[order], np.zeros(len(order), np.float32))
+    return Rows(indptr, item[order], np.zeros(len(order), np.float32))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigrec.errors import DataError
-from bigrec.features import UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.ranking import list_length, top_items
 from bigrec.models.similarity import ItemSimilarity
 from bigrec.recommend.items import Items
+from bigrec.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def similar_items(
     if count[item_index] == 0:
         raise DataError(f"{items.name(item_index)} has no rating in the train subset of the split")
     values = similarity.compare(item_index)
-    itself = UserRows(np.array([0, 1]), np.array([item_index]), np.zeros(1, np.float32))
+    itself = Rows(np.array([0, 1]), np.array([item_index]), np.zeros(1, np.float32))
     popularity = np.where(count >= min_ratings, count, 0)
     places = top_items(values[None], itself, popularity, top)[0]
     return [

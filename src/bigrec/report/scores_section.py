@@ -59,12 +59,12 @@ def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 
         n_rows: ratings to stop at.
         seed: of the draw.
     """
-    drawn = data.test.sample_users(n_rows, seed)
+    drawn = data.test.sample_rows(n_rows, seed)
     rows = data.test.take(drawn)
     user_index = np.repeat(drawn, rows.lengths()).astype(np.int32)
     return SampledPairs(
-        user_index, np.asarray(rows.item_index), np.asarray(rows.rating), rows.day, len(drawn),
-        is_sample=rows.n_rows < data.test.n_rows,
+        user_index, np.asarray(rows.column), np.asarray(rows.rating), rows.day, len(drawn),
+        is_sample=rows.n_ratings < data.test.n_ratings,
     )  # fmt: skip
 
 

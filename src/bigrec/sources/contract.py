@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bigrec.interactions import Scale
+from bigrec.sources.parsed import BadLine, Pairs, ParsedRows, Titles
 from bigrec.sources.raw import RawFile, RawFolder
-from bigrec.sources.rows import BadLine, Pairs, Rows, Titles
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -158,7 +158,7 @@ class TextSource(Source):
         """
 
     @abstractmethod
-    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
+    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:
         """The rows of one unit.
 
         Args:

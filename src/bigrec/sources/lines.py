@@ -10,8 +10,8 @@ import numpy as np
 
 from bigrec.schema import MAX_ID
 from bigrec.sources.fields import OK
+from bigrec.sources.parsed import BadLine, require_few_bad_lines
 from bigrec.sources.raw import RawFile
-from bigrec.sources.rows import BadLine, require_few_bad_lines
 from bigrec.sources.streams import open_stream
 from bigrec.sources.units import UnitText
 

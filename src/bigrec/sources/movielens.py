@@ -41,8 +41,8 @@ from bigrec.sources.fields import (
     read_id,
 )  # fmt: skip
 from bigrec.sources.lines import parse_piece, sample_ids
+from bigrec.sources.parsed import BadLine, ParsedRows, Titles, note_bad_line
 from bigrec.sources.raw import RawFile, RawFolder
-from bigrec.sources.rows import BadLine, Rows, Titles, note_bad_line
 from bigrec.sources.streams import BOM, MAX_LINE_BYTES, decode_line, open_stream, read_lines
 from bigrec.sources.units import PADDING, RawUnit, next_line, plan_units, read_unit
 from bigrec.workspace import Workspace
@@ -129,7 +129,7 @@ class MovieLensSource(TextSource):
         skip = int(self.dialect.has_header)
         return plan_units([self.ratings_file], next_line, unit_bytes, skip_lines=skip)
 
-    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
+    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:
         """Parse a unit; rows stay in the order of the file.
 
         Raises:
@@ -157,7 +157,7 @@ class MovieLensSource(TextSource):
             bad_lines += bad
             n_lines.append(n - n_before + len(bad))
         halves = keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
-        return Rows(
+        return ParsedRows(
             movies[:n], halves[:, 1], halves[:, 0], n_lines=tuple(n_lines), bad_lines=bad_lines
         )
 

@@ -18,8 +18,15 @@ from bigrec.sources.contract import TextSource
 from bigrec.sources.fields import BAD_LINE, BLANK_LINE, EXPECTED, OK
 from bigrec.sources.lines import count_lines, parse_piece, sample_ids
 from bigrec.sources.netflix_kernels import parse_netflix, sort_within_items, spread_items
+from bigrec.sources.parsed import (
+    BadLine,
+    Pairs,
+    ParsedRows,
+    Titles,
+    note_bad_line,
+    require_few_bad_lines,
+)
 from bigrec.sources.raw import RawFile, RawFolder, empty_file_error
-from bigrec.sources.rows import BadLine, Pairs, Rows, Titles, note_bad_line, require_few_bad_lines
 from bigrec.sources.streams import MAX_LINE_BYTES, read_lines
 from bigrec.sources.units import RawUnit, next_movie_header, plan_units, read_slices, read_unit
 from bigrec.workspace import Workspace
@@ -105,7 +112,7 @@ class NetflixSource(TextSource):
             join_files=self.one_movie_a_file,
         )
 
-    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> Rows:
+    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:
         """Parse a unit and sort each movie's ratings by user.
 
         Raises:
@@ -121,7 +128,7 @@ class NetflixSource(TextSource):
         item_id = workspace.array("item_id", n, np.int32)
         spread_items(movies, starts, n_items, item_id)
         halves = blocks.keys[:n].view("<i4").reshape(n, 2)  # payload, user_id
-        return Rows(
+        return ParsedRows(
             item_id,
             halves[:, 1],
             halves[:, 0],

@@ -17,8 +17,8 @@ import numpy as np
 
 from bigrec.errors import DataError
 from bigrec.resources import format_bytes
+from bigrec.sources.parsed import BadLine
 from bigrec.sources.raw import RawFile, empty_file_error
-from bigrec.sources.rows import BadLine
 from bigrec.sources.streams import BOM, open_stream
 from bigrec.workspace import Workspace, new_map
 

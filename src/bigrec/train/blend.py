@@ -16,13 +16,13 @@ from sklearn.preprocessing import StandardScaler
 from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import RunError, SplitError
-from bigrec.features import UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.options import check_seed
 from bigrec.models.scoring import Scorer, check_finite
 from bigrec.models.threads import limit_computing
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.rows import Rows
 from bigrec.run_records import ComponentRecord, RunConfig, RunMetrics
 from bigrec.runs import RunDirectory
 from bigrec.unfinished import write_run, writing_run
@@ -117,9 +117,9 @@ def blend_runs(
         weights = fit_blend(scorers, *_draw_pairs(data.validation, biases, seed))
         fit_seconds = time.perf_counter() - started
         blend = Blend(tuple(scorers.values()), weights, data.train, data.spec, biases)
-        progress.start("testing the blend", data.test.n_rows, "ratings")
+        progress.start("testing the blend", data.test.n_ratings, "ratings")
         test = blend.errors_on(data.test)
-        progress.advance(data.test.n_rows)
+        progress.advance(data.test.n_ratings)
         metrics = RunMetrics(
             primary=first.metrics.primary,
             **test.test_record(),
@@ -212,10 +212,10 @@ def _check_components(components: Sequence[RunDirectory]) -> None:
             )
 
 
-def _draw_pairs(subset: UserRows, biases: Biases, seed: int) -> tuple[Array, Array, Array]:
+def _draw_pairs(subset: Rows, biases: Biases, seed: int) -> tuple[Array, Array, Array]:
     """user_index, item_index, rating less day biases of whole users, by user: (n,) each."""
-    users = subset.sample_users(_FITTED_ROWS, seed)
+    users = subset.sample_rows(_FITTED_ROWS, seed)
     rows = subset.take(users)
     user_index = np.repeat(users, rows.lengths()).astype(np.int32)
     rating = rows.rating - biases.of_days(user_index, rows.day)
-    return user_index, np.asarray(rows.item_index), rating
+    return user_index, np.asarray(rows.column), rating

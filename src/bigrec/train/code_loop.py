@@ -13,10 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
 from bigrec.models.autorec.model import AutoRecOptions
 from bigrec.models.autorec.network import codes_and_decoder
 from bigrec.models.baseline.bias import Biases
+from bigrec.rows import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, Rows
 from bigrec.train.loop import Block
 from bigrec.train.optimizers import ADAGRAD_EPSILON
 from bigrec.train.priors import PriorMeans, both_incidences
@@ -45,7 +45,7 @@ class CodeLoop:
     """
 
     def __init__(
-        self, model: keras.Model, options: AutoRecOptions, rows: UserRows, biases: Biases,
+        self, model: keras.Model, options: AutoRecOptions, rows: Rows, biases: Biases,
         threads: int | None = None,
     ) -> None:  # fmt: skip
         """Take the train subset by item if that is the basis, else by user.
@@ -90,10 +90,10 @@ class CodeLoop:
     def end_epoch(self) -> None:
         """Compute the codes of all rows."""
         n_at_once = self._options.batch_size
-        for start in range(0, self._rows.n_users, n_at_once):
-            rows = np.arange(start, min(start + n_at_once, self._rows.n_users))
+        for start in range(0, self._rows.n_rows, n_at_once):
+            rows = np.arange(start, min(start + n_at_once, self._rows.n_rows))
             taken = self._rows.take(rows)
-            columns, ratings = tf.constant(taken.item_index), tf.constant(taken.rating)
+            columns, ratings = tf.constant(taken.column), tf.constant(taken.rating)
             lengths = tf.constant(taken.lengths(), tf.int32)
             codes = self._encode_batch(tf.constant(rows, tf.int32), lengths, columns, ratings)
             self._codes.scatter_update(tf.IndexedSlices(codes, rows))

@@ -21,10 +21,10 @@ import tensorflow as tf
 
 from bigrec.datasets.pairs import BLOCK_BATCHES
 from bigrec.errors import SettingsError
-from bigrec.features import PAIRS, BatchSpec
 from bigrec.models.gradient_model import GradientModel
 from bigrec.models.layers import mix_bits
 from bigrec.models.options import GradientOptions
+from bigrec.rows import PAIRS, DataSpec
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import Devices
 from bigrec.train.loop import Block
@@ -43,7 +43,7 @@ def cache_bytes(options: DeviceOptions, n_train: int) -> int:
 
 def choose_cache(
     model: GradientModel,
-    spec: BatchSpec,
+    spec: DataSpec,
     options: GradientOptions,
     asked: DeviceOptions,
     devices: Devices,

@@ -6,15 +6,15 @@ import math
 from typing import Final
 
 from bigrec.errors import RunError
-from bigrec.features import BatchSpec
 from bigrec.models.options import GradientOptions
+from bigrec.rows import DataSpec
 
 _FACTOR: Final = 4
 _MAX_SCALES: Final = 10
 
 
 def check_loss(
-    squares: float, n_rows: int, spec: BatchSpec, options: GradientOptions, epoch: int
+    squares: float, n_rows: int, spec: DataSpec, options: GradientOptions, epoch: int
 ) -> None:
     """Refuse an error that no useful model makes.
 

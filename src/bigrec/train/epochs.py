@@ -13,10 +13,10 @@ from typing import Protocol
 import keras
 
 from bigrec.errors import RunError
-from bigrec.features import PAIRS, BatchSpec
 from bigrec.measures import Measure
 from bigrec.models.options import GradientOptions
 from bigrec.resources import Progress
+from bigrec.rows import PAIRS, DataSpec
 from bigrec.run_records import EpochSummary
 from bigrec.train.checkpoints import BestEpoch, Checkpoints, TrainingState
 from bigrec.train.divergence import check_loss
@@ -46,7 +46,7 @@ class EpochFit:
     model: keras.Model
     loop: Loop
     feed: Feed
-    spec: BatchSpec
+    spec: DataSpec
     options: GradientOptions
     measure: Callable[[], Measured]
     """Scores the validation and the test subset with the model as it is."""

@@ -15,12 +15,12 @@ from bigrec.datasets.recoding import recode_shards
 from bigrec.datasets.training_data import Shards, TrainingData
 from bigrec.datasets.user_rows import RowFeed
 from bigrec.errors import SettingsError
-from bigrec.features import UserRows
 from bigrec.measures import primary_measure
 from bigrec.models.contract import TrainSubset
 from bigrec.models.gradient_model import GradientModel, Start, StepPlan
 from bigrec.models.options import GradientOptions, ModelOptions
 from bigrec.models.scoring import Scorer
+from bigrec.rows import Rows
 from bigrec.run_records import EpochSummary
 from bigrec.train.checkpoints import Checkpoints, TrainingState
 from bigrec.train.code_loop import CodeLoop
@@ -53,7 +53,7 @@ def fit_by_epochs(training: Training, model: GradientModel) -> Fitted:
     """
     assert training.devices is not None  # noqa: S101 - Keras computes on some
     keras.utils.set_random_seed(training.seed)
-    n_train = training.data.train.n_rows
+    n_train = training.data.train.n_ratings
     with (
         explaining_exhaustion(
             model, training.data.spec, training.options, training.devices,
@@ -106,7 +106,7 @@ def choose_devices_and_cache(
             f"a batch of {options.batch_size:,} cannot be dealt out evenly to {n_devices} devices",
             hint=f"try --batch-size {even} or {even + n_devices}",
         )
-    n_train = data.train.n_rows
+    n_train = data.train.n_ratings
     chosen = choose_cache(model, data.spec, options, asked, devices, n_train=n_train)
     check_devices(
         model, data.spec, options, devices,
@@ -174,7 +174,7 @@ def _run_epochs(
 
 
 @contextmanager
-def _shards(training: Training, rows: UserRows) -> Iterator[Shards]:
+def _shards(training: Training, rows: Rows) -> Iterator[Shards]:
     """The shuffled pairs, with the ratings of `rows`: the split's own unless days are taken off."""
     shards = training.data.shards()
     if training.biases.days is None:

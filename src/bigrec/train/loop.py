@@ -15,10 +15,10 @@ import tensorflow as tf
 
 from bigrec.datasets.pairs import BLOCK_BATCHES, unpack
 from bigrec.datasets.training_data import Shards
-from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.models.factorization.network import ITEM_FACTORS, USER_FACTORS
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.options import GradientOptions
+from bigrec.rows import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.train.compiler import limit_unrolling
 from bigrec.train.huge_pages import use_huge_pages
 from bigrec.train.optimizers import make_optimizer

@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.errors import ResourceError
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import Model
 from bigrec.models.gradient_model import GradientModel, StepPlan
@@ -21,6 +20,7 @@ from bigrec.models.keras_scorer import PAIRS_AT_ONCE, USERS_AT_ONCE, takes_rows
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.options import GradientOptions
 from bigrec.resources import format_bytes
+from bigrec.rows import DataSpec
 from bigrec.train.devices import Devices
 
 _FLOAT_BYTES: Final = 4
@@ -51,7 +51,7 @@ class MemoryNeed:
 
 def estimate_need(
     model: GradientModel,
-    spec: BatchSpec,
+    spec: DataSpec,
     options: GradientOptions,
     *,
     n_train: int,
@@ -91,7 +91,7 @@ def estimate_need(
 
 def check_devices(
     model: GradientModel,
-    spec: BatchSpec,
+    spec: DataSpec,
     options: GradientOptions,
     devices: Devices,
     *,
@@ -119,7 +119,7 @@ def check_devices(
 @contextmanager
 def explaining_exhaustion(
     model: GradientModel,
-    spec: BatchSpec,
+    spec: DataSpec,
     options: GradientOptions,
     devices: Devices,
     *,
@@ -191,7 +191,7 @@ def _advise(need: MemoryNeed, plan: StepPlan, options: GradientOptions, devices:
     return advice + (", or train with --device cpu" if devices.kind == "gpu" else "")
 
 
-def _step_size(plan: StepPlan, options: GradientOptions, spec: BatchSpec, n_train: int) -> int:
+def _step_size(plan: StepPlan, options: GradientOptions, spec: DataSpec, n_train: int) -> int:
     """How many times a step evaluates the model: its rows, or of codes their ratings."""
     if plan.loop == "codes":
         n_rows = spec.n_items if plan.by_item else spec.n_users
@@ -204,6 +204,6 @@ def _width(output: Any) -> int:
     return math.prod(output.shape[1:])
 
 
-def _no_biases(spec: BatchSpec) -> Biases:
+def _no_biases(spec: DataSpec) -> Biases:
     user, item = np.zeros(spec.n_users, np.float32), np.zeros(spec.n_items, np.float32)
     return Biases(spec.mean_rating, user, item, item, user, item)

@@ -24,11 +24,11 @@ import numpy as np
 import tensorflow as tf
 
 from bigrec.compiled import compiled
-from bigrec.features import UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.gradient_model import TablePenalty
 from bigrec.models.layers import row_sums
 from bigrec.resources import available_cores, map_in_order
+from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 Product = Callable[[Array], Array]
@@ -47,7 +47,7 @@ class FactorPenalty:
     """
 
     def __init__(
-        self, rows: UserRows, biases: Biases, options: TablePenalty, threads: int | None = None
+        self, rows: Rows, biases: Biases, options: TablePenalty, threads: int | None = None
     ) -> None:
         """Take the train subset, its counts, and row_l2, row_l2_power and implicit_l2.
 
@@ -160,12 +160,12 @@ class Incidence(NamedTuple):
 
 
 def both_incidences(
-    rows: UserRows, n_items: int, threads: int | None = None
+    rows: Rows, n_items: int, threads: int | None = None
 ) -> tuple[Incidence, Incidence]:
     """The matrix by user and by item, whose products are made by so many threads."""
     pairs = _Pairs(rows, n_items, threads or available_cores())
     n_user = rows.lengths().astype(np.float32)
-    n_item = np.bincount(rows.item_index, minlength=n_items).astype(np.float32)
+    n_item = np.bincount(rows.column, minlength=n_items).astype(np.float32)
     return (
         Incidence(pairs.sum_items, pairs.sum_users, n_user, n_item),
         Incidence(pairs.sum_users, pairs.sum_items, n_item, n_user),
@@ -175,19 +175,19 @@ def both_incidences(
 class _Pairs:
     """The 0-1 matrix of the train subset, and products with it."""
 
-    def __init__(self, rows: UserRows, n_items: int, threads: int) -> None:
+    def __init__(self, rows: Rows, n_items: int, threads: int) -> None:
         self._rows = rows
         self._threads = threads
         self._n_items = n_items
-        self._item_index = np.asarray(rows.item_index)
+        self._item_index = np.asarray(rows.column)
         # Parts of about as many ratings each.
-        edges = np.searchsorted(rows.indptr, np.linspace(0, rows.n_rows, _PARTS + 1)[1:-1])
-        bounds = np.concatenate(([0], edges, [rows.n_users]))
+        edges = np.searchsorted(rows.indptr, np.linspace(0, rows.n_ratings, _PARTS + 1)[1:-1])
+        bounds = np.concatenate(([0], edges, [rows.n_rows]))
         self._parts = list(zip(bounds, bounds[1:], strict=False))
 
     def sum_items(self, values: Array) -> Array:
         """(n_items, size) to the sum of each user's items: (n_users, size)."""
-        sums = np.zeros((self._rows.n_users, values.shape[1]), np.float32)
+        sums = np.zeros((self._rows.n_rows, values.shape[1]), np.float32)
         self._each(lambda low, high: _gather(
             self._rows.indptr, self._item_index, low, high, values, sums
         ))  # fmt: skip

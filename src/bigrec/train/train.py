@@ -203,7 +203,7 @@ def _fit(training: Training) -> Fitted:
         validation=measured.validation_measures,
         test=measured.test.measures,
         seconds=seconds,
-        rows_per_second=data.train.n_rows / seconds,
+        rows_per_second=data.train.n_ratings / seconds,
         input_wait_seconds=0.0,
     )
     training.on_epoch(epoch)

@@ -15,7 +15,7 @@ from tests.unit.models.test_cosine_knn import make_rows
 from bigrec.datasets.pairs import PairFeed, unpack
 from bigrec.datasets.read_ahead import ReadAhead
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.rows import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 
 
 @pytest.fixture
@@ -133,9 +133,7 @@ def test_user_rows_travel_whole() -> None:
         ends = np.cumsum(batch[ROW_LENGTHS])
         for user, end, n in zip(batch[USER_INDEX], ends, batch[ROW_LENGTHS], strict=True):
             expected = slice(rows.indptr[user], rows.indptr[user + 1])
-            np.testing.assert_array_equal(
-                batch[ITEM_INDEX][end - n : end], rows.item_index[expected]
-            )
+            np.testing.assert_array_equal(batch[ITEM_INDEX][end - n : end], rows.column[expected])
             np.testing.assert_array_equal(batch[RATING][end - n : end], rows.rating[expected])
     seen = np.sort(np.concatenate([batch[USER_INDEX] for batch in batches]))
     np.testing.assert_array_equal(seen, np.arange(30))

@@ -13,23 +13,23 @@ from tests.unit.models.test_cosine_knn import make_rows
 
 from bigrec.datasets.pairs import unpack
 from bigrec.datasets.recoding import recode_shards
-from bigrec.features import UserRows
+from bigrec.rows import Rows
 
 
 def test_every_pair_keeps_its_place_and_gets_its_new_rating(tmp_path: Path) -> None:
     rows, _ = make_rows(4, n_users=60, n_items=50, density=0.4)
     random = np.random.default_rng(0)
-    ratings = (rows.rating + random.normal(0, 0.4, rows.n_rows)).astype(np.float32)
-    user = np.repeat(np.arange(rows.n_users), rows.lengths())
-    order = random.permutation(rows.n_rows)
-    pairs = pack(user, rows.item_index, rows.rating)[order]
+    ratings = (rows.rating + random.normal(0, 0.4, rows.n_ratings)).astype(np.float32)
+    user = np.repeat(np.arange(rows.n_rows), rows.lengths())
+    order = random.permutation(rows.n_ratings)
+    pairs = pack(user, rows.column, rows.rating)[order]
     halves = np.array_split(pairs, 2)
     shards = [tmp_path / "a.npy", tmp_path / "b.npy"]
     for shard, half in zip(shards, halves, strict=True):
         np.save(shard, half)
     recoded = recode_shards(
         SHARDS._replace(paths=shards),
-        UserRows(rows.indptr, rows.item_index, ratings),
+        Rows(rows.indptr, rows.column, ratings),
         tmp_path / "new",
     )
     assert [path.name for path in recoded.paths] == ["a.npy", "b.npy"]
@@ -45,7 +45,7 @@ def test_every_pair_keeps_its_place_and_gets_its_new_rating(tmp_path: Path) -> N
 
 def test_equal_ratings_need_no_steps(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", pack(np.array([0, 1]), np.array([0, 0]), np.array([4.0, 4.0])))
-    rows = UserRows(np.array([0, 1, 2]), np.zeros(2, np.int32), np.full(2, 3.5, np.float32))
+    rows = Rows(np.array([0, 1, 2]), np.zeros(2, np.int32), np.full(2, 3.5, np.float32))
     recoded = recode_shards(SHARDS._replace(paths=[tmp_path / "a.npy"]), rows, tmp_path / "new")
     _, _, stars = unpack(tf.constant(np.load(recoded.paths[0])), *recoded[1:])
     assert stars.numpy().tolist() == [3.5, 3.5]

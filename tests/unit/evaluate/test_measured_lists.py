@@ -16,19 +16,19 @@ from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
 from bigrec.evaluate import ranking
 from bigrec.evaluate.ranking import USER_METRICS, RankingSummary, measure_lists
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.ranking import top_items
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
 N_USERS, N_ITEMS, K = 30, 25, 4
-SPEC = BatchSpec(N_USERS, N_ITEMS, 3.0, 1.0, 5.0)
+SPEC = DataSpec(N_USERS, N_ITEMS, 3.0, 1.0, 5.0)
 
 
-def rows_of(ratings: Array) -> UserRows:
+def rows_of(ratings: Array) -> Rows:
     user, item = np.nonzero(ratings)
     lengths = np.bincount(user, minlength=len(ratings))
-    return UserRows(
+    return Rows(
         np.concatenate(([0], np.cumsum(lengths))),
         item.astype(np.int32),
         ratings[user, item].astype(np.float32),

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import ResourceError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.contract import FitContext
 from bigrec.models.knn.fit import fit_neighbors
@@ -21,30 +20,31 @@ from bigrec.models.knn.layer import build_model
 from bigrec.models.knn.model import PRESETS, CosineKnnOptions
 from bigrec.models.knn.scorer import NeighbourScorer
 from bigrec.resources import Budget
+from bigrec.rows import DataSpec, Rows
 
 
-def make_rows(seed: int, n_users: int, n_items: int, density: float) -> tuple[UserRows, BatchSpec]:
+def make_rows(seed: int, n_users: int, n_items: int, density: float) -> tuple[Rows, DataSpec]:
     rng = np.random.default_rng(seed)
     rated = rng.random((n_users, n_items)) < density
     rated[np.arange(n_users), rng.integers(0, n_items, n_users)] = True  # nobody is empty
     user, item = np.nonzero(rated)
     rating = rng.integers(1, 6, len(user)).astype(np.float32)
     indptr = np.concatenate(([0], np.cumsum(rated.sum(axis=1))))
-    rows = UserRows(indptr, item.astype(np.int32), rating)
-    return rows, BatchSpec(n_users, n_items, float(rating.mean()), 1.0, 5.0)
+    rows = Rows(indptr, item.astype(np.int32), rating)
+    return rows, DataSpec(n_users, n_items, float(rating.mean()), 1.0, 5.0)
 
 
-def notebook_scores(rows: UserRows, spec: BatchSpec, k: int) -> tuple[Any, Any]:
+def notebook_scores(rows: Rows, spec: DataSpec, k: int) -> tuple[Any, Any]:
     """Scores of all pairs by the notebook's cells, and whose k neighbours no tie leaves open."""
-    user = np.repeat(np.arange(rows.n_users), rows.lengths())
-    frame = pd.DataFrame({"user": user, "item": rows.item_index, "rating": rows.rating})
+    user = np.repeat(np.arange(rows.n_rows), rows.lengths())
+    frame = pd.DataFrame({"user": user, "item": rows.column, "rating": rows.rating})
     train_sparse = frame.pivot_table(index="user", columns="item", values="rating")
     train_sparse = train_sparse.astype(np.float64)
     train_imputed = train_sparse.T.fillna(train_sparse.mean(axis=1)).T
     similarity = cosine_similarity(train_imputed.values)
     similarity -= np.eye(similarity.shape[0])
-    scores = np.full((rows.n_users, spec.n_items), np.nan)
-    for u in range(rows.n_users):
+    scores = np.full((rows.n_rows, spec.n_items), np.nan)
+    for u in range(rows.n_rows):
         best = np.argsort(-similarity[u], kind="stable")[:k]
         weights = similarity[u][best]
         mean = (train_imputed.values[best] * weights[:, None]).sum(axis=0) / weights.sum()
@@ -56,10 +56,10 @@ def notebook_scores(rows: UserRows, spec: BatchSpec, k: int) -> tuple[Any, Any]:
 def scores_both_ways(scorer: NeighbourScorer) -> Any:
     """Scores of all pairs by the compiled scorer, which must agree with the layer."""
     rows, spec = scorer.rows, scorer.spec
-    users = np.arange(rows.n_users, dtype=np.int32)
+    users = np.arange(rows.n_rows, dtype=np.int32)
     scores = scorer.score_users(users)
     user = np.repeat(users, spec.n_items)
-    item = np.tile(np.arange(spec.n_items, dtype=np.int32), rows.n_users)
+    item = np.tile(np.arange(spec.n_items, dtype=np.int32), rows.n_rows)
     by_layer = build_model(scorer)([user, item]).numpy().reshape(scores.shape)
     np.testing.assert_allclose(by_layer, scores, atol=1e-5)
     shuffled = np.random.default_rng(0).permutation(len(user))[: len(user) // 2]
@@ -103,7 +103,7 @@ def test_scores_follow_the_formula(step: int, basis: str) -> None:
     index, similarity = scorer.lists.neighbour_index, scorer.lists.neighbour_similarity
     rated = {}
     for u, (start, stop) in enumerate(itertools.pairwise(rows.indptr.tolist())):
-        for m, r in zip(rows.item_index[start:stop], rows.rating[start:stop], strict=True):
+        for m, r in zip(rows.column[start:stop], rows.rating[start:stop], strict=True):
             rated[u, int(m)] = float(r)
     level: Any = {"user": {}, "item": {}}
     for u in range(30):
@@ -142,8 +142,8 @@ def test_scores_follow_the_formula(step: int, basis: str) -> None:
 def test_a_fit_that_does_not_fit_the_budget_says_what_it_needs() -> None:
     n_users = 2_000_000
     indptr = np.arange(n_users + 1)
-    rows = UserRows(indptr, np.zeros(n_users, np.int32), np.ones(n_users, np.float32))
-    spec = BatchSpec(n_users, 1, 1.0, 1.0, 5.0)
+    rows = Rows(indptr, np.zeros(n_users, np.int32), np.ones(n_users, np.float32))
+    spec = DataSpec(n_users, 1, 1.0, 1.0, 5.0)
     biases = fit_biases(rows, spec)
     context = FitContext(rows, spec, biases, PRESETS["notebook"], budget=Budget(1 << 30, 1))
     with pytest.raises(ResourceError, match=r"need 3\.3 GiB .*, the budget is 1\.0 GiB") as error:

@@ -12,42 +12,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigrec.errors import StoreError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline import day_bias
 from bigrec.models.baseline.bias import ITEM_PENALTY, USER_PENALTY, Biases
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.baseline.day_bias import DayBiases, list_days
+from bigrec.rows import DataSpec, Rows
 from tests.unit.models.test_cosine_knn import make_rows
 
 
 @pytest.fixture(scope="module")
-def data() -> tuple[UserRows, BatchSpec]:
+def data() -> tuple[Rows, DataSpec]:
     """Ratings, some of them whole stars off by the mood of a day."""
     rows, spec = make_rows(2, n_users=30, n_items=25, density=0.5)
     random = np.random.default_rng(5)
-    day = random.integers(65_530, 65_536, rows.n_rows).astype(np.uint16)
+    day = random.integers(65_530, 65_536, rows.n_ratings).astype(np.uint16)
     user = np.repeat(np.arange(30), rows.lengths())
     moods = random.normal(0, 1, (30, 6))[user, day - 65_530].astype(np.float32)
     return dataclasses.replace(rows, rating=rows.rating + moods, day=day), spec
 
 
 @pytest.fixture(scope="module")
-def biases(data: tuple[UserRows, BatchSpec]) -> Biases:
+def biases(data: tuple[Rows, DataSpec]) -> Biases:
     rows, spec = data
     return fit_biases(rows, spec, with_days=True)
 
 
 def test_the_penalty_is_the_ratio_of_variances_by_products_of_pairs(
-    data: tuple[UserRows, BatchSpec], biases: Biases
+    data: tuple[Rows, DataSpec], biases: Biases
 ) -> None:
     rows, spec = data
     assert rows.day is not None
     assert biases.days is not None
     item = fit_biases(rows, spec).item
     means: list[tuple[float, float, float]] = []
-    for user in range(rows.n_users):
+    for user in range(rows.n_rows):
         own = slice(*rows.indptr[[user, user + 1]])
-        deviation = rows.rating[own] - spec.mean_rating - item[rows.item_index[own]]
+        deviation = rows.rating[own] - spec.mean_rating - item[rows.column[own]]
         pairs = list(itertools.permutations(range(len(deviation)), 2))
         same = [
             deviation[i] * deviation[j] for i, j in pairs if rows.day[own][i] == rows.day[own][j]
@@ -70,8 +70,8 @@ def test_planted_variances_are_found() -> None:
     rows, spec = make_rows(7, n_users=2000, n_items=40, density=0.6)
     random = np.random.default_rng(1)
     user = np.repeat(np.arange(2000), rows.lengths())
-    day = random.integers(0, 5, rows.n_rows)
-    rating = random.normal(3, 0.4, 2000)[user] + random.normal(0, 0.9, rows.n_rows)
+    day = random.integers(0, 5, rows.n_ratings)
+    rating = random.normal(3, 0.4, 2000)[user] + random.normal(0, 0.9, rows.n_ratings)
     plain = dataclasses.replace(rows, rating=rating.astype(np.float32), day=day.astype(np.uint16))
     moods = random.normal(0, 0.3, (2000, 5))[user, day]
     moody = dataclasses.replace(plain, rating=(rating + moods).astype(np.float32))
@@ -82,19 +82,19 @@ def test_planted_variances_are_found() -> None:
     assert nothing is None
 
 
-def test_all_biases_are_the_ridge_fit(data: tuple[UserRows, BatchSpec], biases: Biases) -> None:
+def test_all_biases_are_the_ridge_fit(data: tuple[Rows, DataSpec], biases: Biases) -> None:
     rows, spec = data
     assert rows.day is not None
     assert biases.days is not None
-    user = np.repeat(np.arange(rows.n_users), rows.lengths())
+    user = np.repeat(np.arange(rows.n_rows), rows.lengths())
     keys, session = np.unique(user * 65_536 + rows.day, return_inverse=True)
-    n_terms = rows.n_users + spec.n_items + len(keys)
-    terms = np.zeros((rows.n_rows, n_terms))  # one column a bias
-    each = np.arange(rows.n_rows)
-    terms[each, user] = terms[each, rows.n_users + rows.item_index] = 1
-    terms[each, rows.n_users + spec.n_items + session] = 1
+    n_terms = rows.n_rows + spec.n_items + len(keys)
+    terms = np.zeros((rows.n_ratings, n_terms))  # one column a bias
+    each = np.arange(rows.n_ratings)
+    terms[each, user] = terms[each, rows.n_rows + rows.column] = 1
+    terms[each, rows.n_rows + spec.n_items + session] = 1
     penalty = np.repeat(
-        [USER_PENALTY, ITEM_PENALTY, biases.days.penalty], [rows.n_users, spec.n_items, len(keys)]
+        [USER_PENALTY, ITEM_PENALTY, biases.days.penalty], [rows.n_rows, spec.n_items, len(keys)]
     )
     solved = np.linalg.solve(
         terms.T @ terms + np.diag(penalty), terms.T @ (rows.rating - spec.mean_rating)
@@ -105,7 +105,7 @@ def test_all_biases_are_the_ridge_fit(data: tuple[UserRows, BatchSpec], biases: 
     np.testing.assert_array_equal(np.diff(biases.days.indptr), np.bincount(keys // 65_536))
 
 
-def test_unless_asked_for_there_are_no_day_biases(data: tuple[UserRows, BatchSpec]) -> None:
+def test_unless_asked_for_there_are_no_day_biases(data: tuple[Rows, DataSpec]) -> None:
     rows, spec = data
     plain = fit_biases(rows, spec)
     assert plain.days is None
@@ -113,18 +113,18 @@ def test_unless_asked_for_there_are_no_day_biases(data: tuple[UserRows, BatchSpe
     np.testing.assert_array_equal(plain.of_days(np.arange(3), np.arange(3)), np.zeros(3))
 
 
-def test_rows_without_days_are_refused(data: tuple[UserRows, BatchSpec]) -> None:
+def test_rows_without_days_are_refused(data: tuple[Rows, DataSpec]) -> None:
     rows, spec = data
     with pytest.raises(StoreError, match="need days"):
         fit_biases(dataclasses.replace(rows, day=None), spec, with_days=True)
 
 
 def test_ratings_less_days_and_what_a_day_adds_make_the_ratings(
-    data: tuple[UserRows, BatchSpec], biases: Biases, monkeypatch: pytest.MonkeyPatch
+    data: tuple[Rows, DataSpec], biases: Biases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(day_bias, "_ROWS_AT_ONCE", 50)  # several chunks
     rows, _ = data
-    user = np.repeat(np.arange(rows.n_users), rows.lengths())
+    user = np.repeat(np.arange(rows.n_rows), rows.lengths())
     added = biases.of_days(user, rows.day)
     assert np.abs(added).max() > 0.1
     np.testing.assert_allclose(biases.less_days(rows) + added, rows.rating, atol=1e-6)

@@ -9,7 +9,6 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import RunError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import USER_PENALTY, Biases
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.factorization.scorer import FOLD_IN_PENALTY, Factors, FactorScorer
@@ -22,6 +21,7 @@ from bigrec.models.similarity import (
     RatingSimilarity,
     VectorSimilarity,
 )
+from bigrec.rows import DataSpec, Rows
 from tests.unit.models.test_cosine_knn import make_rows
 from tests.unit.models.test_models import make_scorer
 
@@ -29,7 +29,7 @@ N_USERS, N_ITEMS = 50, 20
 
 
 @pytest.fixture(scope="module")
-def data() -> tuple[UserRows, BatchSpec, Biases]:
+def data() -> tuple[Rows, DataSpec, Biases]:
     rows, spec = make_rows(4, N_USERS, N_ITEMS, density=0.3)
     return rows, spec, fit_biases(rows, spec)
 
@@ -39,7 +39,7 @@ def data() -> tuple[UserRows, BatchSpec, Biases]:
     [("matrix-factorization", "notebook"), ("matrix-factorization", "tuned"), ("autorec", "tuned")],
 )
 def test_factors_score_as_the_keras_model(
-    name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases]
+    name: str, preset: str, data: tuple[Rows, DataSpec, Biases]
 ) -> None:
     rows, spec, biases = data
     keras_scorer = make_scorer(name, preset, *data)
@@ -62,7 +62,7 @@ def test_factors_score_as_the_keras_model(
 
 
 def test_a_new_person_gets_the_factors_of_a_ridge_regression(
-    data: tuple[UserRows, BatchSpec, Biases],
+    data: tuple[Rows, DataSpec, Biases],
 ) -> None:
     rows, spec, biases = data
     random = np.random.default_rng(1)
@@ -83,19 +83,19 @@ def test_a_new_person_gets_the_factors_of_a_ridge_regression(
 
 @pytest.mark.parametrize(("name", "preset"), [("autorec", "notebook"), ("cosine-knn", "tuned")])
 def test_a_new_person_is_scored_as_a_user_with_the_same_ratings(
-    name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases]
+    name: str, preset: str, data: tuple[Rows, DataSpec, Biases]
 ) -> None:
     rows, _, _ = data
     scorer = make_scorer(name, preset, *data)
     for user in (0, 17):
         own = rows.take(np.array([user]))
-        scores = scorer.fold_in(own.item_index, own.rating)
+        scores = scorer.fold_in(own.column, own.rating)
         expected = scorer.score_users(np.array([user]))[0]
         np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 def test_a_model_that_cannot_score_a_new_person_says_so(
-    data: tuple[UserRows, BatchSpec, Biases],
+    data: tuple[Rows, DataSpec, Biases],
 ) -> None:
     for name, preset, words in (
         ("dnn", "tuned", "no way to score a person"),
@@ -107,18 +107,18 @@ def test_a_model_that_cannot_score_a_new_person_says_so(
 
 
 def test_a_new_persons_bias_is_the_one_that_training_finds(
-    data: tuple[UserRows, BatchSpec, Biases],
+    data: tuple[Rows, DataSpec, Biases],
 ) -> None:
     rows, _, biases = data
     for user in (0, 30):
         own = rows.take(np.array([user]))
-        found = biases.fold_in(own.item_index, own.rating)
+        found = biases.fold_in(own.column, own.rating)
         assert found == pytest.approx(float(biases.user[user]), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["autorec", "dnn", "residual"])
 def test_models_with_vectors_represent_every_item(
-    name: str, data: tuple[UserRows, BatchSpec, Biases]
+    name: str, data: tuple[Rows, DataSpec, Biases]
 ) -> None:
     arrays = MODELS[name].arrays(make_scorer(name, "tuned", *data))
     vectors = arrays[ITEM_VECTORS]
@@ -128,7 +128,7 @@ def test_models_with_vectors_represent_every_item(
     assert np.argmax(compared) == 6
 
 
-def test_lists_of_neighbours_compare_items(data: tuple[UserRows, BatchSpec, Biases]) -> None:
+def test_lists_of_neighbours_compare_items(data: tuple[Rows, DataSpec, Biases]) -> None:
     arrays = MODELS["cosine-knn"].arrays(make_scorer("cosine-knn", "tuned", *data))
     index, similarity = arrays[NEIGHBOUR_INDEX], arrays[NEIGHBOUR_SIMILARITY]
     compared = ListSimilarity(index, similarity).compare(6)
@@ -144,16 +144,16 @@ def test_a_vector_of_zeros_is_like_nothing() -> None:
 
 
 def test_similarity_by_ratings_agrees_with_a_naive_loop(
-    data: tuple[UserRows, BatchSpec, Biases], monkeypatch: pytest.MonkeyPatch
+    data: tuple[Rows, DataSpec, Biases], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bigrec.models.similarity._ROWS_AT_ONCE", 64)  # several chunks
     monkeypatch.setattr("bigrec.models.similarity._USERS_AT_ONCE", 4)
     rows, _, biases = data
     dense, rated = np.zeros((N_USERS, N_ITEMS)), np.zeros((N_USERS, N_ITEMS), bool)
     user = np.repeat(np.arange(N_USERS), rows.lengths())
-    base = biases.mean + biases.user[user] + biases.item[rows.item_index]
-    dense[user, rows.item_index] = rows.rating - base
-    rated[user, rows.item_index] = True
+    base = biases.mean + biases.user[user] + biases.item[rows.column]
+    dense[user, rows.column] = rows.rating - base
+    rated[user, rows.column] = True
     cosine = cosine_similarity(dense.T)
     for item in (0, 13):
         common = (rated[:, [item]] & rated).sum(axis=0)

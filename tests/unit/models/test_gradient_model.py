@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from bigrec.features import ITEM_INDEX, USER_INDEX, BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.gradient_model import GradientModel, StepPlan
 from bigrec.models.layers import RowEmbedding
 from bigrec.models.options import GradientOptions
+from bigrec.rows import ITEM_INDEX, USER_INDEX, DataSpec
 from bigrec.testing.model_contract import ModelContract
 
 PRESETS = {
@@ -31,7 +31,7 @@ class TwoBiases(GradientModel):
         return StepPlan("pairs")
 
     def build(
-        self, spec: BatchSpec, options: GradientOptions, biases: Biases, policy: str = "float32"
+        self, spec: DataSpec, options: GradientOptions, biases: Biases, policy: str = "float32"
     ) -> keras.Model:
         inputs, terms = [], []
         for name, size in ((USER_INDEX, spec.n_users), (ITEM_INDEX, spec.n_items)):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from bigrec.errors import SettingsError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.contract import FitContext, TrainSubset
@@ -18,6 +17,7 @@ from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import describe_options, override
 from bigrec.models.registry import MODELS, find_model, find_preset
 from bigrec.models.scoring import Scorer
+from bigrec.rows import DataSpec, Rows
 from bigrec.testing.model_contract import ModelContract
 from tests.unit.models.test_cosine_knn import make_rows
 
@@ -47,7 +47,7 @@ class TestResidual(ModelContract):
     expected_rmse = (0.866, 0.880)
 
 
-def make_scorer(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases: Biases) -> Scorer:
+def make_scorer(name: str, preset: str, rows: Rows, spec: DataSpec, biases: Biases) -> Scorer:
     """Of an untrained network, or of a model that is fitted at once."""
     model = MODELS[name]
     options = model.presets[preset]
@@ -58,7 +58,7 @@ def make_scorer(name: str, preset: str, rows: UserRows, spec: BatchSpec, biases:
 
 
 @pytest.fixture(scope="module")
-def data() -> tuple[UserRows, BatchSpec, Biases]:
+def data() -> tuple[Rows, DataSpec, Biases]:
     rows, spec = make_rows(1, n_users=50, n_items=20, density=0.3)
     return rows, spec, fit_biases(rows, spec)
 
@@ -66,7 +66,7 @@ def data() -> tuple[UserRows, BatchSpec, Biases]:
 @pytest.mark.parametrize("preset", ["notebook", "tuned"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_saved_model_scores_as_before(
-    name: str, preset: str, data: tuple[UserRows, BatchSpec, Biases], tmp_path: Path
+    name: str, preset: str, data: tuple[Rows, DataSpec, Biases], tmp_path: Path
 ) -> None:
     rows, spec, biases = data
     scorer = make_scorer(name, preset, rows, spec, biases)
@@ -84,7 +84,7 @@ def test_a_saved_model_scores_as_before(
 
 @pytest.mark.parametrize("name", MODELS)
 def test_unknown_ids_fall_back_and_are_counted(
-    name: str, data: tuple[UserRows, BatchSpec, Biases]
+    name: str, data: tuple[Rows, DataSpec, Biases]
 ) -> None:
     rows, spec, biases = data
     recommender = make_scorer(name, "tuned", rows, spec, biases)
@@ -95,29 +95,29 @@ def test_unknown_ids_fall_back_and_are_counted(
     np.testing.assert_allclose(scores[:3], np.clip(expected, 1, 5), rtol=1e-6)
 
 
-def test_biases_solve_their_ridge_equations(data: tuple[UserRows, BatchSpec, Biases]) -> None:
+def test_biases_solve_their_ridge_equations(data: tuple[Rows, DataSpec, Biases]) -> None:
     rows, spec, _ = data
     biases = fit_biases(rows, spec)
     user = np.repeat(np.arange(50), rows.lengths())
     # The last half-step fitted the users given the items: check its closed form.
-    residual = rows.rating - spec.mean_rating - biases.item[rows.item_index]
+    residual = rows.rating - spec.mean_rating - biases.item[rows.column]
     expected = np.bincount(user, residual, 50) / (rows.lengths() + 5.0)
     np.testing.assert_allclose(biases.user, expected, atol=1e-5)
     # After ten rounds the items' equations hold too.
     residual = rows.rating - spec.mean_rating - biases.user[user]
-    count = np.bincount(rows.item_index, minlength=20)
-    expected = np.bincount(rows.item_index, residual, 20) / (count + 3.0)
+    count = np.bincount(rows.column, minlength=20)
+    expected = np.bincount(rows.column, residual, 20) / (count + 3.0)
     np.testing.assert_allclose(biases.item, expected, atol=1e-3)
 
 
-def test_errors_agree_with_a_naive_loop(data: tuple[UserRows, BatchSpec, Biases]) -> None:
+def test_errors_agree_with_a_naive_loop(data: tuple[Rows, DataSpec, Biases]) -> None:
     rows, spec, biases = data
     recommender = make_scorer("matrix-factorization", "tuned", rows, spec, biases)
     errors = recommender.errors_on(rows)
     differences = []
     for u in range(50):
         for place in range(rows.indptr[u], rows.indptr[u + 1]):
-            pair = np.array([u], "i4"), rows.item_index[place : place + 1]
+            pair = np.array([u], "i4"), rows.column[place : place + 1]
             differences.append(float(recommender.score_pairs(*pair)[0][0] - rows.rating[place]))
     assert errors.n == len(differences)
     assert errors.rmse == pytest.approx(np.sqrt(np.mean(np.square(differences))))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import RunError
-from bigrec.features import UserRows
 from bigrec.models.contract import Checkpoint
 from bigrec.models.knn import search as neighbours
 from bigrec.models.knn import tiled_search
@@ -26,20 +25,21 @@ from bigrec.models.knn.search import (
 )
 from bigrec.models.knn.tiled_search import blas_product
 from bigrec.resources import Budget
+from bigrec.rows import Rows
 from tests.unit.models.test_cosine_knn import make_rows
 
 
-def dense_of(rows: UserRows, n_items: int) -> Any:
+def dense_of(rows: Rows, n_items: int) -> Any:
     """Ratings as a matrix, NaN where there is none."""
-    dense = np.full((rows.n_users, n_items), np.nan)
-    dense[np.repeat(np.arange(rows.n_users), rows.lengths()), rows.item_index] = rows.rating
+    dense = np.full((rows.n_rows, n_items), np.nan)
+    dense[np.repeat(np.arange(rows.n_rows), rows.lengths()), rows.column] = rows.rating
     return dense
 
 
-def profiles_of(rows: UserRows, n_items: int, **terms: Any) -> Profiles:
+def profiles_of(rows: Rows, n_items: int, **terms: Any) -> Profiles:
     """Profiles of users by their own means."""
     mean = np.nanmean(dense_of(rows, n_items), axis=1)
-    ratings = sparse(rows.indptr, rows.item_index, rows.rating)
+    ratings = sparse(rows.indptr, rows.column, rows.rating)
     return profile_rows(ratings, BaseLevels(mean, np.zeros(n_items)), **terms)
 
 
@@ -109,7 +109,7 @@ def test_columns_have_the_neighbours_of_the_transposed_matrix(
     rated = ~np.isnan(dense).all(axis=0)
     mean = np.full(spec.n_items, 3.0)
     mean[rated] = np.nanmean(dense[:, rated], axis=0)
-    ratings = sparse(rows.indptr, rows.item_index, rows.rating)
+    ratings = sparse(rows.indptr, rows.column, rows.rating)
     profiles = profile_columns(ratings, BaseLevels(np.zeros(20), mean), **terms)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "_BLOCK_RATINGS", 60)
@@ -151,7 +151,7 @@ def test_users_with_equal_rows_tie_and_come_by_index() -> None:
     indptr = np.arange(0, 42, 2)
     item = np.tile(np.array([0, 1], np.int32), 20)
     rating = np.repeat(np.arange(20) % 5 + 1, 2).astype(np.float32)
-    profiles = profiles_of(UserRows(indptr, item, rating), 3, filled=True)
+    profiles = profiles_of(Rows(indptr, item, rating), 3, filled=True)
     found = find_row_neighbours(profiles, 4, multiply=blas_product)
     assert found.index[10].tolist() == [0, 1, 2, 3]
     assert found.index[1].tolist() == [0, 2, 3, 4]
@@ -217,7 +217,7 @@ def test_a_search_goes_on_where_it_stopped(
     rows, spec = make_rows(9, n_users=100, n_items=60, density=0.3)
     mean = np.nanmean(dense_of(rows, spec.n_items), axis=1)
     ratings, levels = (
-        sparse(rows.indptr, rows.item_index, rows.rating),
+        sparse(rows.indptr, rows.column, rows.rating),
         BaseLevels(mean, np.zeros(60)),
     )
     checkpoint = Checkpoint(tmp_path / "state.npz", minutes)
@@ -266,8 +266,8 @@ def test_offsets_go_beyond_32_bits(tmp_path: Path) -> None:
     rows, spec = make_rows(2, n_users=40, n_items=20, density=0.3)
     hole = 2**31 + 5
     arrays = []
-    for name, part in (("item", rows.item_index), ("rating", rows.rating)):
-        shape = (hole + rows.n_rows,)
+    for name, part in (("item", rows.column), ("rating", rows.rating)):
+        shape = (hole + rows.n_ratings,)
         array: Any = np.memmap(tmp_path / name, part.dtype, "w+", shape=shape)
         array[hole:] = part
         arrays.append(array)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models import scoring
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.scoring import FALLBACK, measure_errors, popularity_deciles
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +32,7 @@ def test_errors_agree_with_a_naive_loop_clipped_and_not_by_decile(
 ) -> None:
     monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 7)  # several chunks
     random = np.random.default_rng(3)
-    spec = BatchSpec(n_users=8, n_items=12, mean_rating=3.0, min_rating=1.0, max_rating=5.0)
+    spec = DataSpec(n_users=8, n_items=12, mean_rating=3.0, min_rating=1.0, max_rating=5.0)
     biases = Biases(
         3.0, np.zeros(8), np.zeros(12), np.zeros(12),
         user_count=random.integers(0, 30, 8).astype(np.int32),
@@ -41,7 +41,7 @@ def test_errors_agree_with_a_naive_loop_clipped_and_not_by_decile(
     seen = random.random((8, 12)) < 0.5
     user, item = np.nonzero(seen)
     rating = random.integers(1, 6, len(user)).astype(np.float32)
-    subset = UserRows(np.concatenate(([0], np.cumsum(seen.sum(1)))), item.astype(np.int32), rating)
+    subset = Rows(np.concatenate(([0], np.cumsum(seen.sum(1)))), item.astype(np.int32), rating)
     table = random.uniform(-1, 7, (8, 12)).astype(np.float32)
 
     def score(user_index: Array, item_index: Array, _: Array | None) -> tuple[Array, Array]:

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from bigrec.errors import DataError
-from bigrec.features import BatchSpec
 from bigrec.recommend.items import Items
 from bigrec.recommend.person import read_person
 from bigrec.recommend.predict import read_pairs
+from bigrec.rows import DataSpec
 from bigrec.splits.spec import read_id_list
 
 ITEMS = Items(np.array([3, 7, 9], np.int32), ("Alien", "Brazil", "Casablanca"), (1979, 1985, 1942))
-SPEC = BatchSpec(1, 3, 3.0, 1.0, 5.0)
+SPEC = DataSpec(1, 3, 3.0, 1.0, 5.0)
 
 SOUND_PAIRS = {
     "plain": b"user_id,item_id\n8,2\n9,3\n",

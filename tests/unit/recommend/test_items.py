@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from bigrec.errors import DataError
-from bigrec.features import BatchSpec
 from bigrec.recommend.items import Items
 from bigrec.recommend.person import read_person
+from bigrec.rows import DataSpec
 
 ITEMS = Items(
     np.array([2, 5, 9, 30, 31, 300], np.int32),
     ("Alien", "Aliens", "Solaris", "Solaris", None, "2"),
     (1979, 1986, 1972, 2002, None, 2014),
 )
-SPEC = BatchSpec(4, 6, 3.0, 0.5, 5.0)
+SPEC = DataSpec(4, 6, 3.0, 0.5, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_persons_ratings_are_sorted_and_what_is_unknown_is_told(tmp_path: Path
     assert person.item_index.tolist() == [0, 2]
     assert person.rating.tolist() == [1.0, 4.5]
     assert person.left_out == ("Brazil",)
-    assert person.rows.n_users == 1
+    assert person.rows.n_rows == 1
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bigrec.features import UserRows
 from bigrec.opened import open_data
 from bigrec.recommend import seen
+from bigrec.rows import Rows
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import create_split
 from bigrec.store.catalog import Catalog, open_catalog
@@ -24,9 +24,9 @@ def catalog(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Cata
     return open_catalog(store)
 
 
-def per_user(rows: UserRows) -> list[list[int]]:
+def per_user(rows: Rows) -> list[list[int]]:
     return [
-        sorted(rows.item_index[first:end].tolist())
+        sorted(rows.column[first:end].tolist())
         for first, end in zip(rows.indptr, rows.indptr[1:], strict=False)
     ]
 

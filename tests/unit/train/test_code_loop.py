@@ -9,17 +9,17 @@ import pytest
 import tensorflow as tf
 
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, UserRows
 from bigrec.models.autorec.model import PRESETS, AutoRecOptions
 from bigrec.models.autorec.network import build, codes_and_decoder
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import override
+from bigrec.rows import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, Rows
 from bigrec.train.code_loop import CodeLoop
 from tests.unit.models.test_cosine_knn import make_rows
 
 
-def make_loop(basis: str) -> tuple[Any, UserRows, Any, Any]:
+def make_loop(basis: str) -> tuple[Any, Rows, Any, Any]:
     rows, spec = make_rows(5, n_users=40, n_items=15, density=0.3)
     biases = fit_biases(rows, spec)
     settings = {"basis": basis, "first_units": "8", "row_l2": "0.1", "learning_rate": "0.3"}
@@ -40,8 +40,8 @@ def test_codes_are_those_of_the_formula(basis: str) -> None:
     residual_weights, presence_weights, _, _, hidden_bias = (v.numpy() for v in loop.variables[:5])
     bases = (biases.item, biases.user) if basis == "item" else (biases.user, biases.item)
     codes = codes_and_decoder(model, options)[0].numpy()
-    for row in range(by_row.n_users):
-        columns = by_row.item_index[by_row.indptr[row] : by_row.indptr[row + 1]]
+    for row in range(by_row.n_rows):
+        columns = by_row.column[by_row.indptr[row] : by_row.indptr[row + 1]]
         ratings = by_row.rating[by_row.indptr[row] : by_row.indptr[row + 1]]
         residual = ratings - biases.mean - bases[0][row] - bases[1][columns]
         presence = options.presence / np.sqrt(max(len(columns), 1))
@@ -57,7 +57,7 @@ def test_a_step_is_that_of_the_formula(basis: str) -> None:
     n_columns = spec.n_users if basis == "item" else spec.n_items
     bases = (biases.item, biases.user) if basis == "item" else (biases.user, biases.item)
     w, m, v, d, b = (tf.Variable(variable) for variable in loop.variables[:5])
-    counts = np.bincount(by_row.item_index, minlength=n_columns)
+    counts = np.bincount(by_row.column, minlength=n_columns)
     squares, penalty = 0.0, 0.0
     with tf.GradientTape() as tape:
         ends = np.cumsum(block[ROW_LENGTHS])
@@ -108,8 +108,8 @@ def test_it_fits_its_train_subset(basis: str) -> None:
 def test_transposed_rows_hold_the_same_ratings() -> None:
     rows, spec = make_rows(6, n_users=12, n_items=7, density=0.4)
     dense = np.zeros((12, 7))
-    dense[np.repeat(np.arange(12), rows.lengths()), rows.item_index] = rows.rating
+    dense[np.repeat(np.arange(12), rows.lengths()), rows.column] = rows.rating
     by_item = rows.transposed(spec.n_items)
     again = np.zeros((7, 12))
-    again[np.repeat(np.arange(7), by_item.lengths()), by_item.item_index] = by_item.rating
+    again[np.repeat(np.arange(7), by_item.lengths()), by_item.column] = by_item.rating
     np.testing.assert_array_equal(again, dense.T)

@@ -16,10 +16,10 @@ from scipy.stats import chisquare
 
 from bigrec.datasets.pairs import PairFeed
 from bigrec.errors import ResourceError, SettingsError
-from bigrec.features import PAIRS, BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.options import override
 from bigrec.models.registry import MODELS
+from bigrec.rows import PAIRS, DataSpec
 from bigrec.train.device_cache import CachedPairFeed, choose_cache, permute
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import Devices
@@ -128,7 +128,7 @@ def test_the_order_is_a_function_of_seed_and_epoch(shards: list[Path]) -> None:
     assert order(feed, 1) != order(other, 1)
 
 
-SPEC = BatchSpec(50, 30, 3.0, 1.0, 5.0)
+SPEC = DataSpec(50, 30, 3.0, 1.0, 5.0)
 
 
 def test_training_from_the_cache_is_as_good_as_from_disk(shards: list[Path]) -> None:

@@ -8,11 +8,11 @@ import math
 import pytest
 
 from bigrec.errors import RunError
-from bigrec.features import BatchSpec
 from bigrec.models.options import GradientOptions
+from bigrec.rows import DataSpec
 from bigrec.train.divergence import check_loss
 
-SPEC = BatchSpec(10, 10, 3.5, 1.0, 5.0)
+SPEC = DataSpec(10, 10, 3.5, 1.0, 5.0)
 SGD = GradientOptions(learning_rate=0.08)
 
 

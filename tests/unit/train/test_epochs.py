@@ -14,11 +14,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigrec.features import PAIRS, BatchSpec
 from bigrec.measures import RMSE
 from bigrec.models.options import GradientOptions
 from bigrec.models.scoring import Errors
 from bigrec.resources import SILENT
+from bigrec.rows import PAIRS, DataSpec
 from bigrec.train.checkpoints import CheckpointOptions, Checkpoints, TrainingState
 from bigrec.train.epochs import EpochFit
 from bigrec.train.interrupts import TrainingInterrupted
@@ -94,7 +94,7 @@ def make_fit(
         return Measured(errors_of(validation[done - 1]), errors)
 
     checkpoints = Checkpoints(path, loop.variables, CheckpointOptions(minutes=None))
-    spec = BatchSpec(1, 1, 3.0, 1.0, 5.0)
+    spec = DataSpec(1, 1, 3.0, 1.0, 5.0)
     fit = EpochFit(
         MODEL, loop, CountingFeed(), spec, options, measure, state, checkpoints, SILENT,
         lambda _: None, RMSE,

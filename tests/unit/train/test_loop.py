@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from bigrec.datasets.pairs import PairFeed
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.deep.model import DnnOptions
 from bigrec.models.factorization.model import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions
+from bigrec.rows import DataSpec
 from bigrec.train.loop import PairLoop
 from tests.gradient_models import gradient_model
 from tests.packed_pairs import SHARDS, pack, unpack
 
 N_USERS, N_ITEMS = 40, 9
-SPEC = BatchSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
+SPEC = DataSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
 
 Array = np.ndarray[Any, Any]
 

@@ -11,19 +11,19 @@ import pytest
 import tensorflow as tf
 
 from bigrec.errors import ResourceError
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.deep.model import DnnOptions
 from bigrec.models.factorization.model import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions, override
 from bigrec.models.registry import MODELS
+from bigrec.rows import DataSpec
 from bigrec.train.devices import Devices
 from bigrec.train.loop import PairLoop
 from bigrec.train.memory import estimate_need, explaining_exhaustion
 from tests.gradient_models import GRADIENT_MODELS, gradient_model
 from tests.packed_pairs import SHARDS
 
-SPEC = BatchSpec(50, 20, 3.5, 1.0, 5.0)
+SPEC = DataSpec(50, 20, 3.5, 1.0, 5.0)
 GPU = Devices("gpu", ("/GPU:0",), 8 << 30)
 
 PRESETS = [(name, preset) for name in GRADIENT_MODELS for preset in MODELS[name].presets]

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from bigrec.datasets.user_rows import RowFeed
-from bigrec.features import PAIRS, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.layers import Dropout
 from bigrec.models.options import override
+from bigrec.rows import PAIRS, RATING, ROW_LENGTHS, USER_INDEX, DataSpec
 from bigrec.train.loop import PairLoop, RowLoop
 from tests import notebook_cells
 from tests.gradient_models import gradient_model
@@ -36,10 +36,10 @@ CELLS: dict[str, Callable[[], keras.Model]] = {
 }
 
 
-def make_pairs() -> tuple[tuple[Array, ...], tuple[Array, ...], BatchSpec]:
+def make_pairs() -> tuple[tuple[Array, ...], tuple[Array, ...], DataSpec]:
     """Train and test pairs (user, movie, rating); the train subset ends in an unfilled batch."""
     rows, spec = make_rows(2, N_USERS, N_MOVIES, density=0.5)
-    user, movie, rating, _ = next(rows.pair_chunks(rows.n_rows))
+    user, movie, rating, _ = next(rows.pair_chunks(rows.n_ratings))
     rating = np.clip(rating + movie % 3 - 1, 1, 5).astype(np.float32)  # something to learn
     order = np.random.default_rng(0).permutation(len(user))
     # A batch of a few rows would make batch normalisation magnify roundings.
@@ -58,7 +58,7 @@ def blocks(epoch: int, n_rows: int) -> list[Array]:
     return [*(whole[start : start + 6] for start in range(0, n_whole, 6)), rest[None]]
 
 
-def make_model(name: str, spec: BatchSpec) -> tuple[keras.Model, Any]:
+def make_model(name: str, spec: DataSpec) -> tuple[keras.Model, Any]:
     definition = gradient_model(name)
     options: Any = override(definition.presets["notebook"], {"batch_size": str(BATCH)})
     zeros = np.zeros(max(spec.n_users, spec.n_items), np.float32)
@@ -147,7 +147,7 @@ def test_autorec_trains_as_the_cell() -> None:
     cell = make_cell(lambda: notebook_cells.autorec(N_MOVIES, Dropout), model)
     loop = RowLoop(model, options, N_MOVIES)
     dense = np.zeros((N_USERS, N_MOVIES), np.float32)
-    dense[np.repeat(np.arange(N_USERS), rows.lengths()), rows.item_index] = rows.rating
+    dense[np.repeat(np.arange(N_USERS), rows.lengths()), rows.column] = rows.rating
     centred = np.where(dense > 0, dense - np.float32(spec.mean_rating), 0)
     steps: tuple[Curve, Curve] = ([], [])
     for epoch in range(1, 5 * EPOCHS + 1):

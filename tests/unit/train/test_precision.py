@@ -11,16 +11,16 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
-from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX, BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.options import override
+from bigrec.rows import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX, DataSpec
 from bigrec.train.device_options import POLICIES
 from bigrec.train.loop import PairLoop, RowLoop
 from tests.gradient_models import gradient_model
 from tests.packed_pairs import SHARDS, pack
 
 N_USERS, N_ITEMS = 60, 12
-SPEC = BatchSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
+SPEC = DataSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)
 SMALL = {"first_units": "16", "second_units": "8", "batch_size": "32"}
 DENSE = [
     ("dnn", {"optimizer": "adaptive", "dropout": "0.2"}),

@@ -24,7 +24,7 @@ def penalty() -> FactorPenalty:
 def test_means_are_the_ridge_fit_of_the_factors(penalty: FactorPenalty) -> None:
     rows, _ = make_rows(3, n_users=N_USERS, n_items=N_ITEMS, density=0.3)
     pairs = np.zeros((N_USERS, N_ITEMS))
-    pairs[np.repeat(np.arange(N_USERS), rows.lengths()), rows.item_index] = 1
+    pairs[np.repeat(np.arange(N_USERS), rows.lengths()), rows.column] = 1
     rng = np.random.default_rng(0)
     factors = [tf.constant(rng.normal(size=(n, SIZE)), tf.float32) for n in (N_USERS, N_ITEMS)]
     for _ in range(12):  # each call goes on from the last

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bigrec.features import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
+from bigrec.rows import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX
 from bigrec.train.feeds import EvenFeed
 from bigrec.train.loop import Block
 from bigrec.train.replicas import run_step, sum_gradients, take_part, take_rows_part

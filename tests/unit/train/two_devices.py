@@ -97,7 +97,7 @@ def test_a_run_of_two_devices_is_like_any_other(split: Split, tmp_path: Path) ->
     assert run.config.device == DeviceRecord("cpu", ("/CPU:0", "/CPU:1"), "mixed", "device")
     # Every rating has been trained on, or but one.
     n_rows = [round(epoch.rows_per_second * epoch.seconds) for epoch in summary.epochs]
-    assert n_rows == [data.train.n_rows // 2 * 2] * 2
+    assert n_rows == [data.train.n_ratings // 2 * 2] * 2
     # Read on one device, the run scores as it did.
     assert run.recommender(data).errors_on(data.test).rmse == pytest.approx(summary.test["rmse"])
 

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bigrec.errors import SettingsError
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import SavedModel, TrainSubset
 from bigrec.models.factorization.model import load_factors
@@ -32,6 +31,7 @@ from bigrec.models.gradient_model import GradientModel, StepPlan
 from bigrec.models.options import GradientOptions, bounded, choice
 from bigrec.models.scoring import Scorer
 from bigrec.models.similarity import ITEM_VECTORS, ItemSimilarity, VectorSimilarity
+from bigrec.rows import DataSpec
 
 if TYPE_CHECKING:
     import keras
@@ -118,7 +118,7 @@ class AutoRec(GradientModel):
         )
 
     def build(
-        self, spec: BatchSpec, options: AutoRecOptions, biases: Biases, policy: str = "float32"
+        self, spec: DataSpec, options: AutoRecOptions, biases: Biases, policy: str = "float32"
     ) -> keras.Model:
         """The untrained network."""
         from bigrec.models.autorec.network import build

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.features import RATING, USER_INDEX, BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.factorization.network import (
     BASE,
@@ -20,6 +19,7 @@ from bigrec.models.factorization.network import (
 )
 from bigrec.models.layers import Dropout, RowEmbedding, batch_normalization
 from bigrec.models.similarity import ITEM_VECTORS, unit_rows
+from bigrec.rows import RATING, USER_INDEX, DataSpec
 
 if TYPE_CHECKING:
     from bigrec.models.autorec.model import AutoRecOptions
@@ -77,7 +77,7 @@ class CentreRow(keras.layers.Layer):
 
 
 def build(
-    spec: BatchSpec, options: AutoRecOptions, biases: Biases, policy: str = "float32"
+    spec: DataSpec, options: AutoRecOptions, biases: Biases, policy: str = "float32"
 ) -> keras.Model:
     """Build the model.
 
@@ -111,7 +111,7 @@ def build(
     return model
 
 
-def _build_codes(spec: BatchSpec, options: AutoRecOptions, biases: Biases) -> keras.Model:
+def _build_codes(spec: DataSpec, options: AutoRecOptions, biases: Biases) -> keras.Model:
     user, item = pair_inputs()
     tables = factor_embeddings(spec, user, item, options.first_units, deviation=_DEVIATION)
     scores = keras.layers.Dot(axes=1)(list(tables))

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from bigrec.features import UserRows
     from bigrec.models.baseline.day_bias import DayBiases
+    from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -88,7 +88,7 @@ class Biases:
             return np.zeros(len(user_index), np.float32)
         return self.days.of_pairs(user_index, day)
 
-    def less_days(self, rows: UserRows) -> Array:
+    def less_days(self, rows: Rows) -> Array:
         """The ratings of the train subset as models learn from them: (n_rows,) float32, stars."""
         return rows.rating if self.days is None else self.days.less_days(rows)
 

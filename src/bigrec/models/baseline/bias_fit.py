@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import ITEM_PENALTY, USER_PENALTY, Biases
 from bigrec.models.baseline.day_fit import ROUNDS, fit_days
 from bigrec.resources import SILENT, Progress
+from bigrec.rows import DataSpec, Rows
 
 
 def fit_biases(
-    rows: UserRows, spec: BatchSpec, *, with_days: bool = False, progress: Progress = SILENT
+    rows: Rows, spec: DataSpec, *, with_days: bool = False, progress: Progress = SILENT
 ) -> Biases:
     """Fit the bias model to the train subset; exact, without randomness.
 
@@ -30,10 +30,10 @@ def fit_biases(
     user, item = np.zeros(spec.n_users), np.zeros(spec.n_items)
     item_sum = np.zeros(spec.n_items)
     item_count = np.zeros(spec.n_items, np.int64)
-    _sum_items(rows.item_index, rows.rating, item_sum, item_count)
+    _sum_items(rows.column, rows.rating, item_sum, item_count)
     for _ in range(ROUNDS):
         _fit_round(
-            rows.indptr, rows.item_index, rows.rating, spec.mean_rating,
+            rows.indptr, rows.column, rows.rating, spec.mean_rating,
             USER_PENALTY, ITEM_PENALTY, item_count, user, item,
         )  # fmt: skip
         progress.advance(1)

@@ -20,7 +20,7 @@ import numpy as np
 from bigrec.compiled import compiled
 
 if TYPE_CHECKING:
-    from bigrec.features import UserRows
+    from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -54,7 +54,7 @@ class DayBiases:
         _look_up(self.indptr, self.day, self.bias, user_index, day, found)
         return found
 
-    def less_days(self, rows: UserRows) -> Array:
+    def less_days(self, rows: Rows) -> Array:
         """The ratings of the train subset less their day bias, in stars: (n_rows,) float32.
 
         They are memory-mapped from a file without a name in the folder for temporary files
@@ -64,10 +64,10 @@ class DayBiases:
             rows: the train subset, with days.
         """
         assert rows.day is not None  # noqa: S101 - day biases come from rows with days
-        edges = np.searchsorted(rows.indptr, np.arange(0, rows.n_rows, _ROWS_AT_ONCE))
+        edges = np.searchsorted(rows.indptr, np.arange(0, rows.n_ratings, _ROWS_AT_ONCE))
         with tempfile.TemporaryFile() as file:
             # Written, not mapped, so that a full disk is an error and no fault of memory.
-            for first, last in itertools.pairwise((*edges.tolist(), rows.n_users)):
+            for first, last in itertools.pairwise((*edges.tolist(), rows.n_rows)):
                 less = np.empty(rows.indptr[last] - rows.indptr[first], np.float32)
                 _subtract(
                     self.indptr, self.day, self.bias, first, last, rows.indptr, rows.rating,

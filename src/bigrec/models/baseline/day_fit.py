@@ -21,10 +21,10 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.errors import StoreError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import ITEM_PENALTY, USER_PENALTY
 from bigrec.models.baseline.day_bias import N_DAYS, DayBiases, list_days
 from bigrec.resources import Progress
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -32,8 +32,8 @@ ROUNDS: Final = 10
 
 
 def fit_days(
-    rows: UserRows,
-    spec: BatchSpec,
+    rows: Rows,
+    spec: DataSpec,
     item_count: Array,
     user: Array,
     item: Array,
@@ -56,7 +56,7 @@ def fit_days(
         raise StoreError("biases of days need days, and these rows have none")
     indptr, day = list_days(rows.indptr, rows.day)
     of_days, error, of_all_else = _variances(
-        rows.indptr, rows.item_index, rows.rating, rows.day, spec.mean_rating, item, indptr, day
+        rows.indptr, rows.column, rows.rating, rows.day, spec.mean_rating, item, indptr, day
     )
     if not of_days > 2 * error:
         progress.advance(ROUNDS)
@@ -65,7 +65,7 @@ def fit_days(
     days = DayBiases(indptr, day, np.zeros(len(day), np.float32), penalty)
     for _ in range(ROUNDS):
         _fit_round(
-            rows.indptr, rows.item_index, rows.rating, rows.day, spec.mean_rating, USER_PENALTY,
+            rows.indptr, rows.column, rows.rating, rows.day, spec.mean_rating, USER_PENALTY,
             ITEM_PENALTY, penalty, item_count, user, item, days.indptr, days.day, days.bias,
         )  # fmt: skip
         progress.advance(1)

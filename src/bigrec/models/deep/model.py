@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import SavedModel, TrainSubset
 from bigrec.models.factorization import model as factorization
@@ -25,6 +24,7 @@ from bigrec.models.factorization.model import FactorOptions, plan_factors
 from bigrec.models.gradient_model import GradientModel, Start, StepPlan
 from bigrec.models.options import bounded
 from bigrec.models.similarity import ITEM_VECTORS, ItemSimilarity, VectorSimilarity
+from bigrec.rows import DataSpec
 
 if TYPE_CHECKING:
     import keras
@@ -94,7 +94,7 @@ class _DeepModel(GradientModel):
 
     @abstractmethod
     def build(
-        self, spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
+        self, spec: DataSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
     ) -> keras.Model:
         """The untrained network."""
 
@@ -123,7 +123,7 @@ class Dnn(_DeepModel):
     presets = DNN_PRESETS
 
     def build(
-        self, spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
+        self, spec: DataSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
     ) -> keras.Model:
         """The untrained network."""
         from bigrec.models.deep.network import build_dnn
@@ -139,7 +139,7 @@ class Residual(_DeepModel):
     presets = RESIDUAL_PRESETS
 
     def build(
-        self, spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
+        self, spec: DataSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
     ) -> keras.Model:
         """The untrained network."""
         from bigrec.models.deep.network import build_residual

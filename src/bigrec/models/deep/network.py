@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.factorization.network import (
     factor_embeddings,
@@ -15,13 +14,14 @@ from bigrec.models.factorization.network import (
     pair_inputs,
 )
 from bigrec.models.layers import Dropout, batch_normalization
+from bigrec.rows import DataSpec
 
 if TYPE_CHECKING:
     from bigrec.models.deep.model import DnnOptions
 
 
 def build_dnn(
-    spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
+    spec: DataSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
 ) -> keras.Model:
     """Build the model: user_index, item_index (batch,) int32 to scores (batch, 1) in stars.
 
@@ -37,7 +37,7 @@ def build_dnn(
 
 
 def build_residual(
-    spec: BatchSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
+    spec: DataSpec, options: DnnOptions, biases: Biases, policy: str = "float32"
 ) -> keras.Model:
     """Build the model: user_index, item_index (batch,) int32 to scores (batch, 1) in stars.
 

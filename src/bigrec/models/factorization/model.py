@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bigrec.features import BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import SavedModel, TrainSubset
 from bigrec.models.factorization.scorer import Factors, FactorScorer
 from bigrec.models.gradient_model import GradientModel, StepPlan
 from bigrec.models.options import GradientOptions, bounded
 from bigrec.models.similarity import ItemSimilarity, VectorSimilarity
+from bigrec.rows import DataSpec
 
 if TYPE_CHECKING:
     import keras
@@ -83,7 +83,7 @@ class MatrixFactorization(GradientModel):
 
     def build(
         self,
-        spec: BatchSpec,
+        spec: DataSpec,
         options: MatrixFactorizationOptions,
         biases: Biases,
         policy: str = "float32",  # noqa: ARG002 - it has no dense layers

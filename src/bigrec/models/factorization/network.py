@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import keras
 
-from bigrec.features import ITEM_INDEX, USER_INDEX, BatchSpec
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.layers import PairBias, RowEmbedding, RowPenalty, RowProduct
 from bigrec.models.similarity import ITEM_VECTORS
+from bigrec.rows import ITEM_INDEX, USER_INDEX, DataSpec
 
 if TYPE_CHECKING:
     from bigrec.models.factorization.model import FactorOptions, MatrixFactorizationOptions
@@ -23,7 +23,7 @@ ITEM_BIAS: Final = "item_bias"
 BASE: Final = "base"
 
 
-def build(spec: BatchSpec, options: MatrixFactorizationOptions, biases: Biases) -> keras.Model:
+def build(spec: DataSpec, options: MatrixFactorizationOptions, biases: Biases) -> keras.Model:
     """Build the model: user_index, item_index (batch,) int32 to scores (batch, 1) in stars."""
     user, item = pair_inputs()
     user_factors, item_factors = factor_embeddings(
@@ -62,7 +62,7 @@ def pair_inputs() -> tuple[Any, Any]:
 
 
 def factor_embeddings(
-    spec: BatchSpec,
+    spec: DataSpec,
     user: Any,
     item: Any,
     size: int,
@@ -88,7 +88,7 @@ def factor_embeddings(
 
 
 def factor_scores(
-    spec: BatchSpec,
+    spec: DataSpec,
     user: Any,
     item: Any,
     user_factors: Any,
@@ -108,9 +108,7 @@ def factor_scores(
     return keras.layers.Add()(terms)
 
 
-def finish(
-    spec: BatchSpec, user: Any, item: Any, scores: Any, biases: Biases | None
-) -> keras.Model:
+def finish(spec: DataSpec, user: Any, item: Any, scores: Any, biases: Biases | None) -> keras.Model:
     """Count the scores from the mean, or from fitted biases, and close the model."""
     base = PairBias(spec.n_users, spec.n_items, spec.mean_rating, name=BASE)
     model = keras.Model([user, item], keras.layers.Add()([scores, base(user, item)]))

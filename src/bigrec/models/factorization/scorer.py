@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import USER_PENALTY, Biases
 from bigrec.models.scoring import Graph, Scorer
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -37,7 +37,7 @@ class Factors:
 class FactorScorer(Scorer):
     """A trained model whose scores are dot products."""
 
-    def __init__(self, factors: Factors, rows: UserRows, spec: BatchSpec, biases: Biases) -> None:
+    def __init__(self, factors: Factors, rows: Rows, spec: DataSpec, biases: Biases) -> None:
         super().__init__(rows, spec, biases)
         self.factors = factors
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import FitContext
 from bigrec.models.knn.kernels import BaseLevels, Sparse, sparse, sum_ratings
@@ -24,6 +23,7 @@ from bigrec.models.knn.search import (
 )
 from bigrec.models.knn.tiled_search import Multiply
 from bigrec.resources import format_bytes
+from bigrec.rows import DataSpec, Rows
 
 if TYPE_CHECKING:
     from bigrec.models.knn.model import CosineKnnOptions
@@ -54,11 +54,11 @@ def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> Neig
         from bigrec.models.knn.gpu_product import tensorflow_product
 
         multiply = tensorflow_product
-    ratings = sparse(rows.indptr, rows.item_index, biases.less_days(rows))
+    ratings = sparse(rows.indptr, rows.column, biases.less_days(rows))
     of_users = options.basis == "user"
     n_lists, unit = (spec.n_users, "users") if of_users else (spec.n_items, "items")
     needs = estimate_memory(rows, spec, options, biases)
-    check_memory(f"neighbours of {n_lists:,} {unit} by {rows.n_rows:,} ratings", needs, budget)
+    check_memory(f"neighbours of {n_lists:,} {unit} by {rows.n_ratings:,} ratings", needs, budget)
     memory = format_bytes(sum(needs.values()))
     progress.start(f"finding neighbours, in about {memory}", n_lists, unit)
     levels = count_from(ratings, spec, options, biases)
@@ -82,7 +82,7 @@ def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> Neig
 
 
 def estimate_memory(
-    rows: UserRows, spec: BatchSpec, options: CosineKnnOptions, biases: Biases
+    rows: Rows, spec: DataSpec, options: CosineKnnOptions, biases: Biases
 ) -> dict[str, int]:
     """What `fit_neighbors` takes at most, in bytes by what for."""
     k = _list_length(options, spec)
@@ -95,11 +95,11 @@ def estimate_memory(
     else:
         search = column_search_needs(biases.item_count, k)
     search["lists"] += 4 * search["lists"] // 12  # the similarities in float32, to be kept
-    return {**search, "the ratings": 8 * rows.n_rows, "the program": _PROGRAM_BYTES}
+    return {**search, "the ratings": 8 * rows.n_ratings, "the program": _PROGRAM_BYTES}
 
 
 def count_from(
-    ratings: Sparse, spec: BatchSpec, options: CosineKnnOptions, biases: Biases
+    ratings: Sparse, spec: DataSpec, options: CosineKnnOptions, biases: Biases
 ) -> BaseLevels:
     """What ratings are counted from, users as rows: levels.row[u] + levels.column[m], in stars.
 
@@ -123,6 +123,6 @@ def count_from(
     )
 
 
-def _list_length(options: CosineKnnOptions, spec: BatchSpec) -> int:
+def _list_length(options: CosineKnnOptions, spec: DataSpec) -> int:
     n_lists = spec.n_users if options.basis == "user" else spec.n_items
     return max(min(max(options.neighbors, options.candidates), n_lists - 1), 1)

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.features import ITEM_INDEX, USER_INDEX
 from bigrec.models.knn.rule import NeighbourRule
+from bigrec.rows import ITEM_INDEX, USER_INDEX
 
 if TYPE_CHECKING:
     from bigrec.models.knn.scorer import NeighbourScorer
@@ -25,7 +25,7 @@ def build_model(scorer: NeighbourScorer) -> keras.Model:
     """What a scorer does, as user_index, item_index (batch,) int32 to (batch, 1) stars."""
     spec, length = scorer.spec, scorer.lists.neighbour_index.shape[1]
     layer = NeighbourScores(
-        spec.n_users, spec.n_items, scorer.rows.n_rows, length, asdict(scorer.rule),
+        spec.n_users, spec.n_items, scorer.rows.n_ratings, length, asdict(scorer.rule),
         name="neighbours",
     )  # fmt: skip
     user = keras.Input((), dtype="int32", name=USER_INDEX)
@@ -97,7 +97,7 @@ class NeighbourScores(keras.layers.Layer):
         """Fill the weights of a built layer with what a scorer knows."""
         rows, lists = scorer.rows, scorer.lists
         self.indptr.assign(rows.indptr)
-        self.item_index.assign(rows.item_index)
+        self.item_index.assign(rows.column)
         self.rating.assign(scorer.biases.less_days(rows))
         self.user_base.assign(lists.user_base)
         self.item_base.assign(lists.item_base)

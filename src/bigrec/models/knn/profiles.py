@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from bigrec.features import UserRows
 from bigrec.models.knn.kernels import (
     BaseLevels,
     Norms,
@@ -17,6 +16,7 @@ from bigrec.models.knn.kernels import (
     sparse,
     sum_squares,
 )
+from bigrec.rows import Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -56,9 +56,9 @@ class Profiles:
 
     def take(self, rows: Array) -> Profiles:
         """The profiles of these rows, in their order."""
-        taken = UserRows(*self.ratings).take(rows)
+        taken = Rows(*self.ratings).take(rows)
         return Profiles(
-            sparse(taken.indptr, taken.item_index, taken.rating),
+            sparse(taken.indptr, taken.column, taken.rating),
             BaseLevels(self.levels.row[rows], self.levels.column),
             Norms(*(values[rows] for values in self.norms)),
             self.terms,

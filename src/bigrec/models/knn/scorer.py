@@ -19,12 +19,12 @@ import numpy as np
 
 from bigrec.compiled import compiled, inlined_part
 from bigrec.errors import RunError
-from bigrec.features import BatchSpec, UserRows
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.knn.kernels import BaseLevels, read_only, sparse
 from bigrec.models.knn.rule import NeighbourRule
 from bigrec.models.scoring import Graph, Raters, Scorer
 from bigrec.resources import pool
+from bigrec.rows import DataSpec, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -49,7 +49,7 @@ class NeighbourScorer(Scorer):
     """A model that scores by lists of neighbours."""
 
     def __init__(
-        self, lists: NeighbourLists, rule: NeighbourRule, rows: UserRows, spec: BatchSpec,
+        self, lists: NeighbourLists, rule: NeighbourRule, rows: Rows, spec: DataSpec,
         biases: Biases,
     ) -> None:  # fmt: skip
         super().__init__(rows, spec, biases)
@@ -59,7 +59,7 @@ class NeighbourScorer(Scorer):
         self._subsets = BaseLevels(
             lists.user_base.astype(np.float64), lists.item_base.astype(np.float64)
         )
-        self._ratings = sparse(rows.indptr, rows.item_index, biases.less_days(rows))
+        self._ratings = sparse(rows.indptr, rows.column, biases.less_days(rows))
 
     def score_warm_pairs(self, user_index: Array, item_index: Array) -> Array:
         """Score pairs: (n,), (n,) to (n,) float32, unclipped."""
@@ -83,7 +83,7 @@ class NeighbourScorer(Scorer):
             return None
         near = self._index[user][self._index[user] >= 0]
         rows = self.rows.take(near)
-        places = np.flatnonzero(rows.item_index == item)
+        places = np.flatnonzero(rows.column == item)
         rank = np.searchsorted(rows.indptr, places, side="right") - 1
         n = self.rule.neighbors
         counts = slice(n) if self.rule.only_raters else rank < n
@@ -108,7 +108,7 @@ class NeighbourScorer(Scorer):
             self.lists.neighbour_index, self.lists.neighbour_similarity,
             np.array([level], np.float32), self.lists.item_base,
         )  # fmt: skip
-        row = UserRows(np.array([0, len(rating)]), item_index, rating)
+        row = Rows(np.array([0, len(rating)]), item_index, rating)
         biases = replace(self.biases, days=None)  # of users of the data
         scorer = NeighbourScorer(alone, self.rule, row, self.spec, biases)
         return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])

@@ -99,7 +99,7 @@ def require_few_bad_lines(path: Path, n_lines: int) -> None:
 
 
 @dataclass(frozen=True)
-class Rows:
+class ParsedRows:
     """The ratings of one unit. The arrays may be a worker's scratch memory: use them at once."""
 
     item_id: Array
