@@ -9,7 +9,6 @@ some seconds.
 from __future__ import annotations
 
 import functools
-import pickle
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -108,7 +107,9 @@ def _forgiving_cache() -> Any:
             with suppress(OSError):
                 try:
                     super().save_overload(sig, data)
-                except (pickle.PickleError, EOFError, ValueError, TypeError):  # a damaged list
+                except OSError:
+                    raise
+                except Exception:  # the list there is damaged, or names what another version had
                     self.flush()
                     super().save_overload(sig, data)
 
