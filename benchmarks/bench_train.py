@@ -163,9 +163,9 @@ def open_data(store: Path, split: str) -> Any:
 def draw_pairs(rows: Any, n: int) -> tuple[Array, Array, Array]:
     """Random pairs of a subset, (n,) each, in random order; all of them if it has fewer."""
     rng = np.random.default_rng(0)
-    places = rng.permutation(rows.n_ratings)[:n]
-    user = np.searchsorted(rows.indptr, places, side="right").astype(np.int32) - 1
-    return user, np.asarray(rows.column)[places], np.asarray(rows.rating)[places]
+    positions = rng.permutation(rows.n_ratings)[:n]
+    user = np.searchsorted(rows.indptr, positions, side="right").astype(np.int32) - 1
+    return user, np.asarray(rows.column)[positions], np.asarray(rows.rating)[positions]
 
 
 def time_cell(arguments: argparse.Namespace, model: str) -> dict[str, float]:

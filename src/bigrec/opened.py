@@ -212,13 +212,13 @@ class OpenedRun:
         from bigrec.recommend.similar import similar_items
 
         items = self.items
-        place = items.require(str(item))
+        position = items.require(str(item))
         nearest = similar_items(
-            self.similarity, items, self.biases, place, top=top, min_ratings=min_ratings
+            self.similarity, items, self.biases, position, top=top, min_ratings=min_ratings
         )
         return SimilarList(
-            int(items.ids[place]), items.titles[place], items.years[place], tuple(nearest),
-            items.name(place),
+            int(items.ids[position]), items.titles[position], items.years[position], tuple(nearest),
+            items.name(position),
         )  # fmt: skip
 
     def score(self, pairs: Path | pl.DataFrame) -> pl.DataFrame:

@@ -82,16 +82,16 @@ def _changes(data: bytes, seed: str) -> list[tuple[int, bytes]]:
     likely = b"0123456789,:|\t\"'\r\n .\0\xff\xc3"
     found = []
     for _ in range(N_CHANGES):
-        place = draw.randrange(len(data))
+        position = draw.randrange(len(data))
         byte = draw.choice(likely) if draw.random() < 0.7 else draw.randrange(256)
-        if byte != data[place]:
-            found.append((place, data[:place] + bytes([byte]) + data[place + 1 :]))
+        if byte != data[position]:
+            found.append((position, data[:position] + bytes([byte]) + data[position + 1 :]))
     return found
 
 
-def _touches_header(data: bytes, place: int) -> bool:
+def _touches_header(data: bytes, position: int) -> bool:
     """Whether a place lies in the header of an item's block, or ends the line before it."""
-    start, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place + 1)
+    start, end = data.rfind(b"\n", 0, position) + 1, data.find(b"\n", position + 1)
     return b":\n" in data[start : end + 1]
 
 
@@ -103,24 +103,24 @@ def test_a_wrong_byte_of_a_text_file_changes_its_rows_only_or_is_told(
     before = _content(raw, store)
     for path in sorted(raw.iterdir()):
         data = path.read_bytes()
-        for place, changed in _changes(data, f"{source} {path.name}"):
+        for position, changed in _changes(data, f"{source} {path.name}"):
             path.write_bytes(changed)
-            line = changed[:place].count(b"\n") + 1
+            line = changed[:position].count(b"\n") + 1
             after = _try_content(raw, store)
             if isinstance(after, RawFormatError):
                 assert after.path == path
                 # Where an order or a pair is broken the other of two lines may be named.
                 is_relation = after.expected.startswith(("item ids in asc", "one rating"))
-                assert abs(after.line - line) <= 1 or is_relation, (place, changed)
+                assert abs(after.line - line) <= 1 or is_relation, (position, changed)
                 continue
             if isinstance(after, DataError):
-                assert str(raw) in str(after), (place, changed)
+                assert str(raw) in str(after), (position, changed)
                 continue
             for name, rows in before.items():
                 gone, new = rows - after[name], after[name] - rows
-                n_most = len(data) if _touches_header(data, place) else 2
-                assert gone.total() <= n_most, (place, changed)
-                assert new.total() <= n_most, (place, changed)
+                n_most = len(data) if _touches_header(data, position) else 2
+                assert gone.total() <= n_most, (position, changed)
+                assert new.total() <= n_most, (position, changed)
         path.write_bytes(data)
 
 
@@ -133,12 +133,12 @@ def test_a_wrong_byte_of_a_packed_file_changes_nothing_or_is_told(
     before = _content(raw, store)
     for path in sorted(raw.iterdir()) if raw.is_dir() else [raw]:
         data = path.read_bytes()
-        for place, changed in _changes(data, f"{source} {path.name}"):
+        for position, changed in _changes(data, f"{source} {path.name}"):
             path.write_bytes(changed)
             after = _try_content(raw, store)
             if isinstance(after, DataError):
-                assert raw.name in str(after), (place, changed)
+                assert raw.name in str(after), (position, changed)
                 continue
             for name, rows in after.items():  # a table whose file lost its name is not there
-                assert rows == before[name], (place, changed)
+                assert rows == before[name], (position, changed)
         path.write_bytes(data)

@@ -108,18 +108,18 @@ def test_any_rows_round_trip(
 
 
 @_SETTINGS
-@example(rows=[(1, 1, 1, dt.date(2000, 1, 1))], place=0.0, change="drop", byte=0)
+@example(rows=[(1, 1, 1, dt.date(2000, 1, 1))], position=0.0, change="drop", byte=0)
 @given(
     rows=rows(),
-    place=st.floats(0, 1, exclude_max=True),
+    position=st.floats(0, 1, exclude_max=True),
     change=st.sampled_from(["replace", "drop", "insert"]),
     byte=st.one_of(st.sampled_from(list(b"0123456789:,-\n\r. ")), st.integers(0, 255)),
 )
 def test_any_single_wrong_byte_is_found_at_its_line_or_harmless(
-    rows: list[Row], place: float, change: str, byte: int, tmp_path: Path, tiny_units: None
+    rows: list[Row], position: float, change: str, byte: int, tmp_path: Path, tiny_units: None
 ) -> None:
     text = rating_text(rows).encode()
-    at = int(place * len(text))
+    at = int(position * len(text))
     kept = at if change == "insert" else at + 1
     wrong = text[:at] + (b"" if change == "drop" else bytes([byte])) + text[kept:]
     expected = read_plainly(wrong)
@@ -147,8 +147,8 @@ def test_skipping_loses_the_junk_and_nothing_else(
     """Junk that cannot be a header goes alone; junk that may be one takes its ratings along."""
     lines = rating_text(rows).splitlines()
     marked = [(line, False) for line in lines]
-    for place, text in junk:
-        marked.insert(1 + int(place * (len(marked) - 2)), (text, True))
+    for position, text in junk:
+        marked.insert(1 + int(position * (len(marked) - 2)), (text, True))
     while not marked[-1][0]:
         marked.pop()
     kept, rejected, item = [], [], 0

@@ -90,9 +90,9 @@ def test_results_come_in_order_and_few_at_a_time(n_ahead: int) -> None:
         time.sleep(0.002 * (item % 3))
         return item * item
 
-    for place, result in enumerate(map_in_order(work, range(50), 3, n_ahead=n_ahead)):
-        assert result == place * place
-        assert len(started) <= place + 4 + n_ahead
+    for position, result in enumerate(map_in_order(work, range(50), 3, n_ahead=n_ahead)):
+        assert result == position * position
+        assert len(started) <= position + 4 + n_ahead
 
 
 def test_the_first_failure_is_raised_and_stops_the_rest() -> None:

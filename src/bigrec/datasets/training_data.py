@@ -167,5 +167,5 @@ def open_training_data(shards: Path) -> TrainingData:
 
 
 def _find(ids: Array, wanted: Array) -> Array:
-    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[places] == wanted, places, -1).astype(np.int32)
+    positions = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[positions] == wanted, positions, -1).astype(np.int32)

@@ -154,9 +154,9 @@ class BatchReader:
         bad_lines: list[tuple[int, BadLine]] = []
         wrong = np.logical_or.reduce([mask for mask, _ in faults])
         if wrong.any():
-            places = np.flatnonzero(wrong)
-            require_few_bad_lines(self._file.label, len(places))
-            for row in places.tolist():
+            positions = np.flatnonzero(wrong)
+            require_few_bad_lines(self._file.label, len(positions))
+            for row in positions.tolist():
                 expected = next(expected for mask, expected in faults if mask[row])
                 if not skip_bad:
                     raise self._bad_row(unit, row, expected).numbered(1 + unit.first).error()

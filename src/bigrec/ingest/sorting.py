@@ -237,15 +237,15 @@ def _scatter(primary, secondary, payload, bucket_of_slot, lowest, shift, records
         edges[bucket_of_slot[slot] + 1] += 1
     for bucket in range(n_buckets):
         edges[bucket + 1] += edges[bucket]
-    places = edges[:n_buckets].copy()
+    positions = edges[:n_buckets].copy()
     for row in range(n):
         slot = min(max(np.int64(primary[row]) - lowest, 0) >> shift, last_slot)
         bucket = bucket_of_slot[slot]
-        place = places[bucket]
-        places[bucket] = place + 1
-        records[place, 0] = primary[row]
-        records[place, 1] = secondary[row]
-        records[place, 2] = payload[row]
+        position = positions[bucket]
+        positions[bucket] = position + 1
+        records[position, 0] = primary[row]
+        records[position, 1] = secondary[row]
+        records[position, 2] = payload[row]
 
 
 @compiled
@@ -275,10 +275,10 @@ def _radix_sort(records, scratch, column):  # type: ignore[no-untyped-def]
             total, counts[digit] = total + counts[digit], total
         for row in range(n):
             digit = ((records[row, column] - lowest) >> shift) & digit_mask
-            place = counts[digit]
-            counts[digit] = place + 1
-            scratch[place, 0] = records[row, 0]
-            scratch[place, 1] = records[row, 1]
-            scratch[place, 2] = records[row, 2]
+            position = counts[digit]
+            counts[digit] = position + 1
+            scratch[position, 0] = records[row, 0]
+            scratch[position, 1] = records[row, 1]
+            scratch[position, 2] = records[row, 2]
         records, scratch = scratch, records
     return records, scratch

@@ -23,14 +23,14 @@ def write_item_table(path: Path, titles: Titles, rated: GroupStats) -> int:
     item_id = np.union1d(titles.item_id, rated.ids).astype(np.int32)
     n_ratings = np.zeros(len(item_id), np.int32)
     sums = np.zeros(len(item_id))
-    places = np.searchsorted(item_id, rated.ids)
-    n_ratings[places] = rated.counts
-    sums[places] = rated.sums
-    places = np.searchsorted(item_id, titles.item_id)
+    positions = np.searchsorted(item_id, rated.ids)
+    n_ratings[positions] = rated.counts
+    sums[positions] = rated.sums
+    positions = np.searchsorted(item_id, titles.item_id)
     untitled = np.ones(len(item_id), bool)
-    untitled[places] = False
+    untitled[positions] = False
     year = np.zeros(len(item_id), np.int32)
-    year[places] = [released or 0 for released in titles.year]
+    year[positions] = [released or 0 for released in titles.year]
     write_table(
         path,
         {

@@ -75,13 +75,13 @@ class UserTable:
         """The statistics of all users, ascending by id."""
         for region in range(len(self._waiting)):
             self._count_waiting(region)
-        places = np.flatnonzero(self._slots[:, 0])
-        places = places[np.argsort(self._slots[places, 0])]
-        taken = self._slots[places]  # (n_users, 2)
+        positions = np.flatnonzero(self._slots[:, 0])
+        positions = positions[np.argsort(self._slots[positions, 0])]
+        taken = self._slots[positions]  # (n_users, 2)
         return GroupStats(
             (taken[:, 0] >> _U32).astype(np.int32),
             taken[:, 1].astype(np.int32),
-            self._sums[places],
+            self._sums[positions],
             (taken[:, 0] & _MASK16).astype(np.int32),
             ((taken[:, 0] >> _U16) & _MASK16).astype(np.int32),
         )
@@ -166,11 +166,11 @@ def _add_rows(  # type: ignore[no-untyped-def]
     while row < n_rows:
         user = np.uint64(user_id[row])
         region = (user * GOLDEN) >> region_shift
-        place = n_waiting[region]
-        waiting[region, np.uint64(place)] = (user << _U32) | np.uint64(np.uint32(payload[row]))
-        n_waiting[region] = place + 1
+        position = n_waiting[region]
+        waiting[region, np.uint64(position)] = (user << _U32) | np.uint64(np.uint32(payload[row]))
+        n_waiting[region] = position + 1
         row += 1
-        if place + 1 == most:
+        if position + 1 == most:
             n_counted, n_users = _count(waiting[region], 0, values, slots, sums, n_users)
             if n_counted < most:
                 waiting[region, : most - n_counted] = waiting[region, n_counted:].copy()

@@ -44,7 +44,7 @@ class RowGraph(tf.Module):
 
     def __call__(self, user_index: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:
         """Scores of pairs, not clipped."""
-        users, place = tf.unique(user_index)
+        users, position = tf.unique(user_index)
         starts, ends = tf.gather(self._indptr, users), tf.gather(self._indptr, users + 1)
         rows = tf.ragged.range(starts, ends)
         at = tf.stack(
@@ -58,7 +58,7 @@ class RowGraph(tf.Module):
         dense = tf.scatter_nd(at, tf.gather(self._rating, rows.flat_values), shape)
         dense = tf.ensure_shape(dense, (None, self._n_items))
         completed = self._call([users, dense])  # (n_users, n_items)
-        return tf.gather_nd(completed, tf.stack([place, item_index], axis=1))
+        return tf.gather_nd(completed, tf.stack([position, item_index], axis=1))
 
 
 def check_weights(model: keras.Model) -> None:

@@ -88,21 +88,21 @@ class KerasScorer(Scorer):
 
     def _score_by_rows(self, user_index: Array, item_index: Array) -> Array:
         scores = np.empty(len(user_index), np.float32)
-        users, place = np.unique(user_index, return_inverse=True)
-        order = np.argsort(place, kind="stable")
-        ends = np.searchsorted(place[order], np.arange(len(users) + 1))
+        users, position = np.unique(user_index, return_inverse=True)
+        order = np.argsort(position, kind="stable")
+        ends = np.searchsorted(position[order], np.arange(len(users) + 1))
         for start in range(0, len(users), USERS_AT_ONCE):
             stop = min(start + USERS_AT_ONCE, len(users))
             completed = self._complete_rows(users[start:stop])
             pairs = order[ends[start] : ends[stop]]
-            scores[pairs] = completed[place[pairs] - start, item_index[pairs]]
+            scores[pairs] = completed[position[pairs] - start, item_index[pairs]]
         return scores
 
     def _complete_rows(self, users: Array) -> Array:
         taken = self.rows.take(users)
         dense = np.zeros((len(users), self.spec.n_items), np.float32)
-        place = np.repeat(np.arange(len(users)), taken.lengths())
-        rating = taken.rating - self.biases.of_days(users[place], taken.day)
-        dense[place, taken.column] = rating
+        position = np.repeat(np.arange(len(users)), taken.lengths())
+        rating = taken.rating - self.biases.of_days(users[position], taken.day)
+        dense[position, taken.column] = rating
         completed = self._call(tf.constant(users.astype(np.int32)), tf.constant(dense)).numpy()
         return np.asarray(completed)

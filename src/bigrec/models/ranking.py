@@ -50,8 +50,8 @@ def top_items(scores: Array, seen: Rows, popularity: Array, k: int) -> Array:
     check_finite(scores)
     allowed = np.where(popularity > 0, scores, -np.inf)  # (n_users, n_items)
     allowed[np.repeat(np.arange(n_users), seen.lengths()), seen.column] = -np.inf
-    place = max(n_items - k, 0)
-    kth_best = np.partition(allowed, place, axis=1)[:, place]
+    position = max(n_items - k, 0)
+    kth_best = np.partition(allowed, position, axis=1)[:, position]
     # All that ties with the k-th best takes part in the sort: a partition breaks ties at will.
     user, item = np.nonzero((allowed >= kth_best[:, None]) & (allowed > -np.inf))
     order = np.lexsort((item, -popularity[item], -allowed[user, item], user))

@@ -135,8 +135,8 @@ class _IdTable(tf.Module):
 
     def look_up(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Index, bias and whether there are train rows: (n,) each; 0, 0, no for an unknown id."""
-        place = tf.minimum(tf.searchsorted(self._ids, ids), tf.size(self._ids) - 1)
-        is_known = tf.gather(self._ids, place) == ids
-        index = tf.where(is_known, place, 0)
+        position = tf.minimum(tf.searchsorted(self._ids, ids), tf.size(self._ids) - 1)
+        is_known = tf.gather(self._ids, position) == ids
+        index = tf.where(is_known, position, 0)
         bias = tf.where(is_known, tf.gather(self._bias, index), 0.0)
         return index, bias, tf.logical_and(is_known, tf.gather(self._is_warm, index))

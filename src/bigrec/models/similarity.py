@@ -81,8 +81,8 @@ class RatingSimilarity:
 
     def compare(self, item: int) -> Array:
         """Cosines of one item's column with all, in time of its raters' ratings."""
-        places = np.flatnonzero(self._rows.column == item)
-        raters = np.searchsorted(self._rows.indptr, places, side="right") - 1
+        positions = np.flatnonzero(self._rows.column == item)
+        raters = np.searchsorted(self._rows.indptr, positions, side="right") - 1
         n_items = len(self._biases.item)
         dots, common = np.zeros(n_items), np.zeros(n_items)
         for start in range(0, len(raters), _USERS_AT_ONCE):

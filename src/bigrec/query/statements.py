@@ -27,10 +27,10 @@ def tokens(sql: str) -> list[Token]:
     data = sql.encode("utf-8", "replace")
     found = duckdb.tokenize(data.decode())
     kinds = [kind for _, kind in found]
-    places = _places(data, [offset for offset, _ in found])
+    positions = _positions(data, [offset for offset, _ in found])
     return [
         Token(sql[start:end].strip(), start, kind == duckdb.token_type.comment)
-        for (start, end), kind in zip(pairwise([*places, len(sql)]), kinds, strict=True)
+        for (start, end), kind in zip(pairwise([*positions, len(sql)]), kinds, strict=True)
     ]
 
 
@@ -60,12 +60,12 @@ def _is_open(comment: str) -> bool:
     return comment.startswith("/*") and comment.count("/*") > comment.count("*/")
 
 
-def _places(data: bytes, offsets: list[int]) -> list[int]:
+def _positions(data: bytes, offsets: list[int]) -> list[int]:
     """The number of characters before each offset in UTF-8."""
-    places = []
-    place = last = 0
+    positions = []
+    position = last = 0
     for offset in offsets:
-        place += len(data[last:offset].decode())
+        position += len(data[last:offset].decode())
         last = offset
-        places.append(place)
-    return places
+        positions.append(position)
+    return positions

@@ -61,7 +61,7 @@ class CsvFile:
             raise self._wrong_header(f"the column {twice[0]!r} once")
         self._expected = expected
 
-    def place(self, *names: str) -> int:
+    def position(self, *names: str) -> int:
         """The position of the first of these columns that the file has.
 
         Raises:

@@ -67,10 +67,10 @@ def explain_by_items(
     nearest = np.argsort(-values, kind="stable")[:_REASONS]
     return tuple(
         LikedItem(
-            int(items.ids[place]), items.titles[place], items.years[place],
+            int(items.ids[position]), items.titles[position], items.years[position],
             float(rating), float(value),
         )
-        for place, rating, value in zip(
+        for position, rating, value in zip(
             rated.column[liked[nearest]].tolist(), rated.rating[liked[nearest]],
             values[nearest], strict=True,
         )

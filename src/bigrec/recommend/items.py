@@ -58,7 +58,7 @@ class Items:
             return item_index
         wanted = text.strip().casefold()
         found = self._by_title.get(wanted) or [
-            place for place, title in enumerate(self._titles) if wanted and wanted in title
+            position for position, title in enumerate(self._titles) if wanted and wanted in title
         ]
         if len(found) > 1:
             raise DataError(
@@ -69,8 +69,8 @@ class Items:
 
     def find_id(self, item_id: int) -> int | None:
         """The item_index of an item_id; None if the split does not have it."""
-        place = int(np.searchsorted(self.ids, item_id))
-        return place if place < len(self.ids) and self.ids[place] == item_id else None
+        position = int(np.searchsorted(self.ids, item_id))
+        return position if position < len(self.ids) and self.ids[position] == item_id else None
 
     def require(self, text: str) -> int:
         """As `find`, for an item that must be there.
@@ -81,31 +81,36 @@ class Items:
         found = self.find(text)
         if found is None:
             near = difflib.get_close_matches(text.strip().casefold(), self._by_title, n=3)
-            places = [place for title in near for place in self._by_title[title]]
+            positions = [position for title in near for position in self._by_title[title]]
             raise DataError(
                 f"no item of the split has the id or the title {text!r}",
-                hint=f"did you mean {self._list(dict.fromkeys(places))}?"
+                hint=f"did you mean {self._list(dict.fromkeys(positions))}?"
                 if near
                 else "find titles with: bigrec sql \"FROM items WHERE title ILIKE '%…%'\"",
             )
         return found
 
     def _list(self, found: Iterable[int]) -> str:
-        places = list(found)
-        shown = [f"{self.ids[place]} {self.name(place)}" for place in places[:_SHOWN_CANDIDATES]]
-        more = len(places) - len(shown)
+        positions = list(found)
+        shown = [
+            f"{self.ids[position]} {self.name(position)}"
+            for position in positions[:_SHOWN_CANDIDATES]
+        ]
+        more = len(positions) - len(shown)
         return "; ".join(shown) + (f"; and {more} more" if more else "")
 
     @cached_property
     def _titles(self) -> list[str]:
-        return [(title or self.name(place)).casefold() for place, title in enumerate(self.titles)]
+        return [
+            (title or self.name(position)).casefold() for position, title in enumerate(self.titles)
+        ]
 
     @cached_property
     def _by_title(self) -> dict[str, list[int]]:
         by_title = defaultdict(list)
-        for place, title in enumerate(self._titles):
-            for text in {title, self.name(place).casefold()}:
-                by_title[text].append(place)
+        for position, title in enumerate(self._titles):
+            for text in {title, self.name(position).casefold()}:
+                by_title[text].append(position)
         return dict(by_title)
 
 

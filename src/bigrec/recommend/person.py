@@ -55,7 +55,7 @@ def read_person(
             several items, an item is rated twice, or no item is of the split.
     """
     file = CsvFile(path, "ratings", f"{ITEM_ID} or {_TITLE}, and {RATING}", item_name=item_name)
-    item_at, rating_at = file.place(ITEM_ID, _TITLE), file.place(RATING)
+    item_at, rating_at = file.position(ITEM_ID, _TITLE), file.position(RATING)
     column = file.columns[item_at]
     expected = f"an {ITEM_ID}" if column == ITEM_ID else f"a {_TITLE}"
     low, high = spec.min_rating, spec.max_rating
@@ -74,18 +74,18 @@ def read_person(
         if column == ITEM_ID and item_id is None:
             raise file.wrong(line, text, "an item_id, a whole number")
         try:
-            place = items.find(text) if item_id is None else items.find_id(item_id)
+            position = items.find(text) if item_id is None else items.find_id(item_id)
         except DataError as error:
             raise DataError(f"{path}, line {line}: {error.message}", hint=error.hint) from error
-        if place is None:
+        if position is None:
             left_out.append(text)
-        elif place in rated:
+        elif position in rated:
             raise DataError(
-                f"{path}, line {line}: {items.name(place)} is rated twice",
+                f"{path}, line {line}: {items.name(position)} is rated twice",
                 hint="correct or remove one of the two lines",
             )
         else:
-            rated[place] = rating
+            rated[position] = rating
     if not rated and not left_out:
         raise DataError(f"{path} has no rating", hint="each line after the first is a rating")
     if not rated:
@@ -122,13 +122,13 @@ def person_of(ratings: Mapping[int | str, float], items: Items, spec: DataSpec) 
         if not is_id and not (isinstance(key, str) and key.strip()):
             raise DataError(f"expected an item's id or title, found {key!r}")
         item_id = parse_whole(str(key)) if is_id else None
-        place = items.find(str(key)) if item_id is None else items.find_id(item_id)
-        if place is None:
+        position = items.find(str(key)) if item_id is None else items.find_id(item_id)
+        if position is None:
             left_out.append(str(key))
-        elif place in rated:
-            raise DataError(f"{items.name(place)} is rated twice")
+        elif position in rated:
+            raise DataError(f"{items.name(position)} is rated twice")
         else:
-            rated[place] = float(stars)
+            rated[position] = float(stars)
     if not rated:
         raise DataError(
             f"none of the {len(left_out)} rated items is in the split" if left_out
@@ -138,6 +138,6 @@ def person_of(ratings: Mapping[int | str, float], items: Items, spec: DataSpec) 
 
 
 def _of(rated: Mapping[int, float], left_out: Sequence[str]) -> PersonRatings:
-    places = np.array(sorted(rated), np.int32)
-    stars = np.array([rated[place] for place in places.tolist()], np.float32)
-    return PersonRatings(places, stars, tuple(left_out))
+    positions = np.array(sorted(rated), np.int32)
+    stars = np.array([rated[position] for position in positions.tolist()], np.float32)
+    return PersonRatings(positions, stars, tuple(left_out))

@@ -73,8 +73,8 @@ def read_pairs(path: Path, *, with_dates: bool = False, item_name: str = ITEM) -
     file = CsvFile(
         path, "pairs", f"{USER_ID} and {ITEM_ID}, and perhaps {DATE}", item_name=item_name
     )
-    user_at, item_at = file.place(USER_ID), file.place(ITEM_ID)
-    date_at = file.place(DATE) if with_dates and DATE in file.columns else None
+    user_at, item_at = file.position(USER_ID), file.position(ITEM_ID)
+    date_at = file.position(DATE) if with_dates and DATE in file.columns else None
     users, items, days = array("q"), array("q"), array("i")
     for line, cells in file.rows():
         user, item = parse_whole(cells[user_at]), parse_whole(cells[item_at])

@@ -128,14 +128,14 @@ def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
         RunError: the user has none.
     """
     # An id beyond 64 bits is nobody's either.
-    place = int(data.find_users(np.array([user_id]))[0]) if abs(user_id) < _MOST_IDS else -1
-    if place < 0 or recommender.biases.user_count[place] == 0:
+    position = int(data.find_users(np.array([user_id]))[0]) if abs(user_id) < _MOST_IDS else -1
+    if position < 0 or recommender.biases.user_count[position] == 0:
         some = data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]]
         raise RunError(
             f"user {user_id} has no rating in the train subset of split {data.split!r}",
             hint=f"users of the split: {', '.join(str(user) for user in some)}, …",
         )
-    return place
+    return position
 
 
 def _list(
@@ -146,8 +146,8 @@ def _list(
 ) -> list[RecommendedItem]:
     return [
         RecommendedItem(
-            int(items.ids[place]), items.titles[place], items.years[place],
-            float(scores[place]), explain(place),
+            int(items.ids[position]), items.titles[position], items.years[position],
+            float(scores[position]), explain(position),
         )
-        for place in found[found >= 0].tolist()
+        for position in found[found >= 0].tolist()
     ]  # fmt: skip

@@ -42,11 +42,11 @@ def _in_the_store(catalog: Catalog, data: TrainingData, users: Array) -> Rows:
         .select(USER_ID, ITEM_ID)
         .collect()
     )
-    place = np.searchsorted(ids, rated[USER_ID].to_numpy())
+    position = np.searchsorted(ids, rated[USER_ID].to_numpy())
     item = data.find_items(rated[ITEM_ID].to_numpy())
-    known = (item >= 0) & (ids[np.minimum(place, len(ids) - 1)] == rated[USER_ID].to_numpy())
-    place, item = place[known], item[known]
-    order = np.lexsort((item, place))
-    lengths = np.bincount(place, minlength=len(users))
+    known = (item >= 0) & (ids[np.minimum(position, len(ids) - 1)] == rated[USER_ID].to_numpy())
+    position, item = position[known], item[known]
+    order = np.lexsort((item, position))
+    lengths = np.bincount(position, minlength=len(users))
     indptr = np.concatenate(([0], np.cumsum(lengths)))
     return Rows(indptr, item[order], np.zeros(len(order), np.float32))

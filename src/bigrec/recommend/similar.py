@@ -59,11 +59,11 @@ def similar_items(
     values = similarity.compare(item_index)
     itself = Rows(np.array([0, 1]), np.array([item_index]), np.zeros(1, np.float32))
     popularity = np.where(count >= min_ratings, count, 0)
-    places = top_items(values[None], itself, popularity, top)[0]
+    positions = top_items(values[None], itself, popularity, top)[0]
     return [
         SimilarItem(
-            int(items.ids[place]), items.titles[place], items.years[place],
-            float(values[place]), int(count[place]),
+            int(items.ids[position]), items.titles[position], items.years[position],
+            float(values[position]), int(count[position]),
         )
-        for place in places[places >= 0].tolist()
+        for position in positions[positions >= 0].tolist()
     ]  # fmt: skip

@@ -108,8 +108,8 @@ def write_top_lists(
             chunk = users[start : start + at_once]
             scores = recommender.score_users(chunk)
             seen = seen_items(catalog, data, chunk)
-            places = top_items(scores, seen, recommender.biases.item_count, top)
-            waiting.append(_table(data.user_ids[chunk], scores, places, items, titles))
+            positions = top_items(scores, seen, recommender.biases.item_count, top)
+            waiting.append(_table(data.user_ids[chunk], scores, positions, items, titles))
             n_rows += len(waiting[-1])
             progress.advance(len(chunk), len(waiting[-1]))
             if sum(map(len, waiting)) >= _GROUP_ROWS:
@@ -125,10 +125,10 @@ def write_top_lists(
 
 
 def _table(
-    user_ids: Array, scores: Array, places: Array, items: Items, titles: pa.Array
+    user_ids: Array, scores: Array, positions: Array, items: Items, titles: pa.Array
 ) -> pa.Table:
-    user, rank = np.nonzero(places >= 0)
-    item = places[user, rank]
+    user, rank = np.nonzero(positions >= 0)
+    item = positions[user, rank]
     columns = [
         user_ids[user],
         (rank + 1).astype(np.int32),

@@ -318,12 +318,12 @@ def _table(table: Table) -> str:
 
 def _lists(lists: Lists) -> str:
     columns = ""
-    for place, (heading, entries) in enumerate(lists.lists.items()):
+    for position, (heading, entries) in enumerate(lists.lists.items()):
         items = "".join(
             f"<li><span>{_escape(text)}</span> <b>{_escape(number)}</b></li>"
             for text, number in entries
         )
-        kind = "own" if lists.first_is_own and not place else "made"
+        kind = "own" if lists.first_is_own and not position else "made"
         columns += f'<div class="{kind}"><h4>{_escape(heading)}</h4><ol>{items}</ol></div>\n'
     return (
         f'<figure id="{_anchor(lists)}">\n<h3>{_escape(lists.title)}</h3>\n'
@@ -336,7 +336,7 @@ def _foot(
     catalog: Catalog, sections: Sequence[Section], runs_folder: Path | None, split: Split | None
 ) -> str:
     manifest = catalog.manifest
-    places = ["--store", catalog.layout.root.name]
+    positions = ["--store", catalog.layout.root.name]
     report = ["bigrec", "report", "--output", "report.html"]
     if split is not None:
         report += ["--split", split.name]
@@ -344,7 +344,7 @@ def _foot(
     for command in [*(command for section in sections for command in section.commands), report]:
         has_runs = runs_folder is not None and command[1] in _RUN_COMMANDS
         runs = ["--runs", runs_folder.name] if runs_folder is not None and has_runs else []
-        lines.append(shlex.join([*command, *places, *runs]))
+        lines.append(shlex.join([*command, *positions, *runs]))
     shown = [file.name for file in manifest.source_files[:_FILES_SHOWN]]
     n_more = len(manifest.source_files) - len(shown)
     if n_more:

@@ -56,10 +56,10 @@ def model_encodings(
     """
     order = [*MODELS, BLEND, *(name for name in models if name not in {*MODELS, BLEND})]
     shown = [name for name in order if name in models]
-    places = [order.index(name) for name in shown]
+    positions = [order.index(name) for name in shown]
     domain = [model_title(name) for name in shown]
     # What is no model of bigrec stays grey, told apart by its shape.
-    colours = [SERIES[place] if place < len(SERIES) else MUTED for place in places]
+    colours = [SERIES[position] if position < len(SERIES) else MUTED for position in positions]
     # The container's size, unlike the plot's, is known before the legend is laid out.
     columns = f"containerSize()[0] < 640 ? {narrow_columns} : {wide_columns}"
     legend = alt.Legend(columns=alt.ExprRef(columns))
@@ -67,7 +67,7 @@ def model_encodings(
         "color": alt.Color("model:N", scale=alt.Scale(domain=domain, range=colours), legend=legend)
     }
     if with_shapes:
-        shapes = [SHAPES[place % len(SHAPES)] for place in places]
+        shapes = [SHAPES[position % len(SHAPES)] for position in positions]
         scale = alt.Scale(domain=domain, range=shapes)
         encodings["shape"] = alt.Shape("model:N", scale=scale, legend=legend)
     return encodings

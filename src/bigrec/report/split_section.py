@@ -77,8 +77,8 @@ def _count_subsets(split: Split, budget: Budget, progress: Progress) -> pl.DataF
     )
     for rows in rows_read:
         codes = rows.pair & rows.packing.code_mask
-        places = (month_of_day[rows.day] * len(values) + codes) * N_SUBSETS + rows.subset
-        counts += np.bincount(places, minlength=counts.size).reshape(shape)
+        positions = (month_of_day[rows.day] * len(values) + codes) * N_SUBSETS + rows.subset
+        counts += np.bincount(positions, minlength=counts.size).reshape(shape)
     months, levels, subsets = (found.tolist() for found in np.nonzero(counts))
     first = np.datetime64("1970-01")
     table = {

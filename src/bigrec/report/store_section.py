@@ -342,11 +342,11 @@ def _in_steps(daily: Sequence[Row], days: int) -> list[dict[str, Any]]:
         days: length of a step.
     """
 
-    def place(row: Row) -> int:
+    def position(row: Row) -> int:
         return int((row["from_date"] - daily[0]["from_date"]).days // days)
 
     rows = []
-    for number, grouped in itertools.groupby(daily, place):
+    for number, grouped in itertools.groupby(daily, position):
         inside = list(grouped)
         n_ratings = total(inside, "n_ratings")
         rating_sum = sum(row["n_ratings"] * row["mean_rating"] for row in inside)

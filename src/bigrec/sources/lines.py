@@ -34,7 +34,7 @@ def sample_ids(files: Sequence[RawFile], row: re.Pattern[bytes]) -> tuple[Array,
     """
     found: list[Any] = []
     n_read = n_total = 0
-    places = max(1, _SAMPLE_PLACES // len(files))
+    positions = max(1, _SAMPLE_PLACES // len(files))
     every = max(1, len(files) // _SAMPLE_PLACES)
     for number, file in enumerate(files):
         size = file.size
@@ -42,9 +42,9 @@ def sample_ids(files: Sequence[RawFile], row: re.Pattern[bytes]) -> tuple[Array,
         if number % every:
             continue
         with open_stream(file) as stream:
-            for place in range(0, size, max(_SAMPLE_BYTES, size // places)):
+            for position in range(0, size, max(_SAMPLE_BYTES, size // positions)):
                 if file.is_plain:
-                    stream.seek(place)
+                    stream.seek(position)
                 block = stream.read(_SAMPLE_BYTES if file.is_plain else _STREAM_SAMPLE_BYTES)
                 found += row.findall(block)
                 n_read += len(block)

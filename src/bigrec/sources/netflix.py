@@ -155,9 +155,9 @@ class NetflixSource(TextSource):
             for match in lines:
                 if match[0] != b"\n":
                     break
-                place = match.end() + (block.end() if block else 0)
-                piece = int(np.searchsorted(text.edges, place, side="right")) - 1
-                bad = text.bad_line(piece, place, "")
+                position = match.end() + (block.end() if block else 0)
+                piece = int(np.searchsorted(text.edges, position, side="right")) - 1
+                bad = text.bad_line(piece, position, "")
                 if first:
                     yield BadLine.repeated(bad.path, bad.line, bad.found, (movie, user), first)
                 first = first or bad.line

@@ -237,11 +237,11 @@ def sort_within_items(keys, starts, n_items, scratch):  # type: ignore[no-untype
         if size <= _SMALL_GROUP:
             for row in range(1, size):
                 key = group[row]
-                place = row
-                while place > 0 and group[place - 1] >> np.uint64(32) > key >> np.uint64(32):
-                    group[place] = group[place - 1]
-                    place -= 1
-                group[place] = key
+                position = row
+                while position > 0 and group[position - 1] >> np.uint64(32) > key >> np.uint64(32):
+                    group[position] = group[position - 1]
+                    position -= 1
+                group[position] = key
             continue
         largest = np.uint64(0)
         for row in range(size):
@@ -265,9 +265,9 @@ def sort_within_items(keys, starts, n_items, scratch):  # type: ignore[no-untype
             for row in range(size):
                 key = source[row]
                 digit = (key >> shift) & digit_mask
-                place = counts[digit]
-                counts[digit] = place + 1
-                target[place] = key
+                position = counts[digit]
+                counts[digit] = position + 1
+                target[position] = key
             source, target = target, source
         if n_passes % 2:
             group[:] = source

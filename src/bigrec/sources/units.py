@@ -104,8 +104,8 @@ class UnitText:
     def line_at(self, number: int, offset: int) -> tuple[int, int, str]:
         """Where the line of piece `number` that holds `offset` starts and ends, and its text."""
         text = self.buffer[self.edges[number] : self.edges[number + 1]]
-        place = offset - self.edges[number]
-        start = _rfind_line_feed(text, place) + 1
+        position = offset - self.edges[number]
+        start = _rfind_line_feed(text, position) + 1
         end = start
         while True:
             found = np.flatnonzero(text[end : end + _SHOWN_BYTES] == _LINE_FEED)
@@ -190,12 +190,12 @@ def read_slices(piece: Piece, workspace: Workspace) -> Iterator[tuple[Array, int
         DataError: the file cannot be read, or has become shorter.
     """
     buffer = workspace.array("slice", _SLICE_BYTES + PADDING, np.uint8)
-    place, n_kept = piece.start, 0
+    position, n_kept = piece.start, 0
     with open_stream(piece.file) as file:
-        file.seek(place)
-        while place < piece.end:
-            filled = min(n_kept + piece.end - place, _SLICE_BYTES)
-            place = _fill(piece, file, place, buffer[n_kept:filled])
+        file.seek(position)
+        while position < piece.end:
+            filled = min(n_kept + piece.end - position, _SLICE_BYTES)
+            position = _fill(piece, file, position, buffer[n_kept:filled])
             end = _rfind_line_feed(buffer, filled) + 1
             yield buffer, end
             if not end:
@@ -313,15 +313,15 @@ def _read_range(piece: Piece, target: Array) -> None:
         _fill(piece, file, piece.start, target)
 
 
-def _fill(piece: Piece, file: BinaryIO, place: int, target: Array) -> int:
-    """Read from `place` in the file, where it stands, until target is full; the place behind it."""
+def _fill(piece: Piece, file: BinaryIO, position: int, target: Array) -> int:
+    """Read from `position` on, where the file stands, until target is full; the end of it."""
     n_read: int = file.readinto(memoryview(target.data))  # type: ignore[attr-defined]
     if n_read < len(target):
         raise DataError(
-            f"{piece.file.label} ended at byte {place + n_read}, expected {piece.end} bytes",
+            f"{piece.file.label} ended at byte {position + n_read}, expected {piece.end} bytes",
             hint="something is writing the file; ingest again when it is complete",
         )
-    return place + n_read
+    return position + n_read
 
 
 def _trim(buffer: Array, start: int, end: int) -> int:

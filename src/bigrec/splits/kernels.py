@@ -148,8 +148,8 @@ def _encode(rating, codes):  # type: ignore[no-untyped-def]
 
 @compiled
 def _find(ids, wanted):  # type: ignore[no-untyped-def]
-    place = np.searchsorted(ids, wanted)
-    return place if place < len(ids) and ids[place] == wanted else ABSENT
+    position = np.searchsorted(ids, wanted)
+    return position if position < len(ids) and ids[position] == wanted else ABSENT
 
 
 @compiled
@@ -161,7 +161,7 @@ def _find_rows(  # type: ignore[no-untyped-def]
     run_shift, other_shift = shifts
     out_run_id, out_other_id, out_pair, out_day = out
     ids, lookup = others.ids, others.lookup
-    last_place = np.int32(len(lookup) - 1)
+    last_position = np.int32(len(lookup) - 1)
     has_lookup, has_days, has_ratings = len(lookup) > 0, len(day) > 0, len(rating) > 0
     n_found = 0
     end = 0
@@ -173,8 +173,8 @@ def _find_rows(  # type: ignore[no-untyped-def]
         for row in range(start, end):
             # Written before it is known whether the row counts: without branches, loads overlap.
             wanted = other_id[row]
-            place = np.uint32(min(wanted, last_place))  # unsigned: never counted from the end
-            other = lookup[place] if has_lookup else _find(ids, wanted)
+            position = np.uint32(min(wanted, last_position))  # unsigned: never counted from the end
+            other = lookup[position] if has_lookup else _find(ids, wanted)
             code = _encode(rating[row], codes) if has_ratings else 0
             out_run_id[n_found] = run_id[run]
             out_other_id[n_found] = wanted
@@ -209,8 +209,8 @@ def _mark_listed(pair, packing, listed_ends, listed, subset):  # type: ignore[no
     """Put the rows of listed pairs in the test subset."""
     for row in range(len(subset)):
         user, item = user_of(pair[row], packing), item_of(pair[row], packing)
-        for place in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
-            if listed[place] == item:
+        for position in range(listed_ends[user], listed_ends[user + 1]):  # a few pairs a user
+            if listed[position] == item:
                 subset[row] = TEST
 
 
@@ -297,8 +297,8 @@ def keep_latest(latest, pair, packing, day, item_ids):  # type: ignore[no-untype
         kept = latest[user_of(pair[row], packing)]
         if order <= kept[0]:
             continue
-        place = 0
-        while place + 1 < n_kept and kept[place + 1] < order:
-            kept[place] = kept[place + 1]
-            place += 1
-        kept[place] = order
+        position = 0
+        while position + 1 < n_kept and kept[position + 1] < order:
+            kept[position] = kept[position + 1]
+            position += 1
+        kept[position] = order

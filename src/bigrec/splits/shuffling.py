@@ -51,10 +51,10 @@ def order_rows(pair, packing, table, subset, n_shards, seed, buckets, out):  # t
     total = 0.0
     for row in range(len(subset)):
         is_train, is_validation = subset[row] == TRAIN, subset[row] == VALIDATION
-        place = train if is_train else (validation if is_validation else test)
-        item_index[place] = item_of(pair[row], packing)
+        position = train if is_train else (validation if is_validation else test)
+        item_index[position] = item_of(pair[row], packing)
         value = table[np.uint64(code_of(pair[row], packing))]
-        rating[place] = value
+        rating[position] = value
         train += np.uint64(is_train)
         validation += np.uint64(is_validation)
         test += np.uint64(subset[row] == TEST)
@@ -65,11 +65,11 @@ def order_rows(pair, packing, table, subset, n_shards, seed, buckets, out):  # t
         shard_ends[np.uint64(bucket + 1)] += 1
     for shard in range(n_shards + 1):
         shard_ends[shard + 1] += shard_ends[shard]
-    places = shard_ends[:-1].copy()
+    positions = shard_ends[:-1].copy()
     for row in range(len(subset)):
         bucket = np.uint64(buckets[row])
-        pairs[np.uint64(places[bucket])] = pair[row]
-        places[bucket] += 1
+        pairs[np.uint64(positions[bucket])] = pair[row]
+        positions[bucket] += 1
     return total
 
 

@@ -215,8 +215,8 @@ def _with_key(frame: pl.LazyFrame, seed: int) -> pl.LazyFrame:
 def _index_pairs(pairs: pl.LazyFrame, users: IdIndex, items: IdIndex) -> tuple[Array, Array]:
     """The pairs of known users and items: (n_users + 1,) int64 ends, (n_pairs,) item indices."""
     tables = [
-        pl.LazyFrame({column: index.ids, place: np.arange(len(index.ids), dtype=np.int32)})
-        for column, place, index in ((USER_ID, "user", users), (ITEM_ID, "item", items))
+        pl.LazyFrame({column: index.ids, position: np.arange(len(index.ids), dtype=np.int32)})
+        for column, position, index in ((USER_ID, "user", users), (ITEM_ID, "item", items))
     ]
     known = (
         pairs.join(tables[0], on=USER_ID)

@@ -164,9 +164,9 @@ class ModelContract:
         assert whole.shape == (2, data.spec.n_items)
         assert np.isfinite(whole).all()
         items = np.flatnonzero(scorer.biases.item_count > 0).astype(np.int32)
-        for place, user in enumerate(users.tolist()):
+        for position, user in enumerate(users.tolist()):
             pairs = scorer.score_warm_pairs(np.full(len(items), user, np.int32), items)
-            np.testing.assert_allclose(whole[place, items], pairs, atol=_CLOSE)
+            np.testing.assert_allclose(whole[position, items], pairs, atol=_CLOSE)
 
     def test_a_new_person_is_scored_or_refused(self, data: TrainingData, scorer: Scorer) -> None:
         """With as many finite scores as there are items, or by an error that says why."""

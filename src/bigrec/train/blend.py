@@ -178,8 +178,8 @@ def fit_blend(
     by_user, by_item, *of_components = weights.tolist()
     return BlendWeights(
         components=tuple(
-            ComponentWeights(run, *of_components[3 * place : 3 * place + 3])
-            for place, run in enumerate(scorers)
+            ComponentWeights(run, *of_components[3 * position : 3 * position + 3])
+            for position, run in enumerate(scorers)
         ),
         intercept=float(ridge.intercept_ - weights @ scaler.mean_),
         by_user=by_user,

@@ -106,12 +106,12 @@ class CodeLoop:
     def _make_dense(self, row: Any, lengths: Any, column: Any, rating: Any) -> _DenseRows:
         counts = tf.math.bincount(column, minlength=len(self._column_base))
         occurs = counts > 0
-        places = tf.cumsum(tf.cast(occurs, tf.int32)) - 1  # of a column among those that occur
+        positions = tf.cumsum(tf.cast(occurs, tf.int32)) - 1  # of a column among those that occur
         columns = tf.cast(tf.where(occurs)[:, 0], tf.int32)
         owner = tf.repeat(tf.range(tf.size(row)), lengths)  # (n_ratings,)
         base = tf.gather(tf.gather(self._row_base, row), owner)
         residual = rating - base - tf.gather(self._column_base, column)
-        cells = tf.stack([owner, tf.gather(places, column)], axis=1)  # (n_ratings, 2)
+        cells = tf.stack([owner, tf.gather(positions, column)], axis=1)  # (n_ratings, 2)
         shape = tf.stack([tf.size(row), tf.size(columns)])
         return _DenseRows(
             columns=columns,

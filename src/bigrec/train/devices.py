@@ -34,14 +34,14 @@ class Devices:
     def scope(self) -> Iterator[None]:
         """Variables that are made in this scope, and what is computed with them, are there."""
         if len(self.names) == 1:
-            place = tf.device(self.names[0])
+            position = tf.device(self.names[0])
         else:
             # By copies to one device and back. Collective operations, the default, fail in loops
             # inside the graph, where replicas may reach them in another order.
-            place = tf.distribute.MirroredStrategy(
+            position = tf.distribute.MirroredStrategy(
                 list(self.names), cross_device_ops=tf.distribute.ReductionToOneDevice()
             ).scope()
-        with place:
+        with position:
             yield
 
 

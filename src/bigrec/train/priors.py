@@ -216,12 +216,12 @@ def _gather(indptr, item_index, low, high, values, sums):  # type: ignore[no-unt
     for u in range(low, high):
         rest = indptr[u + 1] - (indptr[u + 1] - indptr[u]) % 4
         # Four at a time, so that the sum is not written as often as a row is read.
-        for place in range(indptr[u], rest, 4):
-            m, n, o, p = item_index[place : place + 4]
+        for position in range(indptr[u], rest, 4):
+            m, n, o, p = item_index[position : position + 4]
             for f in range(values.shape[1]):
                 sums[u, f] += (values[m, f] + values[n, f]) + (values[o, f] + values[p, f])
-        for place in range(rest, indptr[u + 1]):
-            m = item_index[place]
+        for position in range(rest, indptr[u + 1]):
+            m = item_index[position]
             for f in range(values.shape[1]):
                 sums[u, f] += values[m, f]
 
@@ -229,7 +229,7 @@ def _gather(indptr, item_index, low, high, values, sums):  # type: ignore[no-unt
 @compiled
 def _scatter(indptr, item_index, low, high, values, sums):  # type: ignore[no-untyped-def]
     for u in range(low, high):
-        for place in range(indptr[u], indptr[u + 1]):
-            m = item_index[place]
+        for position in range(indptr[u], indptr[u + 1]):
+            m = item_index[position]
             for f in range(values.shape[1]):
                 sums[m, f] += values[u, f]

@@ -145,7 +145,7 @@ def test_biases_are_found_as_in_a_dict(rows: list[tuple[int, int]], more: st.Dat
     indptr = np.searchsorted([user for user, _ in rows], np.arange(6)).astype(np.int64)
     ends, day = list_days(indptr, np.array([day for _, day in rows], np.uint16))
     bias = np.arange(1, len(day) + 1, dtype=np.float32)
-    expected = {key: place + 1 for place, key in enumerate(sorted(set(rows)))}
+    expected = {key: position + 1 for position, key in enumerate(sorted(set(rows)))}
     asked = rows + more.draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 65_535))))
     user, days = (np.array([row[subset] for row in asked], np.int32) for subset in (0, 1))
     found = DayBiases(ends, day, bias, 1.0).of_pairs(user, days)

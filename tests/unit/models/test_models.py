@@ -116,9 +116,9 @@ def test_errors_agree_with_a_naive_loop(data: tuple[Rows, DataSpec, Biases]) -> 
     errors = recommender.errors_on(rows)
     differences = []
     for u in range(50):
-        for place in range(rows.indptr[u], rows.indptr[u + 1]):
-            pair = np.array([u], "i4"), rows.column[place : place + 1]
-            differences.append(float(recommender.score_pairs(*pair)[0][0] - rows.rating[place]))
+        for position in range(rows.indptr[u], rows.indptr[u + 1]):
+            pair = np.array([u], "i4"), rows.column[position : position + 1]
+            differences.append(float(recommender.score_pairs(*pair)[0][0] - rows.rating[position]))
     assert errors.n == len(differences)
     assert errors.rmse == pytest.approx(np.sqrt(np.mean(np.square(differences))))
     assert errors.mae == pytest.approx(np.mean(np.abs(differences)))

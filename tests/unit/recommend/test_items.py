@@ -35,9 +35,9 @@ SPEC = DataSpec(4, 6, 3.0, 0.5, 5.0)
     ],
 )
 def test_an_item_is_found(text: str, item_id: int) -> None:
-    place = ITEMS.find(text)
-    assert place is not None
-    assert ITEMS.ids[place] == item_id
+    position = ITEMS.find(text)
+    assert position is not None
+    assert ITEMS.ids[position] == item_id
 
 
 def test_what_fits_several_lists_them() -> None:

@@ -10,7 +10,7 @@ from bigrec.report.theme import DARK, LIGHT, css_variables, paint
 
 
 def linear(colour: str) -> list[float]:
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    channels = [int(colour[position : position + 2], 16) / 255 for position in (1, 3, 5)]
     return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
 
 

@@ -106,13 +106,13 @@ def _count_days(indptr, day, counts):  # type: ignore[no-untyped-def]
 def _fill_days(indptr, day, ends, days):  # type: ignore[no-untyped-def]
     last_user = np.full(N_DAYS, -1, np.int64)
     for u in range(len(indptr) - 1):
-        place = ends[u]
+        position = ends[u]
         for row in range(indptr[u], indptr[u + 1]):
             if last_user[day[row]] != u:
-                days[place] = day[row]
-                place += 1
+                days[position] = day[row]
+                position += 1
             last_user[day[row]] = u
-        days[ends[u] : place].sort()
+        days[ends[u] : position].sort()
 
 
 @compiled
@@ -139,7 +139,7 @@ def _subtract(  # type: ignore[no-untyped-def]
     """Fill `less` for the rows of the users from `first` to `last`, exclusive."""
     of_day = np.zeros(N_DAYS, np.float32)
     for u in range(first, last):
-        for place in range(indptr[u], indptr[u + 1]):
-            of_day[days[place]] = bias[place]
+        for position in range(indptr[u], indptr[u + 1]):
+            of_day[days[position]] = bias[position]
         for row in range(row_indptr[u], row_indptr[u + 1]):
             less[row - row_indptr[first]] = rating[row] - of_day[day[row]]

@@ -90,11 +90,11 @@ def _variances(  # type: ignore[no-untyped-def]
             counts[day[row]] += 1
             squares += deviation * deviation
         whole_sum, day_squares, same_pairs = 0.0, 0.0, -n
-        for place in range(day_indptr[u], day_indptr[u + 1]):
-            whole_sum += sums[days[place]]
-            day_squares += sums[days[place]] ** 2
-            same_pairs += counts[days[place]] ** 2
-            sums[days[place]], counts[days[place]] = 0.0, 0.0
+        for position in range(day_indptr[u], day_indptr[u + 1]):
+            whole_sum += sums[days[position]]
+            day_squares += sums[days[position]] ** 2
+            same_pairs += counts[days[position]] ** 2
+            sums[days[position]], counts[days[position]] = 0.0, 0.0
         other_pairs = n * n - n - same_pairs
         if same_pairs > 0 and other_pairs > 0:
             same_day = (day_squares - squares) / same_pairs
@@ -123,8 +123,8 @@ def _fit_round(  # type: ignore[no-untyped-def]
     totals = np.zeros(len(item))
     of_day = np.zeros(N_DAYS)
     for u in range(len(user)):
-        for place in range(day_indptr[u], day_indptr[u + 1]):
-            of_day[days[place]] = bias[place]
+        for position in range(day_indptr[u], day_indptr[u + 1]):
+            of_day[days[position]] = bias[position]
         for row in range(indptr[u], indptr[u + 1]):
             totals[item_index[row]] += rating[row] - mean - user[u] - of_day[day[row]]
     for m in range(len(item)):
@@ -135,12 +135,12 @@ def _fit_round(  # type: ignore[no-untyped-def]
             sums[day[row]] += rating[row] - mean - item[item_index[row]]
             counts[day[row]] += 1
         total, weights = 0.0, user_penalty
-        for place in range(day_indptr[u], day_indptr[u + 1]):
-            weight = day_penalty / (counts[days[place]] + day_penalty)
-            total += weight * sums[days[place]]
-            weights += weight * counts[days[place]]
+        for position in range(day_indptr[u], day_indptr[u + 1]):
+            weight = day_penalty / (counts[days[position]] + day_penalty)
+            total += weight * sums[days[position]]
+            weights += weight * counts[days[position]]
         user[u] = total / weights
-        for place in range(day_indptr[u], day_indptr[u + 1]):
-            n = counts[days[place]]
-            bias[place] = (sums[days[place]] - n * user[u]) / (n + day_penalty)
-            sums[days[place]], counts[days[place]] = 0.0, 0
+        for position in range(day_indptr[u], day_indptr[u + 1]):
+            n = counts[days[position]]
+            bias[position] = (sums[days[position]] - n * user[u]) / (n + day_penalty)
+            sums[days[position]], counts[days[position]] = 0.0, 0

@@ -103,9 +103,9 @@ def _insert(index, similarity, new_index, new_similarity):  # type: ignore[no-un
             high = middle
     if index[low] == new_index:
         return
-    for place in range(len(index) - 1, low, -1):
-        index[place] = index[place - 1]
-        similarity[place] = similarity[place - 1]
+    for position in range(len(index) - 1, low, -1):
+        index[position] = index[position - 1]
+        similarity[position] = similarity[position - 1]
     index[low] = new_index
     similarity[low] = new_similarity
 
@@ -123,18 +123,18 @@ def count_columns(ratings, n_columns):  # type: ignore[no-untyped-def]
 def sum_ratings(ratings, by_row, by_column):  # type: ignore[no-untyped-def]
     """Add the ratings up, by row and by column."""
     for row in range(len(ratings.indptr) - 1):
-        for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
-            by_row[row] += ratings.rating[place]
-            by_column[ratings.column[place]] += ratings.rating[place]
+        for position in range(ratings.indptr[row], ratings.indptr[row + 1]):
+            by_row[row] += ratings.rating[position]
+            by_column[ratings.column[position]] += ratings.rating[position]
 
 
 @compiled
 def sum_squares(ratings, levels, by_row, by_column):  # type: ignore[no-untyped-def]
     """Add the squared deviations up, by row and by column."""
     for row in range(len(ratings.indptr) - 1):
-        for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
-            column = ratings.column[place]
-            deviation = (ratings.rating[place] - levels.row[row]) - levels.column[column]
+        for position in range(ratings.indptr[row], ratings.indptr[row + 1]):
+            column = ratings.column[position]
+            deviation = (ratings.rating[position] - levels.row[row]) - levels.column[column]
             by_row[row] += deviation * deviation
             by_column[column] += deviation * deviation
 
@@ -149,9 +149,9 @@ def fill_tile(ratings, levels, scale, first, tile, mask):  # type: ignore[no-unt
     tile[:] = 0
     mask[:] = 0
     for row in range(first, first + len(tile)):
-        for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
-            column = ratings.column[place]
-            deviation = (ratings.rating[place] - levels.row[row]) - levels.column[column]
+        for position in range(ratings.indptr[row], ratings.indptr[row + 1]):
+            column = ratings.column[position]
+            deviation = (ratings.rating[position] - levels.row[row]) - levels.column[column]
             tile[row - first, column] = deviation * scale[row]
             if len(mask):
                 mask[row - first, column] = 1
@@ -223,15 +223,15 @@ def select_from_tile(  # type: ignore[no-untyped-def]
             for run in range(0, n_others, _RUN):
                 part = upper[run : run + _RUN]
                 n_hits = 0
-                for place in range(len(part)):
-                    n_hits += part[place] >= bound
+                for position in range(len(part)):
+                    n_hits += part[position] >= bound
                 if n_hits == 0:
                     continue
-                for place in range(len(part)):
-                    candidate = first_other + run + place
-                    if part[place] < bound or (same and candidate == row):
+                for position in range(len(part)):
+                    candidate = first_other + run + position
+                    if part[position] < bound or (same and candidate == row):
                         continue
-                    if part[place] == last and candidate > index[row, -1]:
+                    if part[position] == last and candidate > index[row, -1]:
                         continue
                     if not filled:
                         filled = True
@@ -245,9 +245,9 @@ def select_from_tile(  # type: ignore[no-untyped-def]
                         last = similarity[row, -1]
                         bound = max(bound, last)
             if filled:
-                for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
-                    dense[ratings.column[place]] = 0
-                    rated[ratings.column[place]] = False
+                for position in range(ratings.indptr[row], ratings.indptr[row + 1]):
+                    dense[ratings.column[position]] = 0
+                    rated[ratings.column[position]] = False
 
 
 @inlined_part
@@ -265,9 +265,9 @@ def _copy_strip(tile, flipped, begin, end, strip):  # type: ignore[no-untyped-de
 
 @inlined_part
 def _fill_row(ratings, levels, row, dense, rated):  # type: ignore[no-untyped-def]
-    for place in range(ratings.indptr[row], ratings.indptr[row + 1]):
-        column = ratings.column[place]
-        dense[column] = (ratings.rating[place] - levels.row[row]) - levels.column[column]
+    for position in range(ratings.indptr[row], ratings.indptr[row + 1]):
+        column = ratings.column[position]
+        dense[column] = (ratings.rating[position] - levels.row[row]) - levels.column[column]
         rated[column] = True
 
 
@@ -277,11 +277,11 @@ def _exact(  # type: ignore[no-untyped-def]
 ):
     total, n_common = 0.0, 0
     counted = terms.support > 0 or terms.co_rating > 0
-    for place in range(other_ratings.indptr[other], other_ratings.indptr[other + 1]):
-        column = other_ratings.column[place]
-        deviation = (other_ratings.rating[place] - other_levels.row[other]) - other_levels.column[
-            column
-        ]
+    for position in range(other_ratings.indptr[other], other_ratings.indptr[other + 1]):
+        column = other_ratings.column[position]
+        deviation = (
+            other_ratings.rating[position] - other_levels.row[other]
+        ) - other_levels.column[column]
         total += dense[column] * deviation
         if counted:
             n_common += rated[column]
@@ -309,14 +309,14 @@ def select_from_products(  # type: ignore[no-untyped-def]
     n_common = np.zeros(n_rows, np.int32)
     for line in range(start, stop):
         row = first + line
-        for place in range(block.indptr[line], block.indptr[line + 1]):
-            column = block.column[place]
+        for position in range(block.indptr[line], block.indptr[line + 1]):
+            column = block.column[position]
             base = levels.column[column]
-            deviation = (block.rating[place] - levels.row[row]) - base
-            for other_place in range(by_column.indptr[column], by_column.indptr[column + 1]):
-                other = by_column.column[other_place]
+            deviation = (block.rating[position] - levels.row[row]) - base
+            for other_position in range(by_column.indptr[column], by_column.indptr[column + 1]):
+                other = by_column.column[other_position]
                 totals[other] += deviation * (
-                    (by_column.rating[other_place] - levels.row[other]) - base
+                    (by_column.rating[other_position] - levels.row[other]) - base
                 )
                 n_common[other] += 1
         for other in range(n_rows):
@@ -347,8 +347,8 @@ def transpose(ratings, first, indptr, column, rating):  # type: ignore[no-untype
             else:
                 high = middle
         while low < end and ratings.column[low] < last:
-            place = ends[ratings.column[low] - first]
-            column[place] = row
-            rating[place] = ratings.rating[low]
+            position = ends[ratings.column[low] - first]
+            column[position] = row
+            rating[position] = ratings.rating[low]
             ends[ratings.column[low] - first] += 1
             low += 1

@@ -119,9 +119,9 @@ class NeighbourScores(keras.layers.Layer):
             smaller = tf.gather(self.item_index.value, tf.minimum(middle, last)) < items
             smaller &= low < high
             low, high = tf.where(smaller, middle + 1, low), tf.where(smaller, high, middle)
-        place = tf.minimum(low, last)
-        found = (low < end) & (tf.gather(self.item_index.value, place) == items)
-        return found, tf.gather(self.rating.value, place)
+        position = tf.minimum(low, last)
+        found = (low < end) & (tf.gather(self.item_index.value, position) == items)
+        return found, tf.gather(self.rating.value, position)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -83,12 +83,12 @@ class NeighbourScorer(Scorer):
             return None
         near = self._index[user][self._index[user] >= 0]
         rows = self.rows.take(near)
-        places = np.flatnonzero(rows.column == item)
-        rank = np.searchsorted(rows.indptr, places, side="right") - 1
+        positions = np.flatnonzero(rows.column == item)
+        rank = np.searchsorted(rows.indptr, positions, side="right") - 1
         n = self.rule.neighbors
         counts = slice(n) if self.rule.only_raters else rank < n
-        rank, places = rank[counts], places[counts]
-        return Raters(near[rank], self._similarity[user][rank], rows.rating[places])
+        rank, positions = rank[counts], positions[counts]
+        return Raters(near[rank], self._similarity[user][rank], rows.rating[positions])
 
     def fold_in(self, item_index: Array, rating: Array) -> Array:
         """Score every item for a new person, by the items' lists.
@@ -176,18 +176,18 @@ def _score_by_users(  # type: ignore[no-untyped-def]
             weight = _weight(similarity[user, rank], power)
             all_weights += weight
             all_levels += weight * levels.row[near]
-            for place in range(ratings.indptr[near], ratings.indptr[near + 1]):
-                item = ratings.column[place]
+            for position in range(ratings.indptr[near], ratings.indptr[near + 1]):
+                item = ratings.column[position]
                 if n_found[item] == neighbors:
                     continue
                 n_found[item] += 1
                 below[item] += weight
-                value = ratings.rating[place]
+                value = ratings.rating[position]
                 if own_level or not only_raters:
                     value -= levels.row[near] + levels.column[item]
                 above[item] += weight * value
-        for place in range(starts[number], starts[number + 1]):
-            item = items[place]
+        for position in range(starts[number], starts[number + 1]):
+            item = items[position]
             base = levels.row[user] + levels.column[item]
             total = below[item] if only_raters else all_weights
             change = above[item]
@@ -196,7 +196,7 @@ def _score_by_users(  # type: ignore[no-untyped-def]
                     change += all_levels + all_weights * levels.column[item]
                 change -= total * base
             total += shrinkage
-            scores[place] = base + (change / total if total > 0 else 0.0)
+            scores[position] = base + (change / total if total > 0 else 0.0)
 
 
 @compiled
@@ -209,10 +209,10 @@ def _score_by_items(  # type: ignore[no-untyped-def]
     for number in range(len(users)):
         user = users[number]
         row = range(ratings.indptr[user], ratings.indptr[user + 1])
-        for place in row:
-            rating[ratings.column[place]] = ratings.rating[place]
-        for place in range(starts[number], starts[number + 1]):
-            item = items[place]
+        for position in row:
+            rating[ratings.column[position]] = ratings.rating[position]
+        for position in range(starts[number], starts[number + 1]):
+            item = items[position]
             base = levels.row[user] + levels.column[item]
             above, below, n_found = 0.0, 0.0, 0
             for rank in range(index.shape[1]):
@@ -232,6 +232,6 @@ def _score_by_items(  # type: ignore[no-untyped-def]
                 above += weight * value
                 below += weight
             total = below + shrinkage
-            scores[place] = base + (above / total if total > 0 else 0.0)
-        for place in row:
-            rating[ratings.column[place]] = np.nan
+            scores[position] = base + (above / total if total > 0 else 0.0)
+        for position in row:
+            rating[ratings.column[position]] = np.nan
