@@ -6,7 +6,7 @@ The rows of both factor tables are drawn towards means that the train subset's p
     z_m = |N(m)|^-1/2 · sum of x_u over the users who rated m,
 
 instead of towards 0. With p_u = z_u + deviation this is SVD++ (Koren, "Factorization Meets the
-Neighborhood", KDD 2008), on both incidences as in Rendle, Zhang, Koren, "On the Difficulty of
+Neighborhood", KDD 2008), for users and items as in Rendle, Zhang, Koren, "On the Difficulty of
 Evaluating Baselines" (2019), with the same objective and the same optimum. Kept as a prior, its
 sums are computed once an epoch rather than once a rating: steps cost little more than without, and
 the trained model is an ordinary factorisation.
@@ -74,10 +74,10 @@ class FactorPenalty:
         """The mean over a batch, a scalar: (batch,) indices and (batch, size) rows."""
         total = 0.0
         indices, rows = (user, item), (user_rows, item_rows)
-        for incidence, (index, row) in enumerate(zip(indices, rows, strict=True)):
+        for table, (index, row) in enumerate(zip(indices, rows, strict=True)):
             if self._priors:
-                row -= tf.gather(self._priors[incidence].means, index)
-            weight = tf.gather(self._weights[incidence], index)[:, None]
+                row -= tf.gather(self._priors[table].means, index)
+            weight = tf.gather(self._weights[table], index)[:, None]
             total += tf.reduce_mean(weight * row_sums(tf.square(row)))
         return total
 
@@ -94,7 +94,7 @@ class PriorMeans:
         """Start with all means at 0.
 
         Args:
-            incidence: whose table it is.
+            incidence: the pairs as the table sees them.
             size: factors of a row.
             penalty: of a row's squared distance from its mean, a rating: (n,) float32.
             l2: penalty of a term, a rating.
@@ -147,16 +147,16 @@ def _dot(one: Array, other: Array) -> Array:
 
 
 class Incidence(NamedTuple):
-    """One incidence of the 0-1 matrix B of the train subset's pairs, by user or by item."""
+    """The 0-1 matrix B of the train pairs as one of the two tables sees it: by user or by item."""
 
     spread: Product
     """(n_terms, size) to B times it: (n, size)."""
     collect: Product
     """(n, size) to the transpose of B times it: (n_terms, size)."""
     counts: Array
-    """(n,) float32: train ratings of each row of this incidence."""
+    """(n,) float32: train ratings of each row of the table."""
     term_counts: Array
-    """(n_terms,) float32: those of the other incidence."""
+    """(n_terms,) float32: those of the other table."""
 
 
 def both_incidences(

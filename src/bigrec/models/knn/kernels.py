@@ -184,7 +184,7 @@ def select_from_tile(  # type: ignore[no-untyped-def]
     k = index.shape[1]
     upper, lower = np.empty(n_others), np.empty(n_others)
     # Slices from 0 on, whose loops the compiler turns into vector instructions.
-    levels = other_norms.level[first_other : first_other + n_others]
+    level_of = other_norms.level[first_other : first_other + n_others]
     # The addition covers the rounding of float64 itself; a row without deviations makes no error.
     spreads = other_norms.spread[first_other : first_other + n_others].copy()
     for other in range(n_others):
@@ -202,7 +202,7 @@ def select_from_tile(  # type: ignore[no-untyped-def]
             level = norms.level[row]
             products = strip[line]
             for other in range(n_others):
-                upper[other] = level * levels[other] + products[other] + margin * spreads[other]
+                upper[other] = level * level_of[other] + products[other] + margin * spreads[other]
             if counted:
                 for other in range(n_others):
                     upper[other] = _similarity(
