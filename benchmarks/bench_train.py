@@ -138,7 +138,7 @@ def describe(arguments: argparse.Namespace) -> None:
     names = [arguments.large, arguments.small, arguments.race]
     for name in dict.fromkeys(filter(None, names)):
         data = open_data(arguments.store, name)
-        print(f"`{name}`: {data.protocol}; {data.train.n_rows:,} train rows, "
+        print(f"`{name}`: {data.protocol}; {data.train.n_ratings:,} train rows, "
               f"{data.spec.n_users:,} users, {data.spec.n_items:,} items.")  # fmt: skip
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy"))
     print(f"{os.cpu_count()} cores, {arguments.device}, {dt.date.today()}, "
@@ -259,7 +259,7 @@ def time_cell_rows(arguments: argparse.Namespace) -> dict[str, float]:
     with tf.device(f"/{arguments.device}:0"):
         cell = notebook_cells.autorec(data.spec.n_items)
         fit = partial(cell.fit, generator(), steps_per_epoch=steps, verbose=0)
-        return {"rate": rows.n_rows / second_epoch_seconds(fit)}
+        return {"rate": rows.n_ratings / second_epoch_seconds(fit)}
 
 
 def time_rows(arguments: argparse.Namespace, preset: str) -> dict[str, float]:
@@ -279,7 +279,7 @@ def race_cell(arguments: argparse.Namespace) -> dict[str, float]:
     from tests import notebook_cells
 
     data = open_data(arguments.store, arguments.race)
-    user, item, rating = draw_pairs(data.train, data.train.n_rows)
+    user, item, rating = draw_pairs(data.train, data.train.n_ratings)
     with tf.device(f"/{arguments.device}:0"):
         cell = notebook_cells.matrix_factorization(data.spec.n_users, data.spec.n_items)
         started = time.perf_counter()
@@ -288,7 +288,7 @@ def race_cell(arguments: argparse.Namespace) -> dict[str, float]:
             verbose=0,
         )  # fmt: skip
         seconds = time.perf_counter() - started
-        user, item, rating = draw_pairs(data.test, data.test.n_rows)
+        user, item, rating = draw_pairs(data.test, data.test.n_ratings)
         scores = cell.predict([user, item], batch_size=1 << 14, verbose=0)[:, 0]
     error = data.spec.clip(scores + data.spec.mean_rating) - rating
     return {"seconds": seconds, "epochs": 5, "rmse": float(np.sqrt(np.mean(error**2)))}

@@ -78,7 +78,7 @@ def test_a_blend_predicts_recommends_and_is_evaluated(
     code, out, _ = bigrec("evaluate", "blend", "--json", "--top", "5", "--relevant", "3.5")
     assert code == 0
     evaluated = load(out)
-    assert evaluated["errors"]["rmse"] == pytest.approx(metrics["test_rmse"])
+    assert evaluated["errors"]["rmse"] == pytest.approx(metrics["test"]["rmse"])
     assert [row["name"] for row in evaluated["lists"]["rows"]] == ["blend", "popularity", "random"]
     assert sum(decile["n"] for decile in metrics["item_deciles"]) == metrics["n_test"]
     user = int(pl.read_parquet(place.store / "users.parquet").sort("n_ratings")["user_id"][-1])

@@ -59,7 +59,8 @@ def test_every_way_of_reading_reads_the_store_of_that_name(folder: Path, name: s
             (found,) = session.run(f"{RATINGS} ratings").fetchall()
             (by_user,) = session.run(f"{RATINGS} ratings_by_user").fetchall()
             (in_split,) = session.run(f"{RATINGS} split_rows").fetchall()
-            assert session.run("FROM ratings").columns == ["item_id", "user_id", "rating", "date"]
+            names = session.run("FROM ratings").columns
+            assert names == ["item_id", "user_id", "rating", "date", "movie_id"]
         assert found == by_user == in_split
         assert found[0] == 20_000
         with bigrec.open(store) as opened:

@@ -268,13 +268,13 @@ def test_a_bomb_ends_and_the_session_lives(name: str, place: Path, session: Sess
     assert session.run("SELECT count(*) FROM ratings").fetchall() == [(20_000,)]
 
 
-def test_every_function_with_subset_effects_has_been_thought_of(session: Session) -> None:
+def test_every_function_with_side_effects_has_been_thought_of(session: Session) -> None:
     harmless = {
         "current_connection_id", "current_query", "current_query_id", "current_transaction_id",
         "error", "gen_random_uuid", "random", "stats", "uuid", "uuidv4", "uuidv7", "vector_type",
     }  # fmt: skip
     found = session._connection.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE has_subset_effects"
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE has_side_effects"
     ).fetchall()
     assert {name for (name,) in found} - harmless <= _ACTING_FUNCTIONS
 

@@ -12,10 +12,9 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import SettingsError
+from bigrec.plugins import load_offered, offered_names
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint, EntryPoints
-
     from bigrec.models.contract import Model, RunModel
     from bigrec.models.options import ModelOptions
 
@@ -53,7 +52,7 @@ MODELS: Final[Mapping[str, Model]] = _OwnModels()
 
 def model_names() -> list[str]:
     """The names of all models that can be trained: bigrec's own first, then others by name."""
-    others = {*_registered, *(point.name for point in _entry_points())}
+    others = {*_registered, *offered_names(GROUP)}
     return [*_OWN, *sorted(others - {*_OWN})]
 
 
@@ -79,10 +78,10 @@ def find_model(name: str) -> Model:
         return MODELS[name]
     if name in _registered:
         return _registered[name]
-    points = _entry_points().select(name=name)
-    if not points:
+    offered = load_offered(GROUP, "model", name)
+    if offered is None:
         raise SettingsError.unknown_name("model", name, model_names())
-    return _load(name, tuple(points))
+    return _check_model(offered[0], name, offered[1])
 
 
 def find_run_model(name: str) -> RunModel:
@@ -106,31 +105,6 @@ def find_preset(model: Model, preset: str) -> ModelOptions:
     if preset not in model.presets:
         raise SettingsError.unknown_name("preset", preset, model.presets)
     return model.presets[preset]
-
-
-def _entry_points() -> EntryPoints:
-    from importlib.metadata import entry_points  # late: most commands train nothing
-
-    return entry_points(group=GROUP)
-
-
-def _load(name: str, points: tuple[EntryPoint, ...]) -> Model:
-    """The model of an installed package; whatever its import raises is told with its name."""
-    packages = sorted({point.dist.name if point.dist else "?" for point in points})
-    if len(packages) > 1:
-        raise SettingsError(
-            f"the packages {', '.join(packages)} each offer a model {name!r}",
-            hint="uninstall all but one of them",
-        )
-    where = f"the model {name!r} of the package {packages[0]!r}"
-    try:
-        model = points[0].load()
-    except Exception as error:
-        raise SettingsError(
-            f"{where} cannot be loaded: {type(error).__name__}: {error}",
-            hint=f"update or uninstall {packages[0]}; other models work without it",
-        ) from error
-    return _check_model(model, name, where)
 
 
 def _check_model(model: Any, name: str, where: str) -> Model:

@@ -40,7 +40,7 @@ class Source(ABC):
     name: ClassVar[str]
     """What `--source` and the manifest call it: a short word in lower case."""
     signature: ClassVar[str]
-    """The files by which people know it, such as 'ratings.csv with movies.csv (MovieLens)'."""
+    """The files by which people know it, such as 'ratings.csv with its titles (MovieLens)'."""
     item_name: ClassVar[str] = "item"
     """What it calls an item, in the singular; SQL knows that word as well."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final
 
 from bigrec.errors import DataError, SettingsError
+from bigrec.plugins import load_offered, offered_names
 from bigrec.sources.contract import BatchSource, Source, TextSource
 from bigrec.sources.movielens import MovieLensSource
 from bigrec.sources.netflix import NetflixSource
@@ -70,7 +70,7 @@ def open_source(raw: Path, kind: str = "auto") -> Source:
 
 def source_names() -> list[str]:
     """The names of all sources: bigrec's own first, then others by name."""
-    others = {*_registered, *(point.name for point in entry_points(group=GROUP))}
+    others = {*_registered, *offered_names(GROUP)}
     return [*SOURCES, *sorted(others - {*SOURCES})]
 
 
@@ -96,29 +96,10 @@ def find_source(name: str) -> type[Source]:
         return SOURCES[name]
     if name in _registered:
         return _registered[name]
-    points = entry_points(group=GROUP, name=name)
-    if not points:
+    offered = load_offered(GROUP, "source", name)
+    if offered is None:
         raise SettingsError.unknown_name("source", name, ["auto", *source_names()])
-    return _load(name, tuple(points))
-
-
-def _load(name: str, points: tuple[EntryPoint, ...]) -> type[Source]:
-    """The source of an installed package; whatever its import raises is told with its name."""
-    packages = sorted({point.dist.name if point.dist else "?" for point in points})
-    if len(packages) > 1:
-        raise SettingsError(
-            f"the packages {', '.join(packages)} each offer a source {name!r}",
-            hint="uninstall all but one of them",
-        )
-    where = f"the source {name!r} of the package {packages[0]!r}"
-    try:
-        source = points[0].load()
-    except Exception as error:  # whatever the code of others raises
-        raise SettingsError(
-            f"{where} cannot be loaded: {type(error).__name__}: {error}",
-            hint=f"update or uninstall {packages[0]}; other sources work without it",
-        ) from error
-    return _check_source(source, name, where)
+    return _check_source(offered[0], name, offered[1])
 
 
 def _check_source(source: Any, name: str, where: str) -> type[Source]:

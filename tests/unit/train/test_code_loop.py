@@ -101,7 +101,7 @@ def test_it_fits_its_train_subset(basis: str) -> None:
         squares = sum(loop.train_block(block)[0] for block in feed.blocks(epoch))
     loop.end_epoch()
     after = KerasScorer(model, rows, spec, biases).errors_on(rows)
-    assert squares / rows.n_rows < 0.8 * before.rmse**2
+    assert squares / rows.n_ratings < 0.8 * before.rmse**2
     assert after.rmse < 0.9 * before.rmse
 
 
