@@ -3,7 +3,7 @@
  raw *.txt           ingest/            store/              splits/             datasets/          models/
  Netflix files ──► parse + check ──► Parquet catalog ──► filter + split ──► tf.data batches ──► Keras models
                                           │               (lazy spec)             ▲                 │
-                                          ▼                                  features.py ───────────┤
+                                          ▼                                  rows.py ──────────────┤
                                      query/ + sql/                                                  ▼
                                      DuckDB answers                        runs.py  ◄── train/ ── fit loop
                                                                               ├──► evaluate/   numbers
