@@ -302,7 +302,9 @@ class OpenedRun:
         self, output: Path, *, kind: str = "saved-model", overwrite: bool = False
     ) -> ExportSummary:
         """Write the model to a folder, for use elsewhere; see `export_run`."""
-        self._prepare(keras=True)
+        self.before_keras()
+        # TensorFlow would write its number of threads into the file, for wherever it is used.
+        limit_computing(self.budget.threads, tensorflow=False)
         from bigrec.recommend.export import export_run
 
         return export_run(self.directory, self.data, output, kind=kind, overwrite=overwrite)

@@ -192,3 +192,15 @@ def test_saved_models_take_ids_of_any_whole_type_and_refuse_what_is_none(
         assert "TensorSpec(shape=(None,), dtype=tf.int64, name='user_id')" in told[kind], kind
     assert "must be equal, but are 1 and 2" in told["one for two"]
     assert "item_id" in told["no item"]
+
+
+def test_an_exported_model_does_not_hold_the_threads_of_who_exported_it(
+    flags: list[str], tmp_path: Path
+) -> None:
+    exported = []
+    for threads in ("1", "2"):
+        folder = tmp_path / threads
+        command = ["export", "knn", "--output", str(folder), "--threads", threads, *flags]
+        subprocess.run([sys.executable, "-m", "bigrec", *command], check=True)
+        exported.append((folder / "saved_model.pb").read_bytes())
+    assert exported[0] == exported[1]
