@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for tests.notebook_cells
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for tests.support.notebook_cells
 
 Array = np.ndarray[Any, Any]
 CELLS: dict[str, tuple[str, dict[str, bool]]] = {
@@ -171,7 +171,7 @@ def draw_pairs(rows: Any, n: int) -> tuple[Array, Array, Array]:
 def time_cell(arguments: argparse.Namespace, model: str) -> dict[str, float]:
     """Steps of a cell of pairs."""
     import tensorflow as tf
-    from tests import notebook_cells
+    from tests.support import notebook_cells
 
     data = open_data(arguments.store, arguments.large)
     user, item, rating = draw_pairs(data.train, arguments.cell_steps * BATCH)
@@ -236,7 +236,7 @@ def time_cell_rows(arguments: argparse.Namespace) -> dict[str, float]:
     """The second epoch of the notebook's AutoRec, fed by its generator."""
     import tensorflow as tf
     from scipy.sparse import csr_matrix
-    from tests import notebook_cells
+    from tests.support import notebook_cells
 
     data = open_data(arguments.store, arguments.small)
     rows, batch_size = data.train, 512
@@ -276,7 +276,7 @@ def time_rows(arguments: argparse.Namespace, preset: str) -> dict[str, float]:
 def race_cell(arguments: argparse.Namespace) -> dict[str, float]:
     """The notebook's matrix factorisation for its 5 epochs."""
     import tensorflow as tf
-    from tests import notebook_cells
+    from tests.support import notebook_cells
 
     data = open_data(arguments.store, arguments.race)
     user, item, rating = draw_pairs(data.train, data.train.n_ratings)

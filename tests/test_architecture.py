@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import loaded_after
+
 SOURCE = Path(__file__).parents[1] / "src" / "bigrec"
 HEAVY = {"tensorflow", "keras", "sklearn", "numba", "altair"}
-
-
-def loaded_after(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return set(done.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.integration.trained import places
+from tests.support.commands import places
 
 from bigrec.cli.app import main
 from bigrec.models.registry import MODELS

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.integration.trained import Capture, json_of, places
+from tests.support.commands import Capture, json_of, places
 
 import bigrec
 from bigrec.api.store import SplitFields

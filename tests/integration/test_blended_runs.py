@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from tests.sealing import seal_again
+from tests.support.sealing import seal_again
 
 from bigrec.cli.app import main
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.trained import places
+from tests.support.commands import places
 
 from bigrec.cli.app import main
 from bigrec.thread_limits import announce_threads

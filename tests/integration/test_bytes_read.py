@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.sealing import seal_again
+from tests.support.sealing import seal_again
 
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.query.session import open_session

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.integration.trained import Capture, json_of, places
-from tests.sealing import rewrite_json
+from tests.support.commands import Capture, json_of, places
+from tests.support.sealing import rewrite_json
 
 from bigrec.cli.app import main
 from bigrec.models.deep.model import DNN_PRESETS

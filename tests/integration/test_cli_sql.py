@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from tests.sealing import seal_again
+from tests.support.sealing import seal_again
 
 from bigrec.cli.app import main
 from bigrec.store.layout import StoreLayout

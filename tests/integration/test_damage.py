@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.integration.trained import Capture, places
+from tests.support.commands import Capture, places
 
 from bigrec.cli.app import main
 from bigrec.store import seal

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 import pytest
-from tests.integration.trained import Capture, json_of, places
-from tests.netflix_files import write_netflix
+from tests.support.commands import Capture, json_of, places
+from tests.support.netflix_files import write_netflix
 
 import bigrec
 from bigrec.cli.app import main

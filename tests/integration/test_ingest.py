@@ -12,8 +12,15 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
-from tests.movielens_files import write_movielens
-from tests.netflix_files import PROBE, QUALIFYING, kaggle_zip, some_rows, stored_rows, write_netflix
+from tests.support.movielens_files import write_movielens
+from tests.support.netflix_files import (
+    PROBE,
+    QUALIFYING,
+    kaggle_zip,
+    some_rows,
+    stored_rows,
+    write_netflix,
+)
 
 from bigrec.errors import StoreError
 from bigrec.ingest.ingest import ingest_ratings

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.movielens_files import write_movielens
-from tests.netflix_files import (
+from tests.support.movielens_files import write_movielens
+from tests.support.netflix_files import (
     PROBE,
     QUALIFYING,
     kaggle_zip,

@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 
 import pytest
-from tests.movielens_files import write_movielens
-from tests.netflix_files import rating_text, some_rows, write_netflix
+from tests.support.movielens_files import write_movielens
+from tests.support.netflix_files import rating_text, some_rows, write_netflix
 
 from bigrec.cli.app import main
 from bigrec.errors import RawFormatError

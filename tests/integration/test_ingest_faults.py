@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.netflix_files import snapshot, write_netflix
+from tests.support.netflix_files import snapshot, write_netflix
 
 from bigrec.errors import DataError, StoreError
 from bigrec.ingest.builder import StoreBuilder

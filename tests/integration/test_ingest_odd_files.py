@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.movielens_files import write_movielens
-from tests.netflix_files import kaggle_zip, write_netflix
+from tests.support.movielens_files import write_movielens
+from tests.support.netflix_files import kaggle_zip, write_netflix
 
 from bigrec.cli.app import main
 from bigrec.errors import BigrecError, DataError

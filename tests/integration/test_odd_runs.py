@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tests.integration.trained import Capture, json_of
+from tests.support.commands import Capture, json_of
 
 import bigrec
 from bigrec.cli.app import main

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.integration.trained import Capture
-from tests.netflix_files import snapshot
+from tests.support.commands import Capture
+from tests.support.netflix_files import snapshot
 
 from bigrec.cli.app import main
 

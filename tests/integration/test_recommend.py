@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,8 @@ import keras
 import numpy as np
 import polars as pl
 import pytest
-from tests.integration.trained import Capture, json_of, places
+from tests.support.commands import Capture, json_of, places
+from tests.support.processes import loaded_by
 
 from bigrec.cli.app import main
 from bigrec.datasets.training_data import TrainingData, open_training_data
@@ -92,18 +91,6 @@ def test_neighbours_do_everything_without_tensorflow(
         ["similar", "tuned", str(data.item_ids[0]), *at],
     ]
     assert not {"tensorflow", "keras"} & loaded_by(*commands)
-
-
-def loaded_by(*commands: list[str]) -> set[str]:
-    """The modules that are loaded in a process after these commands."""
-    script = (
-        f"import sys; from bigrec.cli.app import main\n"
-        f"for command in {list(commands)!r}: assert main(command) == 0, command\n"
-        "print(*sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("run", [MF, "autorec"])

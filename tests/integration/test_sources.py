@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.movielens_files import write_movielens
-from tests.netflix_files import PROBE, QUALIFYING, some_rows, write_netflix
+from tests.support.movielens_files import write_movielens
+from tests.support.netflix_files import PROBE, QUALIFYING, some_rows, write_netflix
 
 from bigrec.interactions import Scale
 from bigrec.sources import registry

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.peak_memory import peak_bytes
+from tests.support.peak_memory import peak_bytes
 
 from bigrec.ingest.builder import MIN_MEMORY_BYTES
 

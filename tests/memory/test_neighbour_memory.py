@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.peak_memory import peak_bytes
+from tests.support.peak_memory import peak_bytes
 
 from bigrec.cli.app import main
 

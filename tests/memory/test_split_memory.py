@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.peak_memory import peak_bytes
+from tests.support.peak_memory import peak_bytes
 
 ALLOWED_GROWTH_BYTES = 64 << 20
 BUDGET_BYTES = 512 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.peak_memory import peak_bytes
+from tests.support.peak_memory import peak_bytes
 
 BUDGET_BYTES = 512 << 20
 ALLOWED_GROWTH_BYTES = 64 << 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.peak_memory import peak_bytes
+from tests.support.peak_memory import peak_bytes
 
 # Each thread's arrays are smaller than what malloc was given back before, so it would take them
 # from its heap, where small ones among them, which stay, hold the rest.

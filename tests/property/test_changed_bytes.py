@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.movielens_files import write_movielens
-from tests.netflix_files import PROBE, QUALIFYING, kaggle_zip, rating_text, some_rows, write_netflix
+from tests.support.movielens_files import write_movielens
+from tests.support.netflix_files import (
+    PROBE,
+    QUALIFYING,
+    kaggle_zip,
+    rating_text,
+    some_rows,
+    write_netflix,
+)
 
 from bigrec.errors import DataError, RawFormatError
 from bigrec.ingest.ingest import ingest_ratings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.netflix_files import Row, rating_text, stored_rows, write_netflix
+from tests.support.netflix_files import Row, rating_text, stored_rows, write_netflix
 
 from bigrec.errors import DataError, RawFormatError
 from bigrec.ingest import builder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from tests.support.naive_metrics import naive_metrics
 
 from bigrec.evaluate.ranking import USER_METRICS, list_metrics
 from bigrec.models.ranking import top_items
@@ -55,27 +55,6 @@ def test_top_items_are_those_of_a_full_sort(case: tuple[Array, Rows, Array, int]
     before = case[0].copy()
     assert top_items(*case).tolist() == naive_top(*case)
     np.testing.assert_array_equal(case[0], before)
-
-
-def naive_metrics(listed: list[int], relevant: set[int]) -> dict[str, float]:
-    """The textbook's definitions, one place of the list after the other."""
-    k = len(listed)
-    found, gain, precisions = 0, 0.0, 0.0
-    for rank, item in enumerate(listed, start=1):
-        if item in relevant:
-            found += 1
-            gain += 1 / math.log2(rank + 1)
-            precisions += found / rank
-    if not relevant:
-        return dict.fromkeys(USER_METRICS, 0.0)
-    reachable = min(len(relevant), k)
-    return {
-        "precision": found / k,
-        "recall": found / len(relevant),
-        "ndcg": gain / sum(1 / math.log2(rank + 1) for rank in range(1, reachable + 1)),
-        "map": precisions / reachable,
-        "hit_rate": float(found > 0),
-    }
 
 
 @st.composite

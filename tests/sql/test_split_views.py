@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.sealing import seal_again
+from tests.support.sealing import seal_again
 
 from bigrec.cli.app import main
 from bigrec.errors import SplitError

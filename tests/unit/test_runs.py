@@ -19,9 +19,9 @@ from bigrec.run_records import RunConfig
 from bigrec.runs import RunDirectory, list_runs, open_run
 from bigrec.store.seal import Kind, write_seal
 from bigrec.unfinished import CHECKPOINT, write_run, writing_run
-from tests.packed_pairs import SHARDS
-from tests.sealing import rewrite_json, seal_again
+from tests.support.packed_pairs import SHARDS
 from tests.support.runs import SPEC, make_config, make_metrics
+from tests.support.sealing import rewrite_json, seal_again
 
 OPTIONS = {"epochs": 3, "learning_rate": 0.1, "units": (1, 2)}
 CONFIG = make_config(options=OPTIONS)

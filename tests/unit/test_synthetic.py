@@ -15,7 +15,7 @@ from bigrec.ingest.ingest import ingest_ratings
 from bigrec.resources import Budget
 from bigrec.store.catalog import open_catalog
 from bigrec.synthetic import SynthSummary, write_synthetic
-from tests.netflix_files import snapshot
+from tests.support.netflix_files import snapshot
 
 N_RATINGS = 20_000
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.packed_pairs import HALF_STARS, PACKING, pack
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.packed_pairs import HALF_STARS, PACKING, pack
+from tests.support.rows import make_rows
 
 from bigrec.datasets.pairs import PairFeed, unpack
 from bigrec.datasets.read_ahead import ReadAhead

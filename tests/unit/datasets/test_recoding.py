@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.packed_pairs import SHARDS, pack
-from tests.packed_pairs import unpack as expected_indices
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.packed_pairs import SHARDS, pack
+from tests.support.packed_pairs import unpack as expected_indices
+from tests.support.rows import make_rows
 
 from bigrec.datasets.pairs import unpack
 from bigrec.datasets.recoding import recode_shards

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.packed_pairs import SHARDS
-from tests.property.test_ranking import naive_metrics
-from tests.table_scorer import TableScorer
+from tests.support.naive_metrics import naive_metrics
+from tests.support.packed_pairs import SHARDS
+from tests.support.table_scorer import TableScorer
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError

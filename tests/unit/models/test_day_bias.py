@@ -17,7 +17,7 @@ from bigrec.models.baseline.bias import ITEM_PENALTY, USER_PENALTY, Biases
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.baseline.day_bias import DayBiases, list_days
 from bigrec.rows import DataSpec, Rows
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.rows import make_rows
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from bigrec.models.similarity import (
     VectorSimilarity,
 )
 from bigrec.rows import DataSpec, Rows
-from tests.unit.models.test_cosine_knn import make_rows
-from tests.unit.models.test_models import make_scorer
+from tests.support.rows import make_rows
+from tests.support.scorers import make_scorer
 
 N_USERS, N_ITEMS = 50, 20
 

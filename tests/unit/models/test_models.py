@@ -12,14 +12,13 @@ import pytest
 from bigrec.errors import SettingsError
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.baseline.bias_fit import fit_biases
-from bigrec.models.contract import FitContext, TrainSubset
 from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import describe_options, override
 from bigrec.models.registry import MODELS, find_model, find_preset
-from bigrec.models.scoring import Scorer
 from bigrec.rows import DataSpec, Rows
 from bigrec.testing.model_contract import ModelContract
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.rows import make_rows
+from tests.support.scorers import make_scorer
 
 
 class TestCosineKnn(ModelContract):
@@ -45,16 +44,6 @@ class TestDnn(ModelContract):
 class TestResidual(ModelContract):
     model = MODELS["residual"]
     expected_rmse = (0.866, 0.880)
-
-
-def make_scorer(name: str, preset: str, rows: Rows, spec: DataSpec, biases: Biases) -> Scorer:
-    """Of an untrained network, or of a model that is fitted at once."""
-    model = MODELS[name]
-    options = model.presets[preset]
-    if model.steps is None:
-        return model.fit(FitContext(rows, spec, biases, options))
-    network = model.steps.build(spec, options, biases)
-    return model.steps.scorer(network, TrainSubset(rows, spec, biases))
 
 
 @pytest.fixture(scope="module")

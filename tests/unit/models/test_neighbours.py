@@ -26,7 +26,7 @@ from bigrec.models.knn.search import (
 from bigrec.models.knn.tiled_search import blas_product
 from bigrec.resources import Budget
 from bigrec.rows import Rows
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.rows import make_rows
 
 
 def dense_of(rows: Rows, n_items: int) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.sealing import seal_again
+from tests.support.sealing import seal_again
 
 from bigrec.errors import BigrecError, QueryError, ResourceError, SettingsError, StoreError
 from bigrec.query.session import Session, open_session

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sealing import rewrite_json, seal_again
 from tests.support.runs import make_config, make_epoch, make_metrics
+from tests.support.sealing import rewrite_json, seal_again
 
 from bigrec.evaluate.baselines import Baseline
 from bigrec.evaluate.compare import ComparedRun, Comparison

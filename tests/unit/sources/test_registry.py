@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.netflix_files import write_netflix
+from tests.support.netflix_files import write_netflix
 
 from bigrec.errors import DataError, SettingsError
 from bigrec.sources.netflix import NetflixSource

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.netflix_files import rating_text, some_rows
+from tests.support.netflix_files import rating_text, some_rows
 
 from bigrec.errors import DataError
 from bigrec.sources import units

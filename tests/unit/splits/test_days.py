@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.sealing import rewrite_json
+from tests.support.sealing import rewrite_json
 
 from bigrec.datasets.training_data import open_training_data
 from bigrec.errors import StoreError

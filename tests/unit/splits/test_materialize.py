@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
-from tests.packed_pairs import unpack
-from tests.sealing import flip_byte, rewrite_json, seal_again
+from tests.support.packed_pairs import unpack
+from tests.support.sealing import flip_byte, rewrite_json, seal_again
 
 from bigrec import interactions
 from bigrec.errors import SettingsError, SplitError

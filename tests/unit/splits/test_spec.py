@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.netflix_files import write_netflix
+from tests.support.netflix_files import write_netflix
 
 from bigrec.cli.app import main
 from bigrec.errors import DataError, RawFormatError, SettingsError, SplitError, StoreError

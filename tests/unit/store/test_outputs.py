@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.netflix_files import write_netflix
+from tests.support.netflix_files import write_netflix
 
 from bigrec.errors import ResourceError, SettingsError, StoreError
 from bigrec.ingest.ingest import ingest_ratings

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.sealing import flip_byte
+from tests.support.sealing import flip_byte
 
 from bigrec.errors import BigrecError, SettingsError, StoreError
 from bigrec.store import seal

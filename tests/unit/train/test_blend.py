@@ -13,8 +13,8 @@ from bigrec.errors import RunError, SplitError
 from bigrec.models.blend import Blend, BlendWeights
 from bigrec.models.scoring import Scorer
 from bigrec.train.blend import fit_blend
-from tests.table_scorer import TableScorer
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.rows import make_rows
+from tests.support.table_scorer import TableScorer
 
 Array = np.ndarray[Any, Any]
 

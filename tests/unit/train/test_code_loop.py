@@ -16,7 +16,7 @@ from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import override
 from bigrec.rows import ITEM_INDEX, RATING, ROW_LENGTHS, USER_INDEX, Rows
 from bigrec.train.code_loop import CodeLoop
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.rows import make_rows
 
 
 def make_loop(basis: str) -> tuple[Any, Rows, Any, Any]:

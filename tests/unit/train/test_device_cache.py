@@ -24,8 +24,8 @@ from bigrec.train.device_cache import CachedPairFeed, choose_cache, permute
 from bigrec.train.device_options import DeviceOptions
 from bigrec.train.devices import Devices
 from bigrec.train.loop import PairLoop
-from tests.gradient_models import gradient_model
-from tests.packed_pairs import SHARDS, pack
+from tests.support.gradient_models import gradient_model
+from tests.support.packed_pairs import SHARDS, pack
 
 Array = np.ndarray[Any, Any]
 

@@ -16,8 +16,8 @@ from bigrec.models.factorization.model import MatrixFactorizationOptions
 from bigrec.models.options import GradientOptions
 from bigrec.rows import DataSpec
 from bigrec.train.loop import PairLoop
-from tests.gradient_models import gradient_model
-from tests.packed_pairs import SHARDS, pack, unpack
+from tests.support.gradient_models import gradient_model
+from tests.support.packed_pairs import SHARDS, pack, unpack
 
 N_USERS, N_ITEMS = 40, 9
 SPEC = DataSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)

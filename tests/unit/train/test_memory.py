@@ -20,8 +20,8 @@ from bigrec.rows import DataSpec
 from bigrec.train.devices import Devices
 from bigrec.train.loop import PairLoop
 from bigrec.train.memory import estimate_need, explaining_exhaustion
-from tests.gradient_models import GRADIENT_MODELS, gradient_model
-from tests.packed_pairs import SHARDS
+from tests.support.gradient_models import GRADIENT_MODELS, gradient_model
+from tests.support.packed_pairs import SHARDS
 
 SPEC = DataSpec(50, 20, 3.5, 1.0, 5.0)
 GPU = Devices("gpu", ("/GPU:0",), 8 << 30)

@@ -20,10 +20,10 @@ from bigrec.models.layers import Dropout
 from bigrec.models.options import override
 from bigrec.rows import PAIRS, RATING, ROW_LENGTHS, USER_INDEX, DataSpec
 from bigrec.train.loop import PairLoop, RowLoop
-from tests import notebook_cells
-from tests.gradient_models import gradient_model
-from tests.packed_pairs import SHARDS, pack
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support import notebook_cells
+from tests.support.gradient_models import gradient_model
+from tests.support.packed_pairs import SHARDS, pack
+from tests.support.rows import make_rows
 
 N_USERS, N_MOVIES, BATCH, EPOCHS = 60, 25, 32, 3
 Array = np.ndarray[Any, Any]

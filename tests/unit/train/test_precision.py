@@ -16,8 +16,8 @@ from bigrec.models.options import override
 from bigrec.rows import ITEM_INDEX, PAIRS, RATING, ROW_LENGTHS, USER_INDEX, DataSpec
 from bigrec.train.device_options import POLICIES
 from bigrec.train.loop import PairLoop, RowLoop
-from tests.gradient_models import gradient_model
-from tests.packed_pairs import SHARDS, pack
+from tests.support.gradient_models import gradient_model
+from tests.support.packed_pairs import SHARDS, pack
 
 N_USERS, N_ITEMS = 60, 12
 SPEC = DataSpec(N_USERS, N_ITEMS, 3.5, 1.0, 5.0)

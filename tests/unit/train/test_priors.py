@@ -9,7 +9,7 @@ import tensorflow as tf
 from bigrec.models.baseline.bias_fit import fit_biases
 from bigrec.models.factorization.model import FactorOptions
 from bigrec.train.priors import FactorPenalty
-from tests.unit.models.test_cosine_knn import make_rows
+from tests.support.rows import make_rows
 
 N_USERS, N_ITEMS, SIZE = 40, 15, 3
 

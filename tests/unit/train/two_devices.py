@@ -27,7 +27,7 @@ from bigrec.train.devices import choose_devices
 from bigrec.train.loop import PairLoop, RowLoop
 from bigrec.train.priors import FactorPenalty
 from bigrec.train.train import train_model
-from tests.gradient_models import gradient_model
+from tests.support.gradient_models import gradient_model
 
 SMALL = {"first_units": "12", "second_units": "6"}
 TRAININGS = [
