@@ -57,8 +57,7 @@ def train(
         n_devices: how many share each batch; 0: all there are.
         precision: float32, or mixed: hidden layers compute in bfloat16.
         cache: device: keep the pairs of the train subset in its memory; off; auto: on a GPU with
-        room
-            for them.
+            room for them.
         overwrite: whether a run of that name is replaced.
         resume: whether to go on with the unfinished run of that name.
         checkpoint_steps: save what `resume` needs every so many steps; None: never for steps.

@@ -65,7 +65,7 @@ def rule_for(
         users, items: those that take part.
         subsets: False to put all rows in the train subset.
         starts: (n_users,) int64, first row of each user's test subset; temporal and leave-last
-        only.
+            only.
         probe: pairs of the test subset; probe only.
         warm: users and items with a train row, (n,) bool each, where others are to be dropped.
     """
