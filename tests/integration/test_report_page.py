@@ -84,7 +84,7 @@ def page(home: Path, browser: webdriver.Chrome) -> webdriver.Chrome:
 def show(browser: webdriver.Chrome, path: Path, *, width: int, dark: bool = False) -> None:
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"rows": [scheme]})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(path.as_uri())
     WebDriverWait(browser, 60).until(
