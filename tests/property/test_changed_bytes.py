@@ -26,6 +26,8 @@ from bigrec.errors import DataError, RawFormatError
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.store.catalog import open_catalog
 
+pytestmark = pytest.mark.slow
+
 N_CHANGES = 60
 Content = dict[str, Counter[tuple[Any, ...]]]
 

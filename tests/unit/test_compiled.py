@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts processes
+
 SOURCE = Path(__file__).parents[2] / "src" / "bigrec"
 LOOP = """
 from bigrec.compiled import compiled
