@@ -142,7 +142,8 @@ def code_of(pair, packing):  # type: ignore[no-untyped-def]
 def _encode(rating, codes):  # type: ignore[no-untyped-def]
     """The code of a rating; see Codes."""
     if codes.per_step > 0:
-        return np.int64((rating - codes.low) * codes.per_step + 0.5)
+        steps = (np.float32(rating) - np.float32(codes.low)) * np.float32(codes.per_step)
+        return np.int64(steps + np.float32(0.5))
     return np.int64(np.searchsorted(codes.table, rating))
 
 

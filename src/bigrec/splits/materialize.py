@@ -73,10 +73,12 @@ class _Orderer:
         n = len(rows.subset)
         ordered = self._take(rows.n_read)
         buckets = self._workspace.array("buckets", n, np.uint16)
-        rating_sum = order_rows(
+        order_rows(
             rows.pair, rows.packing, self._table, rows.subset, self._n_shards, self._seed, buckets,
             tuple(ordered),
         )  # fmt: skip
+        n_train = ordered.subset_ends[TRAIN + 1]
+        rating_sum = ordered.rating[:n_train].sum(dtype=np.float64)
         return ordered, float(rating_sum), rows.n_read
 
     def release(self, ordered: _OrderedRows) -> None:

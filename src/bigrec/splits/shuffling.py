@@ -35,9 +35,6 @@ def order_rows(pair, packing, table, subset, n_shards, seed, buckets, out):  # t
         out: item_index, (n,) int32, and rating, (n,) float32, both by subset; subset_ends,
             (N_SUBSETS + 1,) int64; pairs, (n,) int64, by shard, other subsets behind the last one;
             shard_ends, (n_shards + 2,) int64.
-
-    Returns:
-        The sum of the ratings of the train subset.
     """
     item_index, rating, subset_ends, pairs, shard_ends = out
     n_train = n_validation = 0
@@ -48,17 +45,14 @@ def order_rows(pair, packing, table, subset, n_shards, seed, buckets, out):  # t
     shard_ends[:] = 0
     train, validation, test = np.uint64(0), np.uint64(n_train), np.uint64(n_train + n_validation)
     start = mix64(np.uint64(seed) + GOLDEN)
-    total = 0.0
     for row in range(len(subset)):
         is_train, is_validation = subset[row] == TRAIN, subset[row] == VALIDATION
         position = train if is_train else (validation if is_validation else test)
         item_index[position] = item_of(pair[row], packing)
-        value = table[np.uint64(code_of(pair[row], packing))]
-        rating[position] = value
+        rating[position] = table[np.uint64(code_of(pair[row], packing))]
         train += np.uint64(is_train)
         validation += np.uint64(is_validation)
         test += np.uint64(subset[row] == TEST)
-        total += value * int(is_train)
         bucket = _below(n_shards, start ^ (np.uint64(pair[row] >> packing.item_shift) * GOLDEN))
         bucket = bucket if is_train else n_shards
         buckets[row] = bucket
@@ -70,7 +64,6 @@ def order_rows(pair, packing, table, subset, n_shards, seed, buckets, out):  # t
         bucket = np.uint64(buckets[row])
         pairs[np.uint64(positions[bucket])] = pair[row]
         positions[bucket] += 1
-    return total
 
 
 @compiled
