@@ -1,7 +1,7 @@
 """What an interaction is, as values: the ratings that there are, and how one row travels.
 
-A rating is a code into the store's scale from the parser to the model, which alone turns it into
-a number again.
+A rating is a code into the store's scale where it travels: from the parser to the Parquet file, and
+in the pairs of a split up to the model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from 1970-01-01, in 16 bits."""
 _PAIR_BITS: Final = 63  # of an int64 that is not negative
 _FEWEST_ITEM_BITS: Final = 24
 _FEWEST_CODE_BITS: Final = 8
-_EVEN: Final = 1e-6  # how far values may be from even steps, for their size
+_EVEN: Final = 1e-6  # how far values may be from even steps, for their size,
+_OF_A_STEP: Final = 0.01  # and as a share of a step
 
 
 @dataclass(frozen=True)
@@ -87,20 +88,24 @@ class Scale:
         if not n_steps:
             return 1.0
         step = (self.high - self.low) / n_steps
-        slack = _EVEN * max(abs(self.low), abs(self.high))
+        slack = min(_EVEN * max(abs(self.low), abs(self.high)), _OF_A_STEP * step)
         even = (self.low + step * code for code in range(n_steps + 1))
-        is_even = all(abs(a - b) <= slack for a, b in zip(even, self.values, strict=True))
+        kept = array("f", self.values)
+        is_even = all(abs(a - b) <= slack for a, b in zip(even, kept, strict=True))
         return step if is_even else 0.0
 
     def codes(self, ratings: Array) -> Array:
-        """The code of each rating: (n,) int32.
+        """The code of each rating; the number of values for one off the scale: (n,) int32.
 
         Args:
-            ratings: (n,) float32, each of them on the scale.
+            ratings: (n,) float32.
         """
         import numpy as np
 
-        return np.searchsorted(self.table, np.asarray(ratings, np.float32)).astype(np.int32)
+        ratings = np.asarray(ratings, np.float32)
+        codes = np.searchsorted(self.table, ratings).astype(np.int32)
+        nearest = self.table[np.minimum(codes, len(self.values) - 1)]
+        return np.where(nearest == ratings, codes, np.int32(len(self.values)))
 
 
 class Packing(NamedTuple):

@@ -67,8 +67,8 @@ _ERRORS: Final = (
     Measure("mae_unclipped", "MAE unclipped", unit="stars"),
 )
 _LISTS: Final = {
-    "ndcg": "NDCG", "recall": "recall", "precision": "precision", "map": "MAP", "mrr": "MRR",
-    "hit_rate": "hit rate", "coverage": "coverage", "novelty": "novelty",
+    "ndcg": "NDCG", "recall": "recall", "precision": "precision", "map": "MAP",
+    "hit_rate": "hit rate",
 }  # fmt: skip
 """Measures of lists, by the name before @ and the length: more is better."""
 

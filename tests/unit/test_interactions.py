@@ -49,6 +49,33 @@ def test_any_distinct_values_are_a_scale(values: list[float]) -> None:
         assert scale.codes(value) == code
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1e6, 1e6 + 0.5, 1e6 + 0.625),  # nearly even for their size, not for their steps
+        (1000.0, 1000.001, 1000.003),
+        tuple(1e6 + 0.08 * code for code in range(50)),  # less than two float32 apart
+    ],
+)
+def test_values_far_from_zero_keep_their_codes_and_their_value(values: tuple[float, ...]) -> None:
+    scale = Scale(values)
+    compiled = Codes.of_scale(scale)
+    codes = [_encode(value, compiled) for value in scale.table]
+    assert codes == list(range(len(values)))
+    packing = Packing.for_counts(1, 1, len(values))
+    _, _, rating = unpack(tf.constant(codes, tf.int64), packing, scale)
+    np.testing.assert_array_equal(rating.numpy(), scale.table)
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_what_is_off_the_scale_is_told_and_reaches_beyond_no_table(scale: Scale) -> None:
+    n_values = len(scale.values)
+    off = np.array([scale.low - 1, scale.high + 1, np.nan, np.inf, -np.inf, 1e30], np.float32)
+    assert scale.codes(off).tolist() == [n_values] * len(off)
+    compiled = Codes.of_scale(scale)
+    assert all(0 <= _encode(value, compiled) < n_values for value in off)
+
+
 def test_even_steps_need_no_table() -> None:
     assert {name: bool(scale.step) for name, scale in SCALES.items()} == {
         name: name not in {"uneven", "the most"} for name in SCALES

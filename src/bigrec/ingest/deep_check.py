@@ -69,7 +69,7 @@ def _digest_group(
         primary,
         secondary,
         (days << CODE_BITS) | codes,
-        scale.table.astype(np.float64),
+        np.append(scale.table, 0.0).astype(np.float64),  # 0 for what is off the scale
         item_is_primary,
         *out,
     )

@@ -18,6 +18,7 @@ from bigrec.sources.contract import BatchSource, Source, TextSource
 from bigrec.sources.movielens import MovieLensSource
 from bigrec.sources.netflix import NetflixSource
 from bigrec.sources.raw import RawFolder
+from bigrec.store.item_names import is_item_name
 
 SOURCES: Final[dict[str, type[Source]]] = {
     NetflixSource.name: NetflixSource,
@@ -112,6 +113,10 @@ def _check_source(source: Any, name: str, where: str) -> type[Source]:
         raise SettingsError(f"{where} lacks {', '.join(missing)}")
     if getattr(source, "name", "") != name:
         raise SettingsError(f"{where} calls itself {getattr(source, 'name', '')!r}")
+    if not is_item_name(source.item_name):
+        raise SettingsError(
+            f"{where} calls an item {source.item_name!r:.60}, expected a small word of a to z"
+        )
     return source
 
 

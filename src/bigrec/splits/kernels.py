@@ -140,11 +140,13 @@ def code_of(pair, packing):  # type: ignore[no-untyped-def]
 
 @compiled
 def _encode(rating, codes):  # type: ignore[no-untyped-def]
-    """The code of a rating; see Codes."""
+    """The code of a rating; see Codes. What is off the scale gets one that is near."""
     if codes.per_step > 0:
         steps = (np.float32(rating) - np.float32(codes.low)) * np.float32(codes.per_step)
-        return np.int64(steps + np.float32(0.5))
-    return np.int64(np.searchsorted(codes.table, rating))
+        code = np.int64(steps + np.float32(0.5))
+    else:
+        code = np.int64(np.searchsorted(codes.table, rating))
+    return min(max(code, np.int64(0)), np.int64(len(codes.table) - 1))
 
 
 @compiled

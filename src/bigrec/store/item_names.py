@@ -6,14 +6,26 @@ films, queries written for films run as they are: each view that has item_id has
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 ITEM: Final = "item"
 """The name of items where a source has no better one."""
 
+_NAME: Final = re.compile("[a-z][a-z_]{0,30}")
+_TAKEN: Final = frozenset({"user", "rating", "scale", "manifest", "split"})
 _COUNTING_VIEWS: Final = frozenset({"manifest", "split"})
 _WITHOUT_ITEMS: Final = frozenset({"users", "split_users", "scale"})
+
+
+def is_item_name(name: object) -> bool:
+    """Whether items can be called so: a small word, which stands in SQL as it is.
+
+    Args:
+        name: what one item is called.
+    """
+    return isinstance(name, str) and bool(_NAME.fullmatch(name)) and name not in _TAKEN
 
 
 def add_item_names(queries: Mapping[str, str], item_name: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Final
 from bigrec.errors import SettingsError, StoreError, of_the_system
 from bigrec.interactions import Scale
 from bigrec.schema import SCHEMA_VERSION
+from bigrec.store.item_names import is_item_name
 from bigrec.store.layout import StoreLayout
 from bigrec.store.seal import (
     SEAL,
@@ -201,7 +202,10 @@ def read_manifest(layout: StoreLayout) -> Manifest:
     try:
         fields["scale"] = Scale(tuple(map(float, fields["scale"])))
         fields["source_files"] = tuple(SourceFile(**file) for file in fields["source_files"])
-        return Manifest(**fields)
+        manifest = Manifest(**fields)
+        if not is_item_name(manifest.item_name):
+            raise ValueError(f"item_name is {manifest.item_name!r:.60}")
+        return manifest
     except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise damaged(
             Kind.STORE, layout.manifest, f"a field lacks or is wrong ({error})"

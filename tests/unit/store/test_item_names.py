@@ -92,3 +92,12 @@ def test_the_presets_keep_what_the_notebooks_filters_keep() -> None:
             frame = pl.DataFrame({"id": range(1, 6), "n_ratings": counts}).lazy()
             kept = list(_frequent_ids(frame, "id", least, None))
             assert kept == [n for n, count in enumerate(counts, 1) if count > border]
+
+
+@pytest.mark.parametrize("name", ["movie; DROP VIEW users", "Movie", "", "user", "a" * 40, None, 5])
+def test_a_name_for_items_that_is_no_word_never_reaches_sql(name: object, store: Path) -> None:
+    path = StoreLayout(store).manifest
+    path.write_text(json.dumps({**json.loads(path.read_text()), "item_name": name}))
+    seal_again(store)
+    with pytest.raises(StoreError, match="item_name is"):
+        open_session(store, budget=Budget(threads=1))
