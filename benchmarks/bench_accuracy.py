@@ -37,7 +37,7 @@ from bigrec.train.blend import blend_runs
 
 SURPRISE: Final = {"SVD": 0.934, "SVD++": 0.919, "kNN baseline": 0.931, "kNN basic": 0.98}
 """RMSE over 5 random folds of MovieLens-100K, from the README of the Surprise library."""
-_ITEMLENS_100K: Final = (100_000, 943)
+_MOVIELENS_100K: Final = (100_000, 943)
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
                 for seed in range(arguments.seeds)
             ]  # fmt: skip
             report("blend of these", errors, (time.perf_counter() - started) / len(errors))
-        if (store.manifest.n_ratings, store.manifest.n_users) == _ITEMLENS_100K:
+        if (store.manifest.n_ratings, store.manifest.n_users) == _MOVIELENS_100K:
             for name, rmse in SURPRISE.items():
                 print(f"| Surprise: {name} (published) | {rmse:.3f} | | |", flush=True)
 

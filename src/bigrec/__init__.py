@@ -9,7 +9,7 @@
                                                                               ├──► evaluate/   numbers
                                                                               ├──► recommend/  top-N lists
                                                                               └──► report/     one HTML page
-                   api.py  the same from Python                          cli/  one thin file per command
+                   api/  the same from Python                            cli/  one thin file per command
 
 Data goes left to right once. Every stage is a function from a folder on disk to a folder on disk, in
 bounded memory.

@@ -101,7 +101,7 @@ def test_bad_lines_of_the_other_files_are_reported_or_skipped(case: str, tmp_pat
     assert (entry["file"], entry["line"]) == (str(raw / name), str(line))
 
 
-BAD_ITEMLENS = {
+BAD_MOVIELENS = {
     "rating": ("1,2,5.5,100", "half stars"),
     "quarter": ("1,2,3.25,100", "half stars"),
     "separator": ("1;2;3;100", "separator"),
@@ -113,9 +113,9 @@ BAD_ITEMLENS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_ITEMLENS)
+@pytest.mark.parametrize("case", BAD_MOVIELENS)
 def test_bad_lines_of_movielens_are_reported_or_skipped(case: str, tmp_path: Path) -> None:
-    line, expected = BAD_ITEMLENS[case]
+    line, expected = BAD_MOVIELENS[case]
     raw = write_movielens(tmp_path / "raw", "csv")
     path = raw / "ratings.csv"
     path.write_text(path.read_text() + line + "\n")

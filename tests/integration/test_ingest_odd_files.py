@@ -33,7 +33,7 @@ from bigrec.sources.netflix import NetflixSource
 from bigrec.sources.raw import RawFolder
 from bigrec.store.catalog import open_catalog
 
-ITEMLENS = ("ratings.csv", "movies.csv")
+MOVIELENS = ("ratings.csv", "movies.csv")
 SETS: dict[str, Callable[[Path], Path]] = {
     "netflix": write_netflix,
     "movielens": lambda folder: write_movielens(folder, "csv"),
@@ -161,7 +161,7 @@ def test_what_cannot_be_read_is_named_with_what_to_do(
     damage: str, source: str, which: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw = SETS[source](tmp_path / "raw")
-    names = ITEMLENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
+    names = MOVIELENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
     path = raw / names[which]
     suffix, harm, expected = DAMAGES[damage]
     data = harm(path.name, path.read_bytes())
@@ -265,12 +265,12 @@ def test_names_that_stand_for_two_files_are_refused(tmp_path: Path) -> None:
     archive = tmp_path / "two.zip"
     with zipfile.ZipFile(archive, "w") as target:
         for folder in ("a", "b"):
-            for name in ITEMLENS:
+            for name in MOVIELENS:
                 target.write(raw / name, f"{folder}/{name}")
     with pytest.raises(DataError, match=r"more than one ratings\.csv: .*a/ratings.*b/ratings"):
         ingest_ratings(archive, tmp_path / "store")
     with zipfile.ZipFile(archive, "w") as target:
-        for name in ITEMLENS:
+        for name in MOVIELENS:
             target.write(raw / name, name)
         with pytest.warns(UserWarning, match="Duplicate"):
             target.write(raw / "movies.csv", "movies.csv")
@@ -396,7 +396,7 @@ def test_a_file_that_unpacks_to_much_of_nothing_is_refused_in_little_memory(
     monkeypatch.setattr(streams, "MAX_LINES", 100_000)
     monkeypatch.setattr(builder, "_MAX_UNIT_BYTES", 1 << 18)
     raw = SETS[source](tmp_path / "raw")
-    names = ITEMLENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
+    names = MOVIELENS if source == "movielens" else ("combined_data_1.txt", "movie_titles.csv")
     for name in names:
         path = raw / name
         data = path.read_bytes()

@@ -225,10 +225,9 @@ class BatchReader:
         item_id, bad_item = _ids(rows.column(ITEM_ID))
         user_id, bad_user = _ids(rows.column(USER_ID))
         column = rows.column(RATING)
-        table = self._source.scale.table
-        rating = _numbers(column.cast(pa.float32(), safe=False))
-        code = np.minimum(self._source.scale.codes(rating), len(table) - 1)
-        bad_rating = (table[code] != rating) | _nulls(column)
+        scale = self._source.scale
+        code = scale.codes(_numbers(column.cast(pa.float32(), safe=False)))
+        bad_rating = (code == len(scale.values)) | _nulls(column)
         code[bad_rating] = 0
         column = rows.column(DATE)
         day = _days(column)

@@ -21,9 +21,9 @@ _PRIZE: Final = "Netflix Prize, RMSE on the probe"
 _KUCHAIEV: Final = "Kuchaiev and Ginsburg, Training Deep AutoEncoders, 2017"
 
 _NETFLIX: Final = (100_480_507, 480_189)
-_ITEMLENS_100K: Final = (100_000, 943)
-_ITEMLENS_1M: Final = (1_000_209, 6_040)
-_ITEMLENS_10M: Final = (10_000_054, 69_878)
+_MOVIELENS_100K: Final = (100_000, 943)
+_MOVIELENS_1M: Final = (1_000_209, 6_040)
+_MOVIELENS_10M: Final = (10_000_054, 69_878)
 
 _TENTH: Final = (SplitSpec(test_fraction=0.1), SplitSpec(method="folds", folds=10, fold=1))
 _FIFTH: Final = (SplitSpec(test_fraction=0.2), SplitSpec(method="folds", folds=5, fold=1))
@@ -58,28 +58,28 @@ PROTOCOLS: Final = (
     ),
     Protocol(_NETFLIX, _DECEMBER, _KUCHAIEV, "one fixed test subset", {"DeepRecommender": 0.9099}),
     Protocol(
-        _ITEMLENS_1M, _TENTH, _AUTOREC, "means of random splits",
+        _MOVIELENS_1M, _TENTH, _AUTOREC, "means of random splits",
         {
             "I-AutoRec": 0.831, "LLORMA": 0.833, "BiasedMF": 0.845, "I-RBM": 0.854,
             "U-AutoRec": 0.874,
         },
     ),
     Protocol(
-        _ITEMLENS_1M, _FIFTH, _SURPRISE, "means of five folds",
+        _MOVIELENS_1M, _FIFTH, _SURPRISE, "means of five folds",
         {
             "SVD++": 0.862, "SVD": 0.873, "kNN baseline": 0.895, "kNN basic": 0.923,
             "kNN centred": 0.929,
         },
     ),
     Protocol(
-        _ITEMLENS_100K, _FIFTH, _SURPRISE, "means of five folds",
+        _MOVIELENS_100K, _FIFTH, _SURPRISE, "means of five folds",
         {
             "SVD++": 0.919, "kNN baseline": 0.931, "SVD": 0.934, "kNN centred": 0.951,
             "kNN basic": 0.98,
         },
     ),
     Protocol(
-        _ITEMLENS_10M, _TENTH, _RENDLE, "means of ten folds",
+        _MOVIELENS_10M, _TENTH, _RENDLE, "means of ten folds",
         {
             "Bayesian timeSVD++ flipped": 0.7485, "Bayesian MF": 0.7633, "tuned SGD MF": 0.7720,
             "BiasedMF as others reported it": 0.803,
