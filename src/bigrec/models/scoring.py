@@ -1,4 +1,4 @@
-"""Scores, whatever gives them, and their errors on one subset of a split.
+"""Scores, whatever gives them, and their errors in one subset of a split.
 
 A pair whose user or item has no train row gets the bias model's score instead, an unknown bias
 counting as 0; such pairs are counted. Scores of pairs are clipped to the scale.
