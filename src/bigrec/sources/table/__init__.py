@@ -1,0 +1,1 @@
+"""Any table of ratings: delimited text, JSON lines, Parquet, Arrow; by form or as a named set."""
