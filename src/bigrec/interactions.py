@@ -26,13 +26,19 @@ MAX_VALUES: Final = 1 << 16
 CODE_BITS: Final = 16
 CODE_MASK: Final = (1 << CODE_BITS) - 1
 """A rating without its ids travels as 32 bits, its payload: day << CODE_BITS | code. The day counts
-from 1970-01-01, in 16 bits."""
+from bigrec.schema.FIRST_DATE, in 16 bits."""
 
 _PAIR_BITS: Final = 63  # of an int64 that is not negative
 _FEWEST_ITEM_BITS: Final = 24
 _FEWEST_CODE_BITS: Final = 8
 _EVEN: Final = 1e-6  # how far values may be from even steps, for their size,
 _OF_A_STEP: Final = 0.01  # and as a share of a step
+
+
+EXPLICIT, IMPLICIT = "explicit", "implicit"
+FEEDBACK: Final = (EXPLICIT, IMPLICIT)
+"""What a row says: how much somebody liked an item, or that they chose it. Where it is implicit the
+column of ratings counts, for example plays, or is 1."""
 
 
 @dataclass(frozen=True)

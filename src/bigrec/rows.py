@@ -55,7 +55,7 @@ class Pairs(NamedTuple):
     rating: Array
     """(n,) float32, stars."""
     day: Array | None
-    """(n,) uint16, days since 1970; None where they are not known."""
+    """(n,) uint16, days since 1921; None where they are not known."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Rows:
     rating: Array
     """(n_ratings,) float32, stars."""
     day: Array | None = None
-    """(n_ratings,) uint16, days since 1970; None where they are not known."""
+    """(n_ratings,) uint16, days since 1921; None where they are not known."""
 
     @property
     def n_rows(self) -> int:

@@ -7,7 +7,7 @@ sorted, repeated pairs are found, and what is wrong is named by the number of it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -15,19 +15,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigrec.errors import DataError
-from bigrec.interactions import CODE_BITS
+from bigrec.ingest.numbering import OtherKeys
 from bigrec.schema import (
+    BY_SECOND,
     DATE,
+    EPOCH_DAY,
     FIRST_DATE,
     ITEM_ID,
     LAST_DATE,
     MAX_ID,
+    NO_TIME,
     RATING,
-    RATING_COLUMNS,
     USER_ID,
 )
 from bigrec.sources.contract import BatchSource, Source, TextSource
-from bigrec.sources.parsed import BadLine, ParsedRows, require_few_bad_lines
+from bigrec.sources.parsed import (
+    KEY_PADDING,
+    MAX_KEY_BYTES,
+    BadLine,
+    KeyedRows,
+    Keys,
+    ParsedRows,
+    require_few_bad_lines,
+)
 from bigrec.sources.raw import DISK_FAILURES, RawFile, reading
 from bigrec.workspace import Workspace
 
@@ -38,11 +48,10 @@ _ROW_BYTES = 32  # of a row as it is checked
 _GUESSED_ROW_BYTES = 8  # of a row in a file that does not say how many it has
 _SAMPLE_ROWS = 1 << 16
 _SHOWN_VALUES = 12
-_TICKS_A_DAY: Final = {
-    "s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000
-}  # fmt: skip
+_TICKS_A_SECOND: Final = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+_SECONDS_A_DAY = 86_400
 _LAST_DAY: Final = (LAST_DATE - FIRST_DATE).days
-_EXPECTED_ID: Final = f"an id from 1 to {MAX_ID}"
+_EXPECTED_ID: Final = f"an id of 1 to {MAX_KEY_BYTES} bytes"
 _EXPECTED_DATE: Final = f"a day from {FIRST_DATE} to {LAST_DATE}"
 
 
@@ -72,22 +81,27 @@ class Reader(Protocol):
     def units(self, unit_bytes: int) -> Iterator[Any]:
         """The ratings, cut into units."""
 
-    def parse(self, unit: Any, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:
+    def parse(self, unit: Any, workspace: Workspace, *, skip_bad: bool) -> ParsedRows | KeyedRows:
         """The rows of one unit."""
 
-    def repeated_lines(self, unit: Any, pairs: set[tuple[int, int]]) -> Iterator[BadLine]:
+    def repeated_lines(self, unit: Any, pairs: set[tuple[Any, Any]]) -> Iterator[BadLine]:
         """The lines on which users rate items again, for (item, user) pairs."""
 
     def sample(self) -> tuple[Array, Array, int]:
         """Some item ids and user ids (int32), and an estimate of rows."""
 
 
-def open_reader(source: Source) -> Reader:
-    """What reads the ratings of a source."""
+def open_reader(source: Source, keyed: frozenset[str]) -> Reader:
+    """What reads the ratings of a source.
+
+    Args:
+        source: whose they are.
+        keyed: the roles whose ids are numbered.
+    """
     if isinstance(source, TextSource):
         return source
     assert isinstance(source, BatchSource)  # noqa: S101 - `registry` takes no other
-    return BatchReader(source)
+    return BatchReader(source, keyed)
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class BatchUnit:
     """Some rows of a batch."""
 
     rows: pa.RecordBatch
-    """The four columns, in the order of RATING_COLUMNS."""
+    """The columns that are read."""
     first: int
     """Rows before these."""
     n_bytes: int
@@ -109,23 +123,30 @@ class BatchReader:
 
     Args:
         source: the source.
+        keyed: the roles whose ids are numbered; integers of others are kept as they are.
     """
 
     item_sorted = False
     first_line = 1
 
-    def __init__(self, source: BatchSource) -> None:
+    def __init__(self, source: BatchSource, keyed: frozenset[str]) -> None:
         self._source = source
+        self._keyed = keyed
         groups = source.files()
         self._file = groups[0][0] if len(groups[0]) == 1 else RawFile(source.folder.root)
         self._n_bytes = sum(file.size for group in groups for file in group)
         self._n_rows = source.n_rows or max(1, self._n_bytes // _GUESSED_ROW_BYTES)
-        values = source.scale.values
-        self._expected_rating = (
-            f"a rating that is one of {', '.join(f'{value:g}' for value in values)}"
-            if len(values) <= _SHOWN_VALUES
-            else f"one of the {len(values):,} ratings from {values[0]:g} to {values[-1]:g}"
-        )
+        self._names = [USER_ID, ITEM_ID, RATING, DATE]
+        if source.time_unit == NO_TIME:
+            self._names.remove(DATE)
+        values = source.scale.values if source.scale else ()
+        self._expected_rating = "a finite number as rating"
+        if values:
+            self._expected_rating = (
+                f"a rating that is one of {', '.join(f'{value:g}' for value in values)}"
+                if len(values) <= _SHOWN_VALUES
+                else f"one of the {len(values):,} ratings from {values[0]:g} to {values[-1]:g}"
+            )
 
     def units(self, unit_bytes: int) -> Iterator[BatchUnit]:
         """The batches, cut where they are large.
@@ -144,13 +165,13 @@ class BatchReader:
                     yield BatchUnit(part, first + start, n_bytes, (self._file,))
                 first += len(rows)
 
-    def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:  # noqa: ARG002
+    def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> KeyedRows:  # noqa: ARG002
         """Check the rows of a unit; they stay in their order.
 
         Raises:
             RawFormatError: a row cannot be stored, and such rows are not to be skipped.
         """
-        item_id, user_id, payload, faults = self._check(unit.rows)
+        rows, faults = self._check(unit.rows)
         bad_lines: list[tuple[int, BadLine]] = []
         wrong = np.logical_or.reduce([mask for mask, _ in faults])
         if wrong.any():
@@ -161,53 +182,61 @@ class BatchReader:
                 if not skip_bad:
                     raise self._bad_row(unit, row, expected).numbered(1 + unit.first).error()
                 bad_lines.append((0, self._bad_row(unit, row, expected)))
-            kept = ~wrong
-            item_id, user_id, payload = item_id[kept], user_id[kept], payload[kept]
-        return ParsedRows(item_id, user_id, payload, n_lines=(len(unit.rows),), bad_lines=bad_lines)
+            rows = rows.take(~wrong)
+        return replace(rows, n_lines=(len(unit.rows),), bad_lines=bad_lines)
 
     def repeated_lines(
         self,
         unit: BatchUnit | None,  # noqa: ARG002
-        pairs: set[tuple[int, int]],
+        pairs: set[tuple[Any, Any]],
     ) -> Iterator[BadLine]:
         """The rows on which users rate items again, for (item, user) pairs, in all batches."""
-        wanted = np.array([item << 32 | user for item, user in pairs], np.int64)
-        counts: dict[tuple[int, int], int] = {}
+        wanted = {(str(item), str(user)): (item, user) for item, user in pairs}
+        items, users = (pa.array({pair[side] for pair in wanted}) for side in (0, 1))
+        counts: dict[tuple[str, str], int] = {}
         for part in self.units(_SAMPLE_ROWS * _ROW_BYTES):
-            item_id, user_id, _, faults = self._check(part.rows)
+            _, faults = self._check(part.rows)
             wrong = np.logical_or.reduce([mask for mask, _ in faults])  # left out for themselves
-            found = np.isin(item_id.astype(np.int64) << 32 | user_id, wanted) & ~wrong
-            for row in np.flatnonzero(found).tolist():
-                pair = int(item_id[row]), int(user_id[row])
+            item, user = (part.rows.column(name).cast(pa.string()) for name in (ITEM_ID, USER_ID))
+            found = pc.and_(pc.is_in(item, items), pc.is_in(user, users))
+            for row in np.flatnonzero(np.asarray(found) & ~wrong).tolist():
+                pair = item[row].as_py(), user[row].as_py()
                 number = 1 + part.first + row
                 if pair in counts:
                     path, shown = self._file.label, _shown(part.rows, row)
-                    yield BadLine.repeated(path, number, shown, pair, counts[pair], word="row")
-                else:
+                    yield BadLine.repeated(
+                        path, number, shown, wanted[pair], counts[pair], word="row"
+                    )
+                elif pair in wanted:
                     counts[pair] = number
 
     def sample(self) -> tuple[Array, Array, int]:
         """Ids of the first rows; where others are unlike them, buckets are split later."""
-        items, users = [np.ones(1, np.int32)], [np.ones(1, np.int32)]
+        samples: dict[str, list[Array]] = {ITEM_ID: [], USER_ID: []}
         n_sampled = 0
         for unit in self.units(_SAMPLE_ROWS * _ROW_BYTES):
-            item_id, user_id, _, _ = self._check(unit.rows)
-            items.append(np.maximum(item_id, 1))
-            users.append(np.maximum(user_id, 1))
+            for name, parts in samples.items():
+                if pa.types.is_integer(unit.rows.schema.field(name).type):
+                    parts.append(np.clip(_numbers(unit.rows.column(name)), 1, MAX_ID))
             n_sampled += len(unit.rows)
             if n_sampled >= _SAMPLE_ROWS:
                 break
-        return np.concatenate(items), np.concatenate(users), self._n_rows
+        one = np.ones(1, np.int32)
+        items, users = (
+            np.concatenate([one, *parts]).astype(np.int32) for parts in samples.values()
+        )
+        return items, users, self._n_rows
 
     def _select(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The four columns of a batch, once their types are such as can be checked."""
-        for name in RATING_COLUMNS:
+        """The columns that are read, once their types are such as can be checked."""
+        names = [name for name in self._names if name != RATING or RATING in batch.schema.names]
+        for name in names:
             if name not in batch.schema.names:
                 raise self._fault(f"yields no column {name}, but {', '.join(batch.schema.names)}")
             kind = batch.schema.field(name).type
             if not _KINDS[name][0](kind):
                 raise self._fault(f"yields {name} as {kind}, expected {_KINDS[name][1]}")
-        return batch.select(list(RATING_COLUMNS))
+        return batch.select(names)
 
     def _fault(self, what: str) -> DataError:
         return DataError(
@@ -215,36 +244,67 @@ class BatchReader:
             hint="see docs/adding-a-source.md",
         )
 
-    def _check(self, rows: pa.RecordBatch) -> tuple[Array, Array, Array, list[tuple[Array, str]]]:
+    def _check(self, rows: pa.RecordBatch) -> tuple[KeyedRows, list[tuple[Array, str]]]:
         """Convert rows; say which cannot be stored.
 
         Returns:
-            item ids, user ids and payloads, each (n,) int32, and (n,) bool with what is expected
-            where it is set, once for each column. What cannot be stored is 0.
+            The rows, and (n,) bool with what is expected where it is set, once for each column.
         """
-        item_id, bad_item = _ids(rows.column(ITEM_ID))
-        user_id, bad_user = _ids(rows.column(USER_ID))
-        column = rows.column(RATING)
-        scale = self._source.scale
-        code = scale.codes(_numbers(column.cast(pa.float32(), safe=False)))
-        bad_rating = (code == len(scale.values)) | _nulls(column)
-        code[bad_rating] = 0
-        column = rows.column(DATE)
-        day = _days(column)
-        bad_day = (day < 0) | (day > _LAST_DAY) | _nulls(column)
-        day[bad_day] = 0
-        payload = (day << CODE_BITS).astype(np.int32) | code
+        user, bad_user = self._ids(rows.column(USER_ID), "user")
+        item, bad_item = self._ids(rows.column(ITEM_ID), "item")
         faults = [
             (bad_user, f"{_EXPECTED_ID} as {USER_ID}"),
             (bad_item, f"{_EXPECTED_ID} as {ITEM_ID}"),
-            (bad_rating, self._expected_rating),
-            (bad_day, _EXPECTED_DATE),
         ]
-        return item_id, user_id, payload, faults
+        rating = day = second = None
+        if RATING in rows.schema.names:
+            column = rows.column(RATING)
+            rating = _numbers(column.cast(pa.float32(), safe=False)).astype(np.float32)
+            bad_rating = ~np.isfinite(rating) | _nulls(column)
+            if scale := self._source.scale:
+                bad_rating |= scale.codes(rating) == len(scale.values)
+            faults.append((bad_rating, self._expected_rating))
+        if DATE in rows.schema.names:
+            column = rows.column(DATE)
+            seconds = _seconds(column)
+            day = seconds // _SECONDS_A_DAY + EPOCH_DAY
+            faults.append(((day < 0) | (day > _LAST_DAY) | _nulls(column), _EXPECTED_DATE))
+            if self._source.time_unit == BY_SECOND:
+                second = (seconds % _SECONDS_A_DAY).astype(np.int32)
+            day = np.clip(day, 0, _LAST_DAY).astype(np.int32)
+        return KeyedRows(item, user, rating, day, second), faults
+
+    def _ids(self, column: pa.Array, role: str) -> tuple[Keys | Array, Array]:
+        """The ids of a column, and which of them are none, (n,) bool."""
+        wrong = _nulls(column)
+        if pa.types.is_integer(column.type) and role not in self._keyed:
+            values = _numbers(column)
+            if (((values < 1) | (values > MAX_ID)) & ~wrong).any():
+                raise OtherKeys(role)
+            return values.astype(np.int32), wrong
+        keys = keys_of(column)
+        wrong = wrong | (keys.lengths < 1) | (keys.lengths > MAX_KEY_BYTES)
+        if not keys.text[: len(keys.text) - KEY_PADDING].all():
+            wrong = wrong | np.fromiter(
+                (b"\0" in keys.bytes_at(row) for row in range(len(wrong))), bool, len(wrong)
+            )
+        return keys, wrong
 
     def _bad_row(self, unit: BatchUnit, row: int, expected: str) -> BadLine:
         """A row that cannot be stored, numbered from 0 in its unit."""
         return BadLine(self._file.label, row, _shown(unit.rows, row), expected, word="row")
+
+
+def keys_of(column: pa.Array) -> Keys:
+    """Texts, or integers in decimal digits, as keys; a null has no bytes."""
+    column = pc.fill_null(column.cast(pa.large_string()), "")
+    offsets = np.frombuffer(column.buffers()[1], np.int64)
+    offsets = offsets[column.offset : column.offset + len(column) + 1]
+    first, last = int(offsets[0]), int(offsets[-1])
+    text = np.zeros(last - first + KEY_PADDING, np.uint8)
+    if last > first:
+        text[: last - first] = np.frombuffer(column.buffers()[2], np.uint8)[first:last]
+    return Keys(text, offsets[:-1] - first, np.diff(offsets).astype(np.int32))
 
 
 def _is_time(kind: pa.DataType) -> bool:
@@ -256,9 +316,14 @@ def _is_number(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
+def _is_id(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string)
+    return any(test(kind) for test in tests)
+
+
 _KINDS: Final[dict[str, tuple[Any, str]]] = {
-    USER_ID: (pa.types.is_integer, "integers"),
-    ITEM_ID: (pa.types.is_integer, "integers"),
+    USER_ID: (_is_id, "integers or texts"),
+    ITEM_ID: (_is_id, "integers or texts"),
     RATING: (_is_number, "numbers"),
     DATE: (_is_time, "dates or timestamps"),
 }
@@ -277,20 +342,13 @@ def _numbers(column: pa.Array) -> Array:
     return np.asarray(filled.to_numpy(zero_copy_only=False))
 
 
-def _ids(column: pa.Array) -> tuple[Array, Array]:
-    """Ids as int32 with 0 for those that are none, and (n,) bool, which these are."""
-    values = _numbers(column)
-    wrong = (values < 1) | (values > MAX_ID)  # a null is 0
-    return np.where(wrong, 0, values).astype(np.int32), wrong
-
-
-def _days(column: pa.Array) -> Array:
-    """Days since 1970-01-01 in UTC, (n,) int64, of dates or timestamps."""
+def _seconds(column: pa.Array) -> Array:
+    """Seconds since 1970-01-01 in UTC, (n,) int64, of dates or timestamps."""
     kind = column.type
     if pa.types.is_date32(kind):
-        return _numbers(column.view(pa.int32())).astype(np.int64)
+        return _numbers(column.view(pa.int32())).astype(np.int64) * _SECONDS_A_DAY
     unit = "ms" if pa.types.is_date64(kind) else kind.unit
-    return _numbers(column.view(pa.int64())) // _TICKS_A_DAY[unit]
+    return _numbers(column.view(pa.int64())) // _TICKS_A_SECOND[unit]
 
 
 def _shown(rows: pa.RecordBatch, row: int) -> str:

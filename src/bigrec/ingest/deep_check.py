@@ -15,7 +15,15 @@ import pyarrow.parquet as pq
 from bigrec.ingest.row_kernels import summarise_rows
 from bigrec.interactions import CODE_BITS, Scale
 from bigrec.resources import SILENT, Budget, Progress, map_in_order
-from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
+from bigrec.schema import (
+    DATE,
+    EPOCH_DAY,
+    ITEM_ID,
+    RATING,
+    SECOND,
+    USER_ID,
+    rating_columns,
+)
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
 
@@ -42,7 +50,12 @@ def find_other_rows(
         groups = ((path, n) for path in paths for n in range(pq.read_metadata(path).num_row_groups))
         digest = 0
         for part, n_rows in map_in_order(
-            lambda group: _digest_group(*group, manifest.scale, item_is_primary=item_is_primary),  # noqa: B023
+            lambda group: _digest_group(
+                *group,
+                manifest.scale,
+                manifest.time_unit,
+                item_is_primary=item_is_primary,  # noqa: B023
+            ),
             groups,
             budget.threads,
         ):
@@ -54,21 +67,27 @@ def find_other_rows(
 
 
 def _digest_group(
-    path: Path, number: int, scale: Scale, *, item_is_primary: bool
+    path: Path, number: int, scale: Scale, time_unit: str, *, item_is_primary: bool
 ) -> tuple[int, int]:
     """The digest of one row group and its number of rows."""
-    columns = [ITEM_ID, USER_ID, RATING, DATE]
+    columns = list(rating_columns(time_unit))
     table = pq.ParquetFile(path).read_row_group(number, columns=columns, use_threads=False)
     item, user = (np.asarray(table[name].combine_chunks()) for name in (ITEM_ID, USER_ID))
     codes = scale.codes(np.asarray(table[RATING].combine_chunks()))
-    days = np.asarray(table[DATE].combine_chunks().view(pa.int32()))
+    days = np.full(len(item), -EPOCH_DAY, np.int32)
+    if DATE in columns:
+        days = np.asarray(table[DATE].combine_chunks().view(pa.int32()))
+    second = np.empty(0, np.int32)
+    if SECOND in columns:
+        second = np.asarray(table[SECOND].combine_chunks())
     primary, secondary = (item, user) if item_is_primary else (user, item)
     n = len(item)
     out = [np.empty(n, kind) for kind in (np.int32, np.int32, np.float64, np.int32, np.int32)]
     _, _, digest = summarise_rows(
         primary,
         secondary,
-        (days << CODE_BITS) | codes,
+        ((days + EPOCH_DAY) << CODE_BITS).astype(np.int32) | codes,
+        second,
         np.append(scale.table, 0.0).astype(np.float64),  # 0 for what is off the scale
         item_is_primary,
         *out,

@@ -6,14 +6,22 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bigrec.ingest.builder import StoreBuilder
+from bigrec.ingest.numbering import OtherKeys
 from bigrec.ingest.options import IngestOptions
 from bigrec.ingest.rejects import open_rejects
 from bigrec.ingest.summary import Clock, IngestSummary, summarise_store
-from bigrec.ingest.unchanged import check_unchanged, describe_entries, find_unchanged
+from bigrec.ingest.unchanged import (
+    SourceEntry,
+    check_unchanged,
+    describe_entries,
+    find_unchanged,
+)
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.sources.contract import Source
 from bigrec.sources.registry import open_source
 from bigrec.store.layout import StoreLayout
 from bigrec.store.locks import sweep_beside
+from bigrec.store.manifest import Manifest
 from bigrec.store.publish import publishing
 from bigrec.store.seal import Kind
 
@@ -47,6 +55,31 @@ def ingest_ratings(
     clock = Clock()
     source = open_source(raw, options.source)
     entries = describe_entries(raw, source)
+    keyed = source.keyed
+    while True:
+        try:
+            manifest = _build(raw, store, source, entries, options, keyed, budget, progress)
+            break
+        except OtherKeys as found:
+            keyed |= {found.role}
+    return summarise_store(StoreLayout(store), source, manifest, clock, unchanged=False)
+
+
+def _build(
+    raw: Path,
+    store: Path,
+    source: Source,
+    entries: list[SourceEntry],
+    options: IngestOptions,
+    keyed: frozenset[str],
+    budget: Budget | None,
+    progress: Progress,
+) -> Manifest:
+    """Make the store; its manifest.
+
+    Raises:
+        OtherKeys: ids that were to be kept are to be numbered.
+    """
     with ExitStack() as stack:
         rejects = None
         if options.on_error == "skip":
@@ -56,11 +89,12 @@ def ingest_ratings(
         builder = StoreBuilder(
             source,
             draft,
-            by_user=options.by_user,
+            options=options,
+            keyed=keyed,
             rejects=rejects,
             budget=budget or Budget(),
             progress=progress,
         )
         manifest = builder.build(raw, entries)
         check_unchanged(entries, describe_entries(raw, source))
-    return summarise_store(StoreLayout(store), source, manifest, clock, unchanged=False)
+    return manifest

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bigrec.errors import SettingsError
+from bigrec.ingest.repeats import ERROR, REPEATS
 
 ON_ERROR: Final = ("stop", "skip")
 
@@ -26,10 +27,14 @@ class IngestOptions:
 
     A line on which a user rates an item again is bad too. Of such lines the first one in the order
     of the files counts, and the later ones are left out."""
+    repeats: str = ERROR
+    """What becomes of rows in which a user meets an item again; see bigrec.ingest.repeats."""
     rejects: Path | None = None
     """Where to write the lines that were left out, as csv; None to count them only."""
 
     def __post_init__(self) -> None:
+        if self.repeats not in REPEATS:
+            raise SettingsError.unknown_name("choice for repeats", self.repeats, REPEATS)
         if self.on_error not in ON_ERROR:
             raise SettingsError.unknown_name("on-error choice", self.on_error, ON_ERROR)
         if self.rejects and self.on_error != "skip":

@@ -21,7 +21,7 @@ class GroupStats:
     ids: Array  # (n,) int32, ascending
     counts: Array  # (n,) int32, rows of each
     sums: Array  # (n,) float64, ratings of each added up
-    first_days: Array  # (n,) int32, since 1970-01-01
+    first_days: Array  # (n,) int32, since bigrec.schema.FIRST_DATE
     last_days: Array  # (n,) int32
 
     @classmethod
@@ -39,12 +39,14 @@ class GroupStats:
 
 @compiled
 def summarise_rows(  # type: ignore[no-untyped-def]
-    primary, secondary, payload, values, item_is_primary, ids, counts, sums, first_days, last_days
+    primary, secondary, payload, second, values, item_is_primary,
+    ids, counts, sums, first_days, last_days,
 ):  # fmt: skip
     """Take the statistics of rows that are sorted by (primary, secondary) id.
 
     Args:
         primary, secondary, payload: (n,) int32.
+        second: (n,) int32, or empty where there is none.
         values: (n_values,) float64, the rating of each code.
         item_is_primary: which of the two ids is the item; the digest needs to know.
         ids, counts, sums, first_days, last_days: (n,) int32 and, for sums of ratings, float64 out:
@@ -85,7 +87,10 @@ def summarise_rows(  # type: ignore[no-untyped-def]
         if not item_is_primary:
             mixed = mix64(np.uint64(two) + GOLDEN)
         user = two if item_is_primary else one
-        digest += mix64(((np.uint64(user) << np.uint64(32)) | np.uint64(bits)) ^ mixed)
+        word = ((np.uint64(user) << np.uint64(32)) | np.uint64(bits)) ^ mixed
+        if len(second) > 0:
+            word = mix64(word) ^ np.uint64(second[row])
+        digest += mix64(word)
     if current >= 0:
         counts[current], sums[current] = count, total
         first_days[current], last_days[current] = first_day, last_day

@@ -205,7 +205,7 @@ class Scorer(abc.ABC):
         Args:
             user_index: (n,) int32; below 0 for an unknown user. Sorted input is fastest.
             item_index: (n,) int32; below 0 for an unknown item.
-            day: (n,) int, days since 1970, below 0 for an unknown one, if they are known at all.
+            day: (n,) int, days since 1921, below 0 for an unknown one, if they are known at all.
                 It matters to a run with day biases.
 
         Returns:

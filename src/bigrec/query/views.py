@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bigrec.errors import StoreError
+from bigrec.schema import BY_SECOND
 from bigrec.store.item_names import add_item_names
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
@@ -32,10 +33,14 @@ def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
     has_user_order = layout.ratings_by_user.is_dir()
     by_user = layout.ratings_by_user if has_user_order else layout.ratings
     views = {
-        "ratings": _select_files(layout.parts(layout.ratings), layout.ratings),
-        "ratings_by_user": _select_files(layout.parts(by_user), by_user),
-        "items": _select_files([layout.items], layout.items),
-        "users": _select_files([layout.users], layout.users),
+        "ratings": _select_ratings(layout.parts(layout.ratings), layout.ratings, manifest),
+        "ratings_by_user": _select_ratings(layout.parts(by_user), by_user, manifest),
+        "items": _with_key(
+            _select_files([layout.items], layout.items), "item_id", is_there=manifest.item_keys
+        ),
+        "users": _with_key(
+            _select_files([layout.users], layout.users), "user_id", is_there=manifest.user_keys
+        ),
         "probe": _select_optional(layout.probe, _PROBE_COLUMNS),
         "qualifying": _select_optional(layout.qualifying, _QUALIFYING_COLUMNS),
         "scale": _select_scale(manifest),
@@ -54,6 +59,24 @@ def _select_files(paths: Iterable[Path], where: Path) -> str:
     return select_files(existing)
 
 
+def _select_ratings(paths: Iterable[Path], where: Path, manifest: Manifest) -> str:
+    """Ratings with a time, where the store keeps it, beside the day."""
+    query = _select_files(paths, where)
+    if manifest.time_unit != BY_SECOND:
+        return query
+    return (
+        f"SELECT * EXCLUDE (second), CAST(date AS TIMESTAMP) + to_seconds(second) AS time "  # noqa: S608
+        f"FROM ({query}) AS days"
+    )
+
+
+def _with_key(query: str, column: str, *, is_there: bool) -> str:
+    """A table with the source's own ids as text, which are its numbers where it has no others."""
+    if is_there:
+        return query
+    return f"SELECT *, CAST({column} AS VARCHAR) AS key FROM ({query}) AS numbered"  # noqa: S608
+
+
 def _select_optional(path: Path, columns: Mapping[str, str]) -> str:
     if path.exists():
         return _select_files([path], path)
@@ -70,6 +93,9 @@ def _select_manifest(manifest: Manifest, *, has_user_order: bool) -> str:
     def number(value: float | None, kind: str) -> str:
         return f"CAST({'NULL' if value is None else repr(value)} AS {kind})"
 
+    def date(text: str | None) -> str:
+        return f"CAST({'NULL' if text is None else quote_text(text)} AS DATE)"
+
     columns = {
         "source": quote_text(manifest.source),
         "n_ratings": number(manifest.n_ratings, "BIGINT"),
@@ -80,8 +106,10 @@ def _select_manifest(manifest: Manifest, *, has_user_order: bool) -> str:
         "rating_sum": number(manifest.rating_sum, "DOUBLE"),
         "min_rating": number(manifest.scale.low, "DOUBLE"),
         "max_rating": number(manifest.scale.high, "DOUBLE"),
-        "first_date": f"CAST({quote_text(manifest.first_date)} AS DATE)",
-        "last_date": f"CAST({quote_text(manifest.last_date)} AS DATE)",
+        "feedback": quote_text(manifest.feedback),
+        "time_unit": quote_text(manifest.time_unit),
+        "first_date": date(manifest.first_date),
+        "last_date": date(manifest.last_date),
         "has_user_order": str(has_user_order).lower(),
     }
     return "SELECT " + ", ".join(f"{value} AS {name}" for name, value in columns.items())

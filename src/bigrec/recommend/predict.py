@@ -26,7 +26,7 @@ from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
 from bigrec.recommend.csv_file import CsvFile, parse_whole
 from bigrec.recommend.endings import check_ending
-from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
+from bigrec.schema import DATE, EPOCH_DAY, ITEM_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.item_names import ITEM
 from bigrec.store.publish import publishing_file
@@ -220,7 +220,7 @@ def score_frame(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) ->
     item_index = data.find_items(pairs[ITEM_ID].to_numpy())
     day = np.full(len(pairs), -1, np.int32)
     if DATE in pairs.columns:
-        day = pairs[DATE].cast(pl.Int32).fill_null(-1).to_numpy()
+        day = (pairs[DATE].cast(pl.Int32) + EPOCH_DAY).fill_null(-1).to_numpy()
     order = np.lexsort((item_index, user_index))
     scores = np.empty(len(pairs), np.float32)
     cold = np.empty(len(pairs), bool)

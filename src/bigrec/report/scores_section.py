@@ -38,7 +38,7 @@ class SampledPairs:
     rating: Array
     """(n,) float32, stars."""
     day: Array | None
-    """(n,) uint16, days since 1970; None where they are not known."""
+    """(n,) uint16, days since 1921; None where they are not known."""
     n_users: int
     is_sample: bool
     """Whether the test subset has more."""

@@ -68,7 +68,8 @@ def _create_command(split: Split) -> list[str]:
 def _count_subsets(split: Split, budget: Budget, progress: Progress) -> pl.DataFrame:
     """Ratings of each subset by month and value: subset, month, rating, n_ratings."""
     days = np.arange(np.datetime64(FIRST_DATE), np.datetime64(LAST_DATE) + 1)
-    month_of_day = days.astype("datetime64[M]").astype(np.int64)  # (n_days,), months since 1970
+    month_of_day = days.astype("datetime64[M]").astype(np.int64)
+    month_of_day -= month_of_day[0]  # (n_days,), months since FIRST_DATE
     values = split.catalog.manifest.scale.values
     shape = (int(month_of_day[-1]) + 1, len(values), N_SUBSETS)
     counts = np.zeros(shape, np.int64)
@@ -80,7 +81,7 @@ def _count_subsets(split: Split, budget: Budget, progress: Progress) -> pl.DataF
         positions = (month_of_day[rows.day] * len(values) + codes) * N_SUBSETS + rows.subset
         counts += np.bincount(positions, minlength=counts.size).reshape(shape)
     months, levels, subsets = (found.tolist() for found in np.nonzero(counts))
-    first = np.datetime64("1970-01")
+    first = np.datetime64(FIRST_DATE, "M")
     table = {
         "subset": [_SUBSET_NAMES[number] for number in subsets],
         "month": [str(first + number) for number in months],

@@ -73,8 +73,8 @@ def describe_store(session: Session) -> Section:
             "of all pairs rated": f"{density['percent_filled']:.2f} %",
             "ratings per user": f"{density['ratings_per_user']:,.1f}",
             "ratings per item": f"{density['ratings_per_item']:,.1f}",
-            "from": manifest.first_date,
-            "to": manifest.last_date,
+            "from": manifest.first_date or "",
+            "to": manifest.last_date or "",
         },
     )
 
@@ -327,6 +327,8 @@ def _item_age(session: Session) -> Figure:
 def _time_step(session: Session, days: int) -> tuple[int, str]:
     """Days a step, at least those given, so that the data's span has few enough, and words."""
     manifest = session.manifest
+    if manifest.first_date is None or manifest.last_date is None:
+        return days, ""
     span = dt.date.fromisoformat(manifest.last_date) - dt.date.fromisoformat(manifest.first_date)
     step = max(days, -(-(span.days + 1) // _MOST_STEPS))
     return step, {1: "per day", 7: "per week"}.get(step, f"per {step} days")

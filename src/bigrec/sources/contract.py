@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bigrec.interactions import Scale
-from bigrec.sources.parsed import BadLine, Pairs, ParsedRows, Titles
+from bigrec.interactions import EXPLICIT, Scale
+from bigrec.schema import BY_DAY
+from bigrec.sources.parsed import BadLine, KeyedRows, Pairs, ParsedRows, Titles
 from bigrec.sources.raw import RawFile, RawFolder
 
 if TYPE_CHECKING:
@@ -67,9 +68,32 @@ class Source(ABC):
         """
 
     @property
-    @abstractmethod
-    def scale(self) -> Scale:
-        """The ratings that it may hold."""
+    def scale(self) -> Scale | None:
+        """The ratings that it may hold; None where they are those that come."""
+        return None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the scale where ratings are those that come; None where these say it."""
+        return None
+
+    @property
+    def time_unit(self) -> str:
+        """What is kept of times: one of bigrec.schema.TIME_UNITS."""
+        return BY_DAY
+
+    @property
+    def feedback(self) -> str:
+        """What a row says, EXPLICIT or IMPLICIT."""
+        return EXPLICIT
+
+    @property
+    def keyed(self) -> frozenset[str]:
+        """The roles, `user` or `item`, whose ids are not to be kept but numbered.
+
+        Where an id shows that it cannot be kept, all of its role are numbered anyway.
+        """
+        return frozenset()
 
     @property
     def form(self) -> str:
@@ -124,10 +148,12 @@ class BatchSource(Source):
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The ratings in any order, some hundred thousand rows at a time.
 
-        Columns are taken by their names, others are passed over: user_id and item_id, integers
-        from 1 to bigrec.schema.MAX_ID; rating, numbers of the scale; date, days or timestamps from
-        1970 to 2099, of which the day in UTC is stored. Nothing is null, and no pair of a user and
-        an item comes twice.
+        Columns are taken by their names, others are passed over: user_id and item_id, integers or
+        texts of 1 to bigrec.sources.parsed.MAX_KEY_BYTES bytes (integers from 1 to
+        bigrec.schema.MAX_ID are kept as ids, all others are numbered); rating, numbers of the
+        scale; date, days or timestamps from 1921 to 2099, in UTC. Nothing is null, and no pair of a
+        user and an item comes twice. Without a rating every row has 1; a date is left out where
+        time_unit is none.
 
         It may be called again, to say where something stands, and then yields the same rows.
         """
@@ -158,7 +184,9 @@ class TextSource(Source):
         """
 
     @abstractmethod
-    def parse(self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool) -> ParsedRows:
+    def parse(
+        self, unit: RawUnit, workspace: Workspace, *, skip_bad: bool
+    ) -> ParsedRows | KeyedRows:
         """The rows of one unit.
 
         Args:
@@ -172,13 +200,14 @@ class TextSource(Source):
 
     @abstractmethod
     def repeated_lines(
-        self, unit: RawUnit | None, pairs: set[tuple[int, int]]
+        self, unit: RawUnit | None, pairs: set[tuple[Any, Any]]
     ) -> Iterator[BadLine]:
         """The lines on which users rate items again, in the order of the files.
 
         Args:
             unit: where they are sought if the source is item-sorted; None for all files.
-            pairs: (item_id, user_id) of what stands on more than one line.
+            pairs: (item, user) of what stands on more than one line, as their ids or, if the source
+                yields keys, as those.
         """
 
     @abstractmethod

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.compiled import compiled
-from bigrec.schema import MAX_ID
+from bigrec.schema import EPOCH_DAY, MAX_ID
 
 OK: Final = 0
 BAD_LINE: Final = 1
@@ -62,10 +62,26 @@ SECONDS_A_DAY: Final = 86_400
 def _month_tables() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     months = np.arange("1970-01", "2100-02", dtype="datetime64[M]")
     first_days = months.astype("datetime64[D]").astype(np.int64)
-    return first_days[:-1].astype(np.int32), np.diff(first_days).astype(np.int32)
+    return (first_days[:-1] + EPOCH_DAY).astype(np.int32), np.diff(first_days).astype(np.int32)
 
 
-MONTH_START, MONTH_LENGTH = _month_tables()  # each (1560,): months since 1970-01
+# Each (1560,), for months since 1970-01: its first day as payloads count them, and its days.
+MONTH_START, MONTH_LENGTH = _month_tables()
+
+
+@compiled
+def load_word(text, position):  # type: ignore[no-untyped-def]
+    """The eight bytes from `position` on, the first one lowest; compiles to one load."""
+    at = np.uint64(position)  # unsigned, for numba need not provide for negative places
+    word = np.uint64(text[at])
+    word |= np.uint64(text[at + np.uint64(1)]) << np.uint64(8)
+    word |= np.uint64(text[at + np.uint64(2)]) << np.uint64(16)
+    word |= np.uint64(text[at + np.uint64(3)]) << np.uint64(24)
+    word |= np.uint64(text[at + np.uint64(4)]) << np.uint64(32)
+    word |= np.uint64(text[at + np.uint64(5)]) << np.uint64(40)
+    word |= np.uint64(text[at + np.uint64(6)]) << np.uint64(48)
+    word |= np.uint64(text[at + np.uint64(7)]) << np.uint64(56)
+    return word
 
 
 @compiled
@@ -88,7 +104,7 @@ def read_id(text, position):  # type: ignore[no-untyped-def]
 
 @compiled
 def read_day(text, position):  # type: ignore[no-untyped-def]
-    """Read YYYY-MM-DD; return the days since 1970-01-01 or -1. It may look at 10 bytes."""
+    """Read YYYY-MM-DD; return the days since FIRST_DATE or -1. It may look at 10 bytes."""
     zero = np.uint8(ZERO)
     y1, y2 = np.uint8(text[position] - zero), np.uint8(text[position + 1] - zero)
     y3, y4 = np.uint8(text[position + 2] - zero), np.uint8(text[position + 3] - zero)

@@ -14,7 +14,7 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.interactions import CODE_BITS, Scale
-from bigrec.schema import MAX_ID
+from bigrec.schema import EPOCH_DAY, MAX_ID
 from bigrec.sources.contract import TextSource
 from bigrec.sources.csv_records import Record, read_records
 from bigrec.sources.fields import (
@@ -169,7 +169,7 @@ class MovieLensSource(TextSource):
     def repeated_lines(
         self,
         unit: RawUnit | None,  # noqa: ARG002
-        pairs: set[tuple[int, int]],
+        pairs: set[tuple[Any, Any]],
     ) -> Iterator[BadLine]:
         """The lines of the file on which users rate movies again, for (movie, user) pairs."""
         separator = self.dialect.separator.encode()
@@ -348,7 +348,7 @@ def _parse_delimited(  # type: ignore[no-untyped-def]
             more = position > first_digit and text[position] == separator
             return (MORE_FIELDS if more else BAD_TIMESTAMP), first_digit, n_rows
         code = half_stars // 2 - 1 if whole_stars else half_stars - 1
-        payload = (seconds // SECONDS_A_DAY) << CODE_BITS | code
+        payload = (EPOCH_DAY + seconds // SECONDS_A_DAY) << CODE_BITS | code
         keys[n_rows] = (np.uint64(user) << np.uint64(32)) | np.uint64(payload)
         items[n_rows] = item
         n_rows += 1

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.interactions import CODE_BITS, Scale
-from bigrec.schema import MAX_ID
+from bigrec.schema import EPOCH_DAY, MAX_ID
 from bigrec.sources.contract import TextSource
 from bigrec.sources.fields import BAD_LINE, BLANK_LINE, EXPECTED, OK
 from bigrec.sources.lines import count_lines, parse_piece, sample_ids
@@ -139,7 +139,7 @@ class NetflixSource(TextSource):
         )
 
     def repeated_lines(
-        self, unit: RawUnit | None, pairs: set[tuple[int, int]]
+        self, unit: RawUnit | None, pairs: set[tuple[Any, Any]]
     ) -> Iterator[BadLine]:
         """The lines inside a unit on which users rate movies again, for (movie, user) pairs."""
         if unit is None:
@@ -339,8 +339,13 @@ def _read_pairs(
         yield Pairs(
             item_id=np.repeat(blocks.movies[:n_items], np.diff(blocks.starts[: n_items + 1])),
             user_id=halves[:, 1].copy(),
-            day=(halves[:, 0].view(np.uint32) >> CODE_BITS).astype(np.int32) if has_date else None,
+            day=_days_of(halves[:, 0]) if has_date else None,
         )
+
+
+def _days_of(payload: Array) -> Array:
+    """Days since 1970-01-01, (n,) int32."""
+    return (payload.view(np.uint32) >> CODE_BITS).astype(np.int32) - np.int32(EPOCH_DAY)
 
 
 def _rating_files(folder: RawFolder) -> list[RawFile]:

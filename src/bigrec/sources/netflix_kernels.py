@@ -28,6 +28,7 @@ from bigrec.sources.fields import (
     OK,
     ZERO,
     line_end,
+    load_word,
     read_day,
     read_id,
 )  # fmt: skip
@@ -53,21 +54,6 @@ _PLACES = np.uint64(0x0001020304050607)
 
 
 @compiled
-def _load_word(text, position):  # type: ignore[no-untyped-def]
-    """The eight bytes from `position` on, the first one lowest; compiles to one load."""
-    at = np.uint64(position)  # unsigned, for numba need not provide for negative places
-    word = np.uint64(text[at])
-    word |= np.uint64(text[at + np.uint64(1)]) << np.uint64(8)
-    word |= np.uint64(text[at + np.uint64(2)]) << np.uint64(16)
-    word |= np.uint64(text[at + np.uint64(3)]) << np.uint64(24)
-    word |= np.uint64(text[at + np.uint64(4)]) << np.uint64(32)
-    word |= np.uint64(text[at + np.uint64(5)]) << np.uint64(40)
-    word |= np.uint64(text[at + np.uint64(6)]) << np.uint64(48)
-    word |= np.uint64(text[at + np.uint64(7)]) << np.uint64(56)
-    return word
-
-
-@compiled
 def _digit_at(word, byte):  # type: ignore[no-untyped-def]
     return np.int64((word >> np.uint64(8 * byte)) & np.uint64(15))
 
@@ -82,7 +68,7 @@ def _read_usual_line(text, position):  # type: ignore[no-untyped-def]
         (key, position behind the line), or (0, position) if the line is in any way unusual: an id
         of more than 7 digits, CR LF, or something wrong.
     """
-    word = _load_word(text, position) ^ _EIGHT_ZEROS
+    word = load_word(text, position) ^ _EIGHT_ZEROS
     stops = ((word + _DIGIT_SLACK) | word) & _HIGH_BITS
     first_stop = (stops & (~stops + np.uint64(1))) >> np.uint64(7)
     n_digits = np.int64((first_stop * _PLACES) >> np.uint64(56))
@@ -94,8 +80,8 @@ def _read_usual_line(text, position):  # type: ignore[no-untyped-def]
     user = ((user & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
     user = ((user & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
     behind = position + n_digits
-    one = _load_word(text, behind) ^ _RATING_YEAR
-    two = (_load_word(text, behind + 8) ^ _MONTH_DAY) & _SIX_BYTES
+    one = load_word(text, behind) ^ _RATING_YEAR
+    two = (load_word(text, behind + 8) ^ _MONTH_DAY) & _SIX_BYTES
     wrong = ((one + _RATING_YEAR_SLACK) | one) | ((two + _MONTH_DAY_SLACK) | two)
     rating = _digit_at(one, 1)
     year = (

@@ -12,6 +12,10 @@ from bigrec.errors import DataError, RawFormatError
 
 Array = np.ndarray[Any, Any]
 
+MAX_KEY_BYTES: Final = 1000
+"""Bytes of UTF-8 of an id as a source has it, at most."""
+KEY_PADDING: Final = 16
+"""Bytes behind a key that may be looked at."""
 MAX_BAD_LINES: Final = 1_000_000
 """Bad lines that are kept at a time, of one small file or one unit of ratings."""
 _LONE_CR_HINT: Final = (
@@ -43,7 +47,7 @@ class BadLine:
         path: Path,
         line: int,
         found: str,
-        pair: tuple[int, int],
+        pair: tuple[int | str, int | str],
         counts: int,
         *,
         word: str = "line",
@@ -116,6 +120,74 @@ class ParsedRows:
     """Lines of each piece of the unit."""
     bad_lines: list[tuple[int, BadLine]] = field(default_factory=list)
     """Lines that were left out, each with the number of its piece."""
+    second: Array | None = None
+    """(n,) int32 seconds of the day in UTC; None where times are days."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Ids as a source has them: texts of 1 to MAX_KEY_BYTES bytes of UTF-8, without NUL."""
+
+    text: Array
+    """uint8; KEY_PADDING bytes may be looked at behind each key."""
+    starts: Array
+    """(n,) int64, where each begins in the text."""
+    lengths: Array
+    """(n,) int32, bytes of each."""
+
+    def take(self, rows: Array) -> Keys:
+        """Some of them, in the same text.
+
+        Args:
+            rows: (m,) their positions, or (n,) bool.
+        """
+        return Keys(self.text, self.starts[rows], self.lengths[rows])
+
+    def bytes_at(self, row: int) -> bytes:
+        """One of them."""
+        start = int(self.starts[row])
+        return self.text[start : start + int(self.lengths[row])].tobytes()
+
+
+@dataclass(frozen=True)
+class KeyedRows:
+    """The ratings of one unit before their ids are numbers and their ratings codes.
+
+    The arrays may be a worker's scratch memory: use them at once.
+    """
+
+    item: Keys | Array
+    """(n,) keys, or int32 ids that are kept."""
+    user: Keys | Array
+    """(n,) keys, or int32 ids that are kept."""
+    rating: Array | None
+    """(n,) float32, finite; None where there are none."""
+    day: Array | None
+    """(n,) int32 days since bigrec.schema.FIRST_DATE; None where there are no times."""
+    second: Array | None
+    """(n,) int32 seconds of the day in UTC; None where times are days."""
+    n_lines: tuple[int, ...] = ()
+    """Lines of each piece of the unit."""
+    bad_lines: list[tuple[int, BadLine]] = field(default_factory=list)
+    """Lines that were left out, each with the number of its piece."""
+
+    def take(self, rows: Array) -> KeyedRows:
+        """Some of the rows.
+
+        Args:
+            rows: (m,) their positions, or (n,) bool.
+        """
+
+        def some(column: Array | None) -> Array | None:
+            return None if column is None else column[rows]
+
+        item, user = (
+            ids.take(rows) if isinstance(ids, Keys) else ids[rows] for ids in (self.item, self.user)
+        )
+        return replace(
+            self, item=item, user=user, rating=some(self.rating), day=some(self.day),
+            second=some(self.second),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,6 +200,14 @@ class Titles:
     """(n,) as in the source."""
     year: list[int | None]
     """(n,) release year; None where the source has none."""
+
+    def part(self, begin: int, end: int) -> Titles:
+        """Some of them.
+
+        Args:
+            begin, end: their positions.
+        """
+        return Titles(self.item_id[begin:end], self.title[begin:end], self.year[begin:end])
 
     @classmethod
     def from_mapping(cls, titles: dict[int, tuple[str, int | None]]) -> Titles:

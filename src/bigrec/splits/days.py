@@ -1,7 +1,7 @@
 """The days of a split's ratings, beside its materialized form and only for those who ask.
 
     splits/NAME/days/manifest.json        digest of the split
-    splits/NAME/days/SUBSET.npy             (n_rows,) uint16, days since 1970, in the order of the
+    splits/NAME/days/SUBSET.npy             (n_rows,) uint16, days since 1921, in the order of the
                                           rows of shards/SUBSET
 
 Few models read them, and reading dates costs a scan of its own, so they are written by the first

@@ -81,9 +81,9 @@ class Rule(NamedTuple):
     reads_days: bool
     """Whether the day of a row matters."""
     first_day: int
-    """First day taken, in days since 1970."""
+    """First day taken, in days since 1921."""
     last_day: int
-    """Last day taken, in days since 1970."""
+    """Last day taken, in days since 1921."""
     drops_cold: bool
     """Whether validation and test rows need a user and an item of the train subset."""
     warm_users: Array
@@ -242,7 +242,7 @@ def select_rows(  # type: ignore[no-untyped-def]
         runs: the rows of one user each where rows are sorted by user, else of one item: dense
             indices (ABSENT to skip), ids and ends, (n_runs,) each.
         other_id: (n,) int32, the other id of each row.
-        day: (n,) int32, days since 1970; empty where it does not matter.
+        day: (n,) int32, days since 1921; empty where it does not matter.
         rating: (n,) float32; empty where it does not matter.
         others: IdIndex of the other ids that take part.
         codes: Codes of the store's scale.

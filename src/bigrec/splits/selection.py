@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from bigrec.errors import StoreError
 from bigrec.interactions import Packing
 from bigrec.resources import Budget, Progress, map_in_order
-from bigrec.schema import DATE, ITEM_ID, RATING, USER_ID
+from bigrec.schema import DATE, EPOCH_DAY, ITEM_ID, RATING, USER_ID
 from bigrec.splits.kernels import ABSENT, N_SUBSETS, Codes, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
 from bigrec.workspace import Workspace
@@ -51,7 +51,7 @@ class SelectedRows:
     packing: Packing
     """Of the pairs."""
     day: Array
-    """(n,) int32, days since 1970; empty where no days were read."""
+    """(n,) int32, days since 1921; empty where no days were read."""
     subset: Array
     """(n,) uint8: TRAIN, VALIDATION or TEST."""
     n_read: int
@@ -180,9 +180,12 @@ def scan_ratings(
 
 
 def _column(batch: pa.RecordBatch, name: str) -> Array:
-    """A column without copying it, days as int32; Arrow's own `to_numpy` would load pandas."""
+    """A column as an array, days since FIRST_DATE; Arrow's own `to_numpy` would load pandas."""
     column = batch[name]
-    return np.from_dlpack(column.view(pa.int32()) if name == DATE else column)
+    if name == DATE:
+        days: Array = np.asarray(np.from_dlpack(column.view(pa.int32())))
+        return days + np.int32(EPOCH_DAY)
+    return np.from_dlpack(column)
 
 
 class _RowGroup(NamedTuple):

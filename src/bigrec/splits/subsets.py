@@ -14,7 +14,7 @@ import polars as pl
 
 from bigrec.errors import SplitError
 from bigrec.resources import Budget, Progress
-from bigrec.schema import DATE, FIRST_DATE, ITEM_ID, USER_ID
+from bigrec.schema import DATE, EPOCH_DAY, FIRST_DATE, ITEM_ID, USER_ID
 from bigrec.splits.kernels import (
     BY_KEY,
     BY_LIST,
@@ -134,13 +134,13 @@ def find_last_starts(
 
 def start_columns(starts: Array) -> dict[str, Array]:
     """Starts as columns of users.parquet: dates and item ids."""
-    dates = np.asarray(starts >> 32, "datetime64[D]")
+    dates = np.asarray((starts >> 32) - EPOCH_DAY, "datetime64[D]")
     return {START_DATE: dates, START_ITEM: (starts & 0xFFFF_FFFF).astype(np.int32)}
 
 
 def starts_of(users: pl.DataFrame) -> Array:
     """Read the columns of users.parquet back: (n_users,) int64."""
-    days = users[START_DATE].cast(pl.Int32).to_numpy().astype(np.int64)
+    days = users[START_DATE].cast(pl.Int32).to_numpy().astype(np.int64) + EPOCH_DAY
     starts: Array = days << 32 | users[START_ITEM].to_numpy()
     return starts
 

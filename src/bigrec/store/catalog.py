@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from bigrec.errors import StoreError
+from bigrec.schema import BY_SECOND, DATE, SECOND, TIME
 from bigrec.store.layout import StoreLayout, split_names
 from bigrec.store.manifest import Manifest, read_manifest
 
@@ -20,8 +21,11 @@ class Catalog:
     manifest: Manifest
 
     def ratings(self) -> pl.LazyFrame:
-        """All ratings: item_id INT32, user_id INT32, rating FLOAT32 (stars), date DATE."""
-        return scan_file(self.layout.parts(self.layout.ratings))
+        """All ratings: item_id INT32, user_id INT32, rating FLOAT32, date DATE.
+
+        Where the store keeps them, time TIMESTAMP too; without times there is no date.
+        """
+        return self._with_time(scan_file(self.layout.parts(self.layout.ratings)))
 
     def ratings_by_user(self) -> pl.LazyFrame:
         """The same rows, stored in order of (user_id, item_id)."""
@@ -30,14 +34,14 @@ class Catalog:
                 "this store does not keep its ratings in order of users",
                 hint="ingest the raw files again with --overwrite and without --no-by-user",
             )
-        return scan_file(self.layout.parts(self.layout.ratings_by_user))
+        return self._with_time(scan_file(self.layout.parts(self.layout.ratings_by_user)))
 
     def items(self) -> pl.LazyFrame:
-        """One row an item: item_id, title, year, n_ratings, mean_rating."""
+        """One row an item: item_id, key if it has one, title, year, n_ratings, mean_rating."""
         return scan_file(self.layout.items)
 
     def users(self) -> pl.LazyFrame:
-        """One row a user: user_id, n_ratings, mean_rating, first_date, last_date."""
+        """One row a user: user_id, key if it has one, n_ratings, mean_rating, and its dates."""
         return scan_file(self.layout.users)
 
     def probe(self) -> pl.LazyFrame:
@@ -51,6 +55,13 @@ class Catalog:
     def split_names(self) -> list[str]:
         """The splits that have been saved, by name."""
         return split_names(self.layout)
+
+    def _with_time(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """The time of each row in place of the second of its day."""
+        if self.manifest.time_unit != BY_SECOND:
+            return frame
+        time = pl.col(DATE).cast(pl.Datetime("us")) + pl.duration(seconds=pl.col(SECOND))
+        return frame.with_columns(time.alias(TIME)).drop(SECOND)
 
     def _scan_optional(self, path: Path, what: str) -> pl.LazyFrame:
         if not path.exists():

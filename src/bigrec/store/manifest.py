@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from bigrec.errors import SettingsError, StoreError, of_the_system
-from bigrec.interactions import Scale
-from bigrec.schema import SCHEMA_VERSION
+from bigrec.interactions import FEEDBACK, Scale
+from bigrec.schema import SCHEMA_VERSION, TIME_UNITS
 from bigrec.store.item_names import is_item_name
 from bigrec.store.layout import StoreLayout
 from bigrec.store.seal import (
@@ -72,12 +72,23 @@ class Manifest:
     """All ratings added up, so that the mean rating needs no scan."""
     scale: Scale
     """The ratings that there may be."""
+    feedback: str
+    """What a rating says: explicit, how much somebody liked an item, or implicit, how often they
+    chose it."""
     time_unit: str
-    """What a time counts: day."""
-    first_date: str
-    """Day of the first rating, ISO 8601."""
-    last_date: str
-    """Day of the last rating, ISO 8601."""
+    """What is kept of times: second, day or none."""
+    first_date: str | None
+    """Day of the first rating, ISO 8601; None without times."""
+    last_date: str | None
+    """Day of the last rating, ISO 8601; None without times."""
+    user_keys: bool
+    """Whether users have keys, and ids that bigrec gave them."""
+    item_keys: bool
+    """Whether items have."""
+    repeats: str
+    """What became of rows in which a user meets an item again."""
+    n_merged: int
+    """Rows that became one with others of their pair."""
     rows_digest: str
     """Digest of all rows in hexadecimal, independent of their order."""
     bigrec_version: str
@@ -203,6 +214,8 @@ def read_manifest(layout: StoreLayout) -> Manifest:
         fields["scale"] = Scale(tuple(map(float, fields["scale"])))
         fields["source_files"] = tuple(SourceFile(**file) for file in fields["source_files"])
         manifest = Manifest(**fields)
+        if manifest.time_unit not in TIME_UNITS or manifest.feedback not in FEEDBACK:
+            raise ValueError(f"{manifest.time_unit!r:.20} or {manifest.feedback!r:.20} is unknown")
         if not is_item_name(manifest.item_name):
             raise ValueError(f"item_name is {manifest.item_name!r:.60}")
         return manifest

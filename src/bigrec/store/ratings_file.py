@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,16 @@ import numpy as np
 import pyarrow as pa
 
 from bigrec.interactions import CODE_BITS, CODE_MASK, Scale
-from bigrec.schema import DATE, ITEM_ID, RATING, RATING_COLUMNS, USER_ID
+from bigrec.schema import (
+    BY_DAY,
+    DATE,
+    EPOCH_DAY,
+    ITEM_ID,
+    RATING,
+    SECOND,
+    USER_ID,
+    rating_columns,
+)
 from bigrec.store import encodings
 from bigrec.store.publish import start_writing
 from bigrec.store.thrift import I32, Value, encode_struct
@@ -42,22 +51,30 @@ class RatingsWriter:
 
     Args:
         scale: the ratings that there are.
+        time_unit: what is kept of times.
     """
 
-    def __init__(self, scale: Scale) -> None:
+    def __init__(self, scale: Scale, time_unit: str = BY_DAY) -> None:
         self._scale = scale
+        self._columns = rating_columns(time_unit)
+        capacity = {RATING: encodings.rank_capacity, DATE: encodings.rank_capacity}
         self._pages = {
-            ITEM_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
-            USER_ID: np.empty(encodings.delta_capacity(ROW_GROUP_ROWS), np.uint8),
-            RATING: np.empty(encodings.rank_capacity(ROW_GROUP_ROWS), np.uint8),
-            DATE: np.empty(encodings.rank_capacity(ROW_GROUP_ROWS), np.uint8),
+            name: np.empty(capacity.get(name, encodings.delta_capacity)(ROW_GROUP_ROWS), np.uint8)
+            for name in self._columns
         }
         self._ranks = np.zeros(encodings.RANK_TABLE_SIZE, np.int32)
         self._dictionary = np.empty(encodings.RANK_TABLE_SIZE, np.int32)
         self._zstd = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
 
     def write(
-        self, path: Path, item_id: Array, user_id: Array, payload: Array, *, by_user: bool = False
+        self,
+        path: Path,
+        item_id: Array,
+        user_id: Array,
+        payload: Array,
+        second: Array | None = None,
+        *,
+        by_user: bool = False,
     ) -> str:
         """Write one file; its SHA-256 in hexadecimal digits.
 
@@ -65,6 +82,7 @@ class RatingsWriter:
             path: the Parquet file.
             item_id, user_id: (n,) int32, n at least 1.
             payload: (n,) int32, see bigrec.interactions.
+            second: (n,) int32, of the day; None where times are not kept by the second.
             by_user: whether rows are sorted by (user_id, item_id), not by (item_id, user_id).
         """
         n_rows = len(payload)
@@ -76,30 +94,33 @@ class RatingsWriter:
             _write_all(file.fileno(), [_MAGIC], digest)
             for start, end in zip(edges, edges[1:], strict=False):
                 rows = slice(start, end)
-                chunks = (
-                    self._ids(ITEM_ID, item_id[rows], compress=not by_user),
-                    self._ids(USER_ID, user_id[rows], compress=by_user),
+                chunks = [
+                    self._numbers(ITEM_ID, item_id[rows], compress=not by_user),
+                    self._numbers(USER_ID, user_id[rows], compress=by_user),
                     self._ratings(payload[rows]),
-                    self._dates(payload[rows], compress=by_user),
-                )
+                ]
+                if DATE in self._columns:
+                    chunks.append(self._dates(payload[rows], compress=by_user))
+                if second is not None:
+                    chunks.append(self._numbers(SECOND, second[rows], compress=False))
                 groups.append(
                     _write_group(file.fileno(), chunks, end - start, digest, by_user=by_user)
                 )
             footer = encode_struct(
                 {
                     1: I32(2),  # version
-                    2: _schema(),
+                    2: _schema(self._columns),
                     3: n_rows,
                     4: groups,
                     6: f"bigrec {__version__}",
-                    7: [{1: {}} for _ in RATING_COLUMNS],  # statistics compare as numbers do
+                    7: [{1: {}} for _ in self._columns],  # statistics compare as numbers do
                 }
             )
             _write_all(file.fileno(), [footer, struct.pack("<I", len(footer)), _MAGIC], digest)
             start_writing(file)
         return digest.hexdigest()
 
-    def _ids(self, name: str, values: Array, *, compress: bool) -> _Chunk:
+    def _numbers(self, name: str, values: Array, *, compress: bool) -> _Chunk:
         page = self._pages[name]
         size, smallest, largest = encodings.encode_delta(values, page)
         chunk = _Chunk(name, _INT32, _pack("<i", smallest), _pack("<i", largest), len(values))
@@ -120,7 +141,7 @@ class RatingsWriter:
         page, n_codes = self._rank(
             DATE, payload, shift=CODE_BITS, mask=encodings.RANK_TABLE_SIZE - 1
         )
-        days = self._dictionary[:n_codes]
+        days = self._dictionary[:n_codes] - np.int32(EPOCH_DAY)
         chunk = _Chunk(DATE, _INT32, _pack("<i", days[0]), _pack("<i", days[-1]), len(payload))
         # A user rates many items on one day; the days of one item have no such runs.
         codec = self._zstd if compress else None
@@ -206,9 +227,10 @@ def _write_group(
     }
 
 
-def _schema() -> list[Value]:
-    fields: list[Value] = [{4: "schema", 5: I32(len(RATING_COLUMNS))}]
-    for name in RATING_COLUMNS:
+def _schema(columns: Iterable[str]) -> list[Value]:
+    names = list(columns)
+    fields: list[Value] = [{4: "schema", 5: I32(len(names))}]
+    for name in names:
         field: dict[int, Value] = {1: _FLOAT if name == RATING else _INT32, 3: _REQUIRED, 4: name}
         if name == DATE:
             field |= {6: _DATE_TYPE, 10: {_DATE_LOGICAL_TYPE: {}}}

@@ -33,7 +33,7 @@ def _bucket_sort(
     for unit in (3, 0, 4, 1, 2):
         part = slice(edges[unit], edges[unit + 1])
         primary, secondary, payload = rows
-        spill.add(unit, primary[part], secondary[part], payload[part], workspace)
+        spill.add(unit, primary[part], secondary[part], payload[part], None, workspace)
     assert spill.n_rows == len(rows[0])
     parts = [
         sort_records(bucket.read(workspace), workspace, secondary_sorted=False).copy()
@@ -90,7 +90,7 @@ def test_a_spill_file_that_lost_rows_is_an_error(tmp_path: Path) -> None:
     rows = _random_rows(1000, 50)
     workspace = Workspace()
     spill = Spill(tmp_path / "spill", plan_buckets(rows[0], 1000, 1000))
-    spill.add(0, *rows, workspace)
+    spill.add(0, *rows, None, workspace)
     (tmp_path / "spill").write_bytes(b"")
     with pytest.raises(DataError, match="ended early"):
         next(spill.buckets(2000, workspace)).read(workspace)

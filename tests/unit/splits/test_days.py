@@ -12,6 +12,7 @@ from tests.support.sealing import rewrite_json
 
 from bigrec.datasets.training_data import open_training_data
 from bigrec.errors import StoreError
+from bigrec.schema import EPOCH_DAY
 from bigrec.splits.materialize import materialize_split
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import Split, create_split
@@ -36,7 +37,7 @@ def test_days_are_those_of_the_lazy_frames(split: Split) -> None:
     ):  # fmt: skip
         expected = frame.sort("user_id", "item_id").select(pl.col("date").cast(pl.Int32)).collect()
         assert subset.day is not None
-        np.testing.assert_array_equal(subset.day, expected["date"])
+        np.testing.assert_array_equal(subset.day, expected["date"] + EPOCH_DAY)
         some = np.array([5, 2])
         taken = subset.take(some)
         bounds = [slice(*subset.indptr[[user, user + 1]]) for user in some]

@@ -74,7 +74,7 @@ def test_a_store_of_another_schema_is_refused_with_what_to_do(store: Path) -> No
     fields = json.loads(path.read_text())
     path.write_text(json.dumps({**fields, "schema_version": 1}))
     seal_again(store)
-    with pytest.raises(StoreError, match="has schema version 1, this bigrec reads 2") as caught:
+    with pytest.raises(StoreError, match="has schema version 1, this bigrec reads 3") as caught:
         read_manifest(StoreLayout(store))
     assert "ingest the raw files again with --overwrite" in caught.value.hint
 

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bigrec.interactions import Scale
-from bigrec.schema import MAX_ID
+from bigrec.schema import EPOCH_DAY, FIRST_DATE, LAST_DATE, MAX_ID
 from bigrec.store import ratings_file
 from bigrec.store.ratings_file import RatingsWriter
 
 Array = np.ndarray[Any, Any]
+LAST_DAY = (LAST_DATE - FIRST_DATE).days
 HALF_STARS = Scale.even(0.5, 5, 10)
 
 
@@ -39,7 +40,7 @@ EDGES = {
     "one block and one row": (range(1, 130), range(2, 131), [12_000 << 16 | 9] * 129),
     "equal rows but for ids": ([1] * 300, range(1, 301), [11_000 << 16 | 1] * 300),
     "largest ids": ([1, MAX_ID, MAX_ID], [MAX_ID, 1, MAX_ID], [1, 2, 3]),
-    "first and last day": ([1, 1], [1, 2], [1, 47_481 << 16 | 9]),
+    "first and last day": ([1, 1], [1, 2], [1, LAST_DAY << 16 | 9]),
     "swings of full width": ([1, MAX_ID] * 70, [MAX_ID, 1] * 70, [1 << 16] * 140),
 }
 
@@ -57,7 +58,7 @@ def test_three_engines_read_back_what_was_written(
             "item_id": pl.Series(item, dtype=pl.Int32),
             "user_id": pl.Series(user, dtype=pl.Int32),
             "rating": pl.Series(((payload & 65535) + 1) / 2, dtype=pl.Float32),
-            "date": pl.Series(payload >> 16, dtype=pl.Int32).cast(pl.Date),
+            "date": pl.Series((payload >> 16) - EPOCH_DAY, dtype=pl.Int32).cast(pl.Date),
         }
     )
     assert pl.read_parquet(path).equals(expected)
@@ -79,7 +80,7 @@ def test_many_row_groups_of_random_rows_round_trip(
     assert (table["item_id"].to_numpy() == item).all()
     assert (table["user_id"].to_numpy() == user).all()
     assert (table["rating"].to_numpy() * 2 - 1 == payload & 65535).all()
-    assert (table["date"].cast("int32").to_numpy() == payload >> 16).all()
+    assert (table["date"].cast("int32").to_numpy() == (payload >> 16) - EPOCH_DAY).all()
 
 
 def test_statistics_let_engines_skip_row_groups(tmp_path: Path) -> None:

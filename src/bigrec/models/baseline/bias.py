@@ -82,7 +82,7 @@ class Biases:
 
         Args:
             user_index: (n,) int32; below 0 for an unknown user.
-            day: (n,) int, days since 1970, below 0 for an unknown one; None if all are unknown.
+            day: (n,) int, days since 1921, below 0 for an unknown one; None if all are unknown.
         """
         if self.days is None or day is None:
             return np.zeros(len(user_index), np.float32)

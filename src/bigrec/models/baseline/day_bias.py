@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 N_DAYS: Final = 1 << 16
-"""Days since 1970 fit 16 bits."""
+"""Days since 1921 fit 16 bits."""
 _ROWS_AT_ONCE = 1 << 20
 
 
@@ -36,7 +36,7 @@ class DayBiases:
     indptr: Array
     """(n_users + 1,) int64: the days of user u are indptr[u]:indptr[u + 1]."""
     day: Array
-    """(n,) uint16, days since 1970, ascending for each user."""
+    """(n,) uint16, days since 1921, ascending for each user."""
     bias: Array
     """(n,) float32, in stars."""
     penalty: float
@@ -47,7 +47,7 @@ class DayBiases:
 
         Args:
             user_index: (n,) int; below 0 for an unknown user.
-            day: (n,) int, days since 1970; below 0 for an unknown one.
+            day: (n,) int, days since 1921; below 0 for an unknown one.
         """
         found = np.zeros(len(user_index), np.float32)
         user_index, day = user_index.astype(np.int32), day.astype(np.int32)
