@@ -18,10 +18,22 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bigrec.errors import DataError, ResourceError, of_the_system
-from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZIP, ZSTD, kind_of
+from bigrec.magic import (
+    ARROW,
+    GZIP,
+    HEAD_BYTES,
+    PARQUET,
+    TEXT,
+    UNKNOWN,
+    ZIP,
+    ZSTD,
+    kind_of,
+)
 from bigrec.store.manifest import SourceFile
 
 _KIND_OF_SUFFIX: Final = {".gz": GZIP, ".zst": ZSTD, ".zip": ZIP}
+_READ_KINDS: Final = (TEXT, GZIP, ZSTD, PARQUET, ARROW, UNKNOWN)
+_TAR_SUFFIXES: Final = (".tar", ".tgz")
 _SUBFOLDERS: Final = ("training_set",)
 _SHOWN_NAMES: Final = 3
 DISK_FAILURES: Final = (OSError, zipfile.BadZipFile)
@@ -139,6 +151,8 @@ def reading(file: RawFile, failures: tuple[type[Exception], ...] = DISK_FAILURES
 class RawFolder:
     """The files below a raw folder or inside a zip archive, by name without compression suffix.
 
+    A file that is no archive is a folder of that one file.
+
     Of a folder, the members of its zip archives belong to it too: of one that holds several files,
     and of any that hold a single one.
     """
@@ -159,6 +173,8 @@ class RawFolder:
             self._add_folder(root)
         elif (kind := RawFile(root).kind) == ZIP:
             self._add_members(list_members(root))
+        elif kind in _READ_KINDS and not {*_TAR_SUFFIXES} & {*root.suffixes}:
+            self._add(root.name, RawFile(root))
         else:
             raise _not_a_folder(root, kind)
 
@@ -323,15 +339,12 @@ def list_members(path: Path) -> list[RawFile]:
 
 
 def _not_a_folder(root: Path, kind: str) -> DataError:
-    """The error for a file in place of a raw folder."""
-    if kind == TEXT:
-        kind = "a file of text" if root.stat().st_size else "an empty file"
-    elif kind == UNKNOWN:
-        kind = "a file"
-    hint = f"give its folder: {root.parent}"
-    if "archive" in kind or ".tar" in root.suffixes or root.suffix == ".tgz":
-        hint = "unpack it, and give the folder that it makes"
+    """The error for a file that holds no data, in place of a raw folder."""
+    is_packed = "archive" in kind or {*_TAR_SUFFIXES} & {*root.suffixes}
     return DataError(
-        f"{root} is {kind}, expected the folder that holds the raw files, or a zip archive of it",
-        hint=hint,
+        f"{root} is {kind}, expected a file of ratings, a folder that holds raw files, or a zip "
+        "archive of it",
+        hint="unpack it, and give the folder that it makes"
+        if is_packed
+        else f"give its folder: {root.parent}",
     )

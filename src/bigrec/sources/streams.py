@@ -43,6 +43,25 @@ class _Peekable(Protocol):
 @contextmanager
 def open_stream(file: RawFile) -> Iterator[BinaryIO]:
     """The decompressed text as a stream, with every failure to read it a DataError."""
+    with _open_content(file) as (stream, kind):
+        if kind not in (TEXT, UNKNOWN):
+            raise DataError(f"{file.label} is {kind}, expected text", hint=_remedy(kind))
+        yield stream
+
+
+def content_kind(file: RawFile) -> str:
+    """What a file is once it is unpacked, in words of `magic`.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with _open_content(file) as (_, kind):
+        return kind
+
+
+@contextmanager
+def _open_content(file: RawFile) -> Iterator[tuple[BinaryIO, str]]:
+    """The decompressed bytes as a stream, and of what kind they are."""
     with reading(file, _FAILURES), ExitStack() as opened:
         stream: BinaryIO
         if file.member:
@@ -57,9 +76,7 @@ def open_stream(file: RawFile) -> Iterator[BinaryIO]:
             packed = file.path if kind == ZSTD and not file.member else stream
             stream = opened.enter_context(_unpacked(packed, kind))
             kind = _kind_ahead(stream)
-        if kind not in (TEXT, UNKNOWN):
-            raise DataError(f"{file.label} is {kind}, expected text", hint=_remedy(kind))
-        yield stream
+        yield stream, kind
 
 
 def read_lines(file: RawFile) -> Iterator[tuple[int, str]]:
@@ -141,7 +158,9 @@ def _remedy(kind: str) -> str:
         return "a page was saved in place of the file; fetch the file again"
     if kind.endswith(("archive", "file")) and kind.split()[1] in _PACKED:
         return "unpack it first"
-    return "bigrec reads the text files of Netflix Prize and MovieLens; fetch the file again"
+    return (
+        "bigrec reads delimited text, JSON lines, Parquet and Arrow files; write it as one of them"
+    )
 
 
 _PACKED: Final = ("zip", "7z", "rar", "tar", "xz", "bzip2", "gzip", "zstd")
