@@ -159,6 +159,8 @@ class RawFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.is_single = False
+        """Whether it is one file that is no archive."""
         self.archives: list[Path] = []
         """Zip archives of several files in the folder."""
         self._files: dict[str, list[RawFile]] = {}
@@ -174,6 +176,7 @@ class RawFolder:
         elif (kind := RawFile(root).kind) == ZIP:
             self._add_members(list_members(root))
         elif kind in _READ_KINDS and not {*_TAR_SUFFIXES} & {*root.suffixes}:
+            self.is_single = True
             self._add(root.name, RawFile(root))
         else:
             raise _not_a_folder(root, kind)
@@ -235,7 +238,8 @@ class RawFolder:
         hint = "it belongs to the set; fetch it again"
         if any((above / f"{name}{suffix}").exists() for name in names for suffix in _SUFFIXES):
             hint = f"did you mean the folder {above}? it is there"
-        return DataError(f"{self.root / names[0]} is missing", hint=hint)
+        folder = self.root.parent if self.is_single else self.root
+        return DataError(f"{folder / names[0]} is missing", hint=hint)
 
     def require_readable(self) -> None:
         """Stop if an archive of the folder cannot be read.

@@ -36,13 +36,15 @@ _RANKS: Final[dict[str, tuple[str, ...]]] = {
         "",
         "",
         "username userlogin useremail email login screenname steamid msno reviewprofilename "
-        "session sessionid visitid cookieid deviceid",
+        "session sessionid visitid cookieid deviceid u",
     ),
     ITEM: (
         "itemid parentasin",
         "item iid",
         "asin isbn isbn10 isbn13 sku ean upc gtin stockcode imdbid imdb tmdbid gmapid beerid "
         "beerbeerid",
+        "",
+        "i",
     ),
     RATING: (
         "rating",
@@ -50,7 +52,7 @@ _RANKS: Final[dict[str, tuple[str, ...]]] = {
         "starrating reviewscore userscore myrating bookrating movierating filmrating animerating "
         "beerrating overallrating ratingoverall reviewoverall reviewstars bewertung puntuacion",
         "points grade rate preference liked like thumb thumbs islike isliked isliking feedback "
-        "label target",
+        "label target r",
         "plays playcount weight count quantity qty listens listencount listeningcount clicks "
         "clickcount views viewcount purchases purchasecount hours hoursplayed playtime "
         "playtimeforever frequency visits checkins ncount nplays",
@@ -61,7 +63,7 @@ _RANKS: Final[dict[str, tuple[str, ...]]] = {
         "eventtimestamp timestampms timestamps createdat ratedat reviewedat",
         "date day reviewdate ratingdate ratingdatestamp eventdate submitted submissiondate created "
         "datecreated creationdate dateadded invoicedate purchasedate orderdate updated updatedat "
-        "dateupdated readat lastupdated watchedat playedat datum fecha",
+        "dateupdated readat lastupdated watchedat playedat datum fecha t",
     ),
 }
 _COUNTS: Final = frozenset(_RANKS[RATING][3].split())

@@ -222,15 +222,18 @@ class _Choice:
     # ------------------------------------------------------------ by shapes
 
     def _take_by_shapes(self) -> None:
+        needed = [role for role in (USER, ITEM) if role in self.open]
         times = [position for position in self._free() if look_like_times(self.values[position])]
         if TIME in self.open and times:
-            if len(times) > 1:  # ids may be as large as seconds
-                times = [position for position in times if position > 1] or times
+            if len(needed) > 1:
+                # Ids come first, and may be as large as seconds.
+                times = [position for position in times if position > 1]
+                if not times:
+                    self._ask_for([*needed, TIME])
             if len(times) > 1:
                 shown = " or ".join(str(position + 1) for position in times)
                 raise self._question(f"is the time in column {shown}?", {TIME: times[0]})
             self._take(TIME, times[0])
-        needed = [role for role in (USER, ITEM) if role in self.open]
         free = self._free()
         if len(free) < len(needed):
             self._ask_for(needed)
@@ -277,14 +280,14 @@ class _Choice:
             example = next(value for value in values if "," in value)
             raise DataError(
                 f"{self.label}: ratings have decimal commas, found {example!r}, expected "
-                f"{example.replace(',', '.')}; {self._shown()}",
+                f"{example.replace(',', '.')}. {self._shown()}",
                 hint="write the file again with decimal points",
             )
         if not any(map(is_number, values)):
             name = self.names[self.found[RATING]]
             raise DataError(
                 f"{self.label}: the column {name!r} is to be the rating and holds {values[0]!r}, "
-                f"expected numbers; {self._shown()}",
+                f"expected numbers. {self._shown()}",
                 hint="say which column is the rating, or that there is none: --columns rating=none",
             )
 
@@ -297,11 +300,11 @@ class _Choice:
         unit = time_unit_of(values)
         if unit is None:
             name = self._spoken(self.found[TIME])
+            why, remedy = why_no_times(values)
             raise DataError(
-                f"{self.label}: how are times written? The column {name} holds "
-                f"{why_no_times(values)}; {self._shown()}",
-                hint="say it: --time-unit seconds, milliseconds, microseconds, days or iso; or "
-                "leave the times out: --columns time=none",
+                f"{self.label}: how are times written? The column {name} holds {why}. "
+                f"{self._shown()}",
+                hint=f"{remedy}; or leave the times out: --columns time=none",
             )
         return unit
 
@@ -319,8 +322,11 @@ class _Choice:
         answer = {**self.found, **guess}
         free = [position for position in range(len(self.names)) if position not in answer.values()]
         for role in (USER, ITEM):
-            if role not in answer and free:
-                answer[role] = free.pop(0)
+            named = self._candidates(role) if self.has_names else []
+            likely = [position for position in named if position in free] or free
+            if role not in answer and likely:
+                answer[role] = likely[0]
+                free.remove(likely[0])
         columns = ",".join(
             f"{role}={self._spoken(answer[role])}" for role in ROLES if role in answer
         )

@@ -268,7 +268,10 @@ def _is_quoted(lines: Iterable[str], dialect: Dialect) -> bool:
     """Whether fields may stand in quotes: where that is usual, or where whole fields do."""
     if dialect.separator.rstrip(" ") in _QUOTED_ALWAYS:
         return True
-    plain = (split_line(line, dialect) or [] for line in lines if '"' in line)
+    with_quotes = [line for line in lines if '"' in line]
+    if any(split_line(line, replace(dialect, quoted=True)) is None for line in with_quotes):
+        return False
+    plain = (split_line(line, dialect) or [] for line in with_quotes)
     return any(_QUOTED.fullmatch(field) for fields in plain for field in fields)
 
 

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Final
 
-from bigrec.sources.table.plan import ISO, ITEM, MICROSECONDS, MILLISECONDS, SECONDS, USER
+from bigrec.sources.table.plan import (
+    ISO,
+    ITEM,
+    MICROSECONDS,
+    MILLISECONDS,
+    SECONDS,
+    TIME_UNITS,
+    USER,
+)
 
 _MISSING: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "\\n"})
 _MOST: Final = 0.9
@@ -131,21 +139,26 @@ def time_unit_of(values: Sequence[str]) -> str | None:
     return next((unit for limit, unit in _UNITS if size < limit), None)
 
 
-def why_no_times(values: Sequence[str]) -> str:
-    """Why `time_unit_of` cannot tell how times are written, in words that follow 'holds …'."""
+def why_no_times(values: Sequence[str]) -> tuple[str, str]:
+    """Why `time_unit_of` cannot tell how times are written, and what to do.
+
+    Args:
+        values: of the column, without those that are missing.
+
+    Returns:
+        words that follow 'the column holds', and a hint.
+    """
+    iso = "2005-10-04 or 2018-07-07 22:09:11"
     if not values:
-        return "nothing in the first lines"
+        return "nothing in its first lines", f"say it: --time-unit {', '.join(TIME_UNITS)}"
     found = f"{values[0]!r}"
     if are_mostly(_DAY_IN_DIGITS.fullmatch, values):
-        return f"{found}, which seems to be a day in digits, expected 2005-10-04"
-    if are_mostly(_PLAIN_NUMBER.fullmatch, values):
-        if _size(values) < _LEAST_SECONDS:
-            return f"{found}, which may be days or seconds since 1970, or no time at all"
-        return f"{found}, which is too large for microseconds since 1970"
-    return (
-        f"{found}, expected numbers since 1970 or ISO 8601 such as 2005-10-04 or "
-        "2018-07-07 22:09:11"
-    )
+        return f"{found}, which seems to be a day in digits", "write days as 2005-10-04"
+    if not are_mostly(_PLAIN_NUMBER.fullmatch, values):
+        return f"{found}, expected numbers since 1970 or {iso}", f"write times as {iso}"
+    if _size(values) < _LEAST_SECONDS:
+        return f"{found}, which may be days or seconds", "say it: --time-unit days or seconds"
+    return f"{found}, which is too large for microseconds since 1970", "divide it by 1,000"
 
 
 def role_of_keys(values: Sequence[str]) -> str | None:

@@ -152,7 +152,7 @@ FORMS = {
         _lines(
             "Id,ProductId,UserId,ProfileName,HelpfulnessNumerator,HelpfulnessDenominator,Score,"
             "Time,Summary,Text",
-            '1,B001E4KFG0,A3SGXH7AUHU8GW,some one,1,1,5,1303862400,"Good, really","So ""good""\nit is"',
+            '1,B001E4KFG0,A3SGXH7AUHU8GW,some one,1,1,5,1303862400,"Good, so","So ""it""\nis"',
             '2,B001E4KFG1,A3SGXH7AUHU8GX,some two,0,0,1,1346976000,Not so,"Bad"',
         ),
         {USER: 2, ITEM: 1, RATING: 6, TIME: 7}, ",", True, SECONDS,
