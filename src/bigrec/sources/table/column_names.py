@@ -126,4 +126,4 @@ def _base(folded: str, ending: str) -> str:
     """What is left of a name without an ending of ids, or without `id` before it."""
     if folded.endswith(ending):
         return folded.removesuffix(ending)
-    return folded.removeprefix(ending) if ending == "id" else ""
+    return folded.removeprefix("id") if ending == "id" and folded.startswith("id") else ""

@@ -19,6 +19,7 @@ from bigrec.sources.table.value_shapes import are_mostly, is_missing, is_plain_v
 SAMPLE_LINES: Final = 300
 """Lines from which a dialect is judged."""
 _USUAL: Final = ("\t", "::", ";", "|", ",", BLANKS)
+_SPACED: Final = (",", ";", "|")
 _SPOKEN: Final = {"\\t": "\t", "tab": "\t", "blank": BLANKS, "space": BLANKS}
 _RARE: Final = re.compile(r"[^\w\s.\-+\"'/@]{1,2}|\x01")
 _LEAST_SHARE: Final = 0.8
@@ -226,11 +227,11 @@ def _separator_of(lines: Sequence[str], options: TableOptions, label: Path) -> s
         return said
     rare = dict.fromkeys(mark for mark in _RARE.findall(lines[0]) if mark not in _USUAL)
     doubled = [mark for mark in rare if len(mark) > 1]
-    for candidates in ([*doubled, *_USUAL], [mark for mark in rare if len(mark) == 1]):
+    spaced = [f"{mark} " for mark in _SPACED if _is_always_spaced(lines, mark)]
+    for candidates in ([*doubled, *spaced, *_USUAL], [mark for mark in rare if len(mark) == 1]):
         scores = {mark: score for mark in candidates if (score := _score(lines, mark))}
         if scores:
-            best = max(scores, key=lambda mark: scores[mark])
-            return _with_blank(lines, best)
+            return max(scores, key=lambda mark: scores[mark])
     raise DataError(
         f"{label}: found no separator; its first line is {_shown(lines[0])}",
         hint="say it, for example: --separator ';'; if there is none, this is no table of ratings",
@@ -254,14 +255,10 @@ def _score(lines: Sequence[str], separator: str) -> tuple[int, float] | None:
     return n_plain + n_known, share
 
 
-def _with_blank(lines: Sequence[str], separator: str) -> str:
-    """The separator with the blank behind it, if there always is one."""
-    if separator in (",", ";", "|"):
-        spaced = separator + " "
-        marks = sum(line.count(separator) for line in lines)
-        if marks == sum(line.count(spaced) for line in lines):
-            return spaced
-    return separator
+def _is_always_spaced(lines: Sequence[str], mark: str) -> bool:
+    """Whether a blank stands behind a mark wherever it is."""
+    n_marks = sum(line.count(mark) for line in lines)
+    return n_marks > 0 and n_marks == sum(line.count(f"{mark} ") for line in lines)
 
 
 def _is_quoted(lines: Iterable[str], dialect: Dialect) -> bool:
