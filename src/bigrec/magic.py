@@ -29,6 +29,7 @@ _KINDS: Final = (
     (b"PAR1", PARQUET),
     (b"ARROW1", ARROW),
     (b"FEA1", ARROW),
+    (b"\xff\xff\xff\xff", ARROW),
     (b"SQLite format 3\0", "an SQLite file"),
     (b"%PDF-", "a PDF file"),
     (b"\xff\xfe", "UTF-16 text"),

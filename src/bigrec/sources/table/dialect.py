@@ -231,7 +231,7 @@ def _separator_of(lines: Sequence[str], options: TableOptions, label: Path) -> s
     for candidates in ([*doubled, *spaced, *_USUAL], [mark for mark in rare if len(mark) == 1]):
         scores = {mark: score for mark in candidates if (score := _score(lines, mark))}
         if scores:
-            return max(scores, key=lambda mark: scores[mark])
+            return max(scores, key=scores.__getitem__)
     raise DataError(
         f"{label}: found no separator; its first line is {_shown(lines[0])}",
         hint="say it, for example: --separator ';'; if there is none, this is no table of ratings",

@@ -11,9 +11,10 @@ from typing import Final
 
 from bigrec.errors import BigrecError, DataError
 from bigrec.magic import ARROW as ARROW_FILE
+from bigrec.magic import HEAD_BYTES, kind_of
 from bigrec.magic import PARQUET as PARQUET_FILE
 from bigrec.sources.raw import RawFile
-from bigrec.sources.streams import BOM, content_kind
+from bigrec.sources.streams import BOM, open_bytes
 from bigrec.sources.table.columns import choose_columns, find_column
 from bigrec.sources.table.dialect import sample_text
 from bigrec.sources.table.files import bare_name, group_files, read_head
@@ -139,7 +140,8 @@ def _recognise_table(
 
 def _form_of(file: RawFile) -> tuple[str, bytes]:
     """The form of a file, and its first lines if it is text."""
-    kind = content_kind(file)
+    with open_bytes(file) as stream:
+        kind = kind_of(stream.read(HEAD_BYTES))
     if kind in (PARQUET_FILE, ARROW_FILE):
         return PARQUET if kind == PARQUET_FILE else ARROW, b""
     head = read_head(file, _HEAD_BYTES)

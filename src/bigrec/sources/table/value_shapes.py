@@ -29,7 +29,7 @@ _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
 _DATE: Final = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _ISO_DAY: Final = re.compile(_DATE)
 _ISO_TIME: Final = re.compile(
-    _DATE + r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?"
+    _DATE + r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?)?"
 )
 _DAY_IN_DIGITS: Final = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _UNITS: Final = ((1e11, SECONDS), (1e14, MILLISECONDS), (1e17, MICROSECONDS))

@@ -217,7 +217,8 @@ def test_a_name_comes_before_a_position_and_must_be_the_only_one() -> None:
         ("1365811200", SECONDS), ("1365811200.0", SECONDS), ("-1365811200", SECONDS),
         ("1588687728923", MILLISECONDS), ("1588687728923000", MICROSECONDS),
         ("2005-10-04", ISO), ("2018-07-07 22:09:11", ISO), ("2018-07-07T22:09:11Z", ISO),
-        ("2018-07-07T22:09:11.123456+02:00", ISO), ("1066-10-14", ISO), ("2018-07-07 22:09", ISO),
+        ("2018-07-07T22:09:11.123456+02:00", ISO),
+        ("2019-10-01 00:00:00 UTC", ISO), ("1066-10-14", ISO), ("2018-07-07 22:09", ISO),
     ],
 )  # fmt: skip
 def test_how_times_are_written_is_seen(time: str, unit: str) -> None:
