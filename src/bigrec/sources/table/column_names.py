@@ -71,7 +71,7 @@ _OTHERS: Final = frozenset(
     "id index row rowid rownumber age year month week hour price unitprice cost helpful "
     "helpfulnessnumerator helpfulnessdenominator helpfulvotes helpfulvote vote votes totalvotes "
     "verified verifiedpurchase useful funny cool zip zipcode gender reviewid ratingid unnamed0 "
-    "nhelpful nreviews lat lon latitude longitude".split()
+    "indexlevel0 nhelpful nreviews lat lon latitude longitude".split()
 )
 
 

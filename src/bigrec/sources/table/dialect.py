@@ -225,7 +225,9 @@ def _separator_of(lines: Sequence[str], options: TableOptions, label: Path) -> s
                 hint="leave out --separator, and it is recognized",
             )
         return said
-    rare = dict.fromkeys(mark for mark in _RARE.findall(lines[0]) if mark not in _USUAL)
+    rare: dict[str, None] = dict.fromkeys(
+        mark for mark in _RARE.findall(lines[0]) if mark not in _USUAL
+    )
     doubled = [mark for mark in rare if len(mark) > 1]
     spaced = [f"{mark} " for mark in _SPACED if _is_always_spaced(lines, mark)]
     for candidates in ([*doubled, *spaced, *_USUAL], [mark for mark in rare if len(mark) == 1]):

@@ -38,10 +38,11 @@ _SURE_SECONDS: Final = (1e8, 4.2e9)  # from 1973 to 2103: what has no name must 
 _TICKS: Final = {SECONDS: 1, MILLISECONDS: 1e3, MICROSECONDS: 1e6}
 
 _ITEM_KEY: Final = re.compile(
-    r"B0[0-9A-Z]{8}|\d{9}[0-9X]|97[89]\d{10}"  # ASIN, ISBN
-    r"|tt\d{7,}|(?:item|product|prod|movie|book|song|track|game|artist)[-_ ]?\d+|[im]\d+",
+    r"B0[0-9A-Z]{8}|tt\d{7,}"  # of Amazon, of IMDb
+    r"|(?:item|product|prod|movie|book|song|track|game|artist)[-_ ]?\d+|[im]\d+",
     re.IGNORECASE,
 )
+_ISBN: Final = re.compile(r"\d{9}[0-9X]|97[89]\d{10}")
 _USER_KEY: Final = re.compile(
     r"A[0-9A-Z]{11,20}|A[EFGH][0-9A-Z]{26}|\S+@\S+\.\S+"  # reviewers of Amazon, addresses
     r"|(?:user|customer|reviewer|member)[-_ ]?\d+|u\d+",
@@ -163,9 +164,19 @@ def why_no_times(values: Sequence[str]) -> tuple[str, str]:
 
 def role_of_keys(values: Sequence[str]) -> str | None:
     """Whether ids look like those of items or of users, as those of shops do; None if neither."""
-    if are_mostly(_ITEM_KEY.fullmatch, values):
+    if are_mostly(lambda value: _ITEM_KEY.fullmatch(value) or _is_isbn(value), values):
         return ITEM
     return USER if are_mostly(_USER_KEY.fullmatch, values) else None
+
+
+def _is_isbn(text: str) -> bool:
+    """Whether a key is that of a book: its last digit proves the others, by either standard."""
+    if not _ISBN.fullmatch(text):
+        return False
+    digits = [10 if digit == "X" else int(digit) for digit in text]
+    if len(digits) == len("0306406152"):
+        return sum(weight * digit for weight, digit in enumerate(reversed(digits), 1)) % 11 == 0
+    return sum(digits[::2] + 3 * digits[1::2]) % 10 == 0
 
 
 def _size(values: Iterable[str]) -> float:

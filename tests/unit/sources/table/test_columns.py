@@ -128,7 +128,9 @@ def test_counts_and_pairs_alone_are_no_ratings(names: str, row: str, rating: int
         (["B00005N7P0,A3XYZ0000001,5.0", "0132793040,A3XYZ00000001AB,4.0"], "item user rating"),
         (["tt0073486,17,5"], "item user rating"),
         (["item_7,user_9"], "item user"),
-        (["9780132793040,17,5"], "item user rating"),
+        (["9780306406157,17,5"], "item user rating"),
+        (["9234567890,17,5", "9234567891,18,4"], "user item rating"),
+        (["0306406152,17,5", "080442957X,18,4"], "item user rating"),
     ],
 )
 def test_without_names_shapes_tell(rows: Sequence[str], roles: str) -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from bigrec.errors import DataError, SettingsError
 from bigrec.sources.table.describe import describe_plan
 from bigrec.sources.table.named_sets import find_named_set
 from bigrec.sources.table.plan import (
+    ARROW,
     ISO,
     ITEM,
+    JSON_LINES,
     MILLISECONDS,
+    PARQUET,
     RATING,
     SECONDS,
     TEXT,
@@ -329,3 +334,63 @@ def test_a_long_table_is_judged_by_its_beginning(tmp_path: Path) -> None:
     path.write_bytes(b"user_id,item_id,rating\n" + b"u1,i1,3\n" * 400_000)
     plan: TablePlan = recognise(path, TableOptions())
     assert dict(plan.columns) == UIR
+
+
+AMAZON = (
+    b'{"overall": 5.0, "verified": true, "reviewTime": "03 6, 2014", "reviewerID": "A3XYZ",'
+    b' "asin": "B00XY", "style": {"Size:": " L"}, "unixReviewTime": 1394064000, "vote": "2"}\n'
+)
+YELP = (
+    b'{"review_id":"q1","user_id":"mh_-e","business_id":"XQf","stars":3.0,"useful":0,'
+    b'"text":"t","date":"2018-07-07 22:09:11"}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "named", "names", "unit"),
+    [
+        (AMAZON, "", ("reviewerID", "asin", "overall", "unixReviewTime"), SECONDS),
+        (AMAZON, "amazon-2018", ("reviewerID", "asin", "overall", "unixReviewTime"), SECONDS),
+        (YELP, "", ("user_id", "business_id", "stars", "date"), ISO),
+        (YELP, "yelp", ("user_id", "business_id", "stars", "date"), ISO),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_json_lines_are_recognized_by_their_first_character(
+    line: bytes,
+    named: str,
+    names: tuple[str, ...],
+    unit: str,
+    pack: Callable[[bytes], bytes],
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("bigrec.sources.table.json_lines")
+    (tmp_path / "reviews").write_bytes(pack(line * 3))
+    found = recognise(
+        tmp_path / "reviews", TableOptions(), find_named_set(named) if named else None
+    )
+    assert found.form == JSON_LINES
+    assert tuple(found.names[position] for position in found.columns.values()) == names
+    assert (found.time_unit, found.implicit) == (unit, False)
+
+
+@pytest.mark.parametrize("form", [PARQUET, ARROW])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_files_of_columns_are_recognized_whatever_they_are_called(
+    form: str, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("bigrec.sources.table.columnar")
+    table = pa.table({"item_id": [7, 8], "stars": [1.0, 4.5], "user_id": ["a", "b"]})
+    target = pa.BufferOutputStream()
+    if form == PARQUET:
+        pq.write_table(table, target)
+    else:
+        feather.write_feather(table, target)
+    for year in (2019, 2020):
+        (tmp_path / "set" / f"year={year}").mkdir(parents=True)
+        path = tmp_path / "set" / f"year={year}" / "part-0"
+        path.write_bytes(pack(target.getvalue().to_pybytes()))
+    plan = recognise(tmp_path / "set", TableOptions())
+    assert plan.form == form
+    assert dict(plan.columns) == {USER: 2, ITEM: 0, RATING: 1}
+    assert len(plan.files) == 2
