@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections import Counter
@@ -26,6 +27,7 @@ _LEAST_SHARE: Final = 0.8
 _MAX_RECORD_LINES: Final = 16
 _SHOWN_LENGTH: Final = 80
 _QUOTED_ALWAYS: Final = (",", ";")
+_NOT_IN_CP1252: Final = frozenset(b"\x81\x8d\x8f\x90\x9d")
 _SIXTEEN_BITS: Final = 0.3  # share of NUL bytes at even or at odd positions
 _BLANKS: Final = re.compile(r"[ \t]+")
 _DIGIT: Final = re.compile(r"\d")
@@ -61,7 +63,10 @@ def sniff_dialect(head: bytes, options: TableOptions, label: Path) -> Dialect:
 def sample_text(head: bytes, options: TableOptions, label: Path) -> TextSample:
     """Find how text is written, and take its beginning apart.
 
-    Args: as in `sniff_dialect`.
+    Args:
+        head: the first lines of the text, the last one whole.
+        options: what somebody says of it, which decides.
+        label: the file, as errors name it.
 
     Raises:
         SettingsError: the options name a separator or an encoding that cannot be.
@@ -145,6 +150,28 @@ _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
 # ---------------------------------------------------------------- bytes and lines
 
 
+def find_encoding(blocks: Iterable[bytes]) -> str:
+    """The encoding of text: UTF-8 if it can be, else cp1252 if it can be, else Latin-1.
+
+    Args:
+        blocks: of the text, one after the other; the last may end inside a character.
+    """
+    encoding = "utf-8"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for block in blocks:
+        if block.isascii() and not decoder.getstate()[0]:
+            continue
+        if encoding == "utf-8":
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                encoding = "cp1252"
+                decoder.reset()
+        if encoding == "cp1252" and _NOT_IN_CP1252 & set(block):
+            return "latin-1"
+    return encoding
+
+
 def _refuse_other_kinds(head: bytes, label: Path) -> None:
     """Stop at bytes that are no text in lines."""
     if not head.removeprefix(BOM):
@@ -174,13 +201,7 @@ def _encoding_of(head: bytes, options: TableOptions) -> str:
         if options.encoding not in ENCODINGS:
             raise SettingsError.unknown_name("encoding", options.encoding, ENCODINGS)
         return options.encoding
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            head.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    return "latin-1"
+    return find_encoding([head])
 
 
 def _lines_of(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from bigrec.sources.streams import open_stream
 _PART: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 _HIVE: Final = re.compile(r"(^|/)([^/=]+)=[^/]*")
 _COMPRESSED: Final = re.compile(r"\.(?:gz|zst)$")
+_BLOCK_BYTES: Final = 1 << 20
 _DIGITS: Final = re.compile(r"(\d+)")
 _WORDS_ABOUT: Final = ("readme", "license", "licence", "changelog", "citation", "about", "checksum")
 _OTHER_ENDINGS: Final = frozenset(
@@ -64,14 +65,26 @@ def read_head(file: RawFile, n_bytes: int) -> bytes:
     Raises:
         DataError: it cannot be read, or is no text.
     """
+    head = b"".join(read_blocks(file, n_bytes))
+    if len(head) < n_bytes or b"\n" not in head:
+        return head
+    return head[: head.rindex(b"\n") + 1]
+
+
+def read_blocks(file: RawFile, n_bytes: int) -> Iterator[bytes]:
+    """The beginning of a file of text, unpacked, in blocks.
+
+    Args:
+        file: of text.
+        n_bytes: how many bytes to read, at most.
+
+    Raises:
+        DataError: it cannot be read, or is no text.
+    """
     with open_stream(file) as stream:
-        blocks = []
-        left = n_bytes
-        while left and (block := stream.read(left)):
-            blocks.append(block)
-            left -= len(block)
-    head = b"".join(blocks)
-    return head if left or b"\n" not in head else head[: head.rindex(b"\n") + 1]
+        while n_bytes and (block := stream.read(min(n_bytes, _BLOCK_BYTES))):
+            yield block
+            n_bytes -= len(block)
 
 
 def bare_name(file: RawFile) -> str:

@@ -16,8 +16,8 @@ from bigrec.magic import PARQUET as PARQUET_FILE
 from bigrec.sources.raw import RawFile
 from bigrec.sources.streams import BOM, open_bytes
 from bigrec.sources.table.columns import choose_columns, find_column
-from bigrec.sources.table.dialect import sample_text
-from bigrec.sources.table.files import bare_name, group_files, read_head
+from bigrec.sources.table.dialect import find_encoding, sample_text
+from bigrec.sources.table.files import bare_name, group_files, read_blocks, read_head
 from bigrec.sources.table.named_sets import NamedSet, merge_options
 from bigrec.sources.table.plan import (
     ARROW,
@@ -30,6 +30,7 @@ from bigrec.sources.table.plan import (
 )
 
 _HEAD_BYTES: Final = 1 << 20
+_ENCODING_BYTES: Final = 64 << 20
 _PART_HEAD_BYTES: Final = 1 << 16
 _N_EXAMPLES: Final = 3
 _SHOWN_TABLES: Final = 8
@@ -105,6 +106,10 @@ def _recognise_table(
     names: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     if form == TEXT:
+        if options.encoding is None:
+            # Letters outside of ASCII may be rare.
+            found = find_encoding(read_blocks(first, _ENCODING_BYTES))
+            options = replace(options, encoding=found)
         sample = sample_text(head, options, first.label)
         names, rows = sample.names, sample.rows
     else:

@@ -11,7 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bigrec.errors import BigrecError, DataError, SettingsError
-from bigrec.sources.table.dialect import TextSample, sample_text, sniff_dialect, split_line
+from bigrec.sources.table.dialect import (
+    TextSample,
+    find_encoding,
+    sample_text,
+    sniff_dialect,
+    split_line,
+)
 from bigrec.sources.table.plan import BLANKS, Dialect, TableOptions
 
 LABEL = Path("made-up.csv")
@@ -161,6 +167,23 @@ def test_what_cannot_be_is_refused(options: dict[str, str], error: type[BigrecEr
 
 
 fields = st.lists(st.text(st.sampled_from('ab,";\t |:\n')), min_size=2, max_size=4)
+
+
+@given(data=st.one_of(st.binary(), st.text().map(str.encode)), cut=st.integers(0, 20))
+def test_the_encoding_is_the_first_that_decodes_the_whole(data: bytes, cut: int) -> None:
+    data += b"\n"
+
+    def decodes(encoding: str) -> bool:
+        try:
+            data.decode(encoding)
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    expected = next(filter(decodes, ["utf-8", "cp1252", "latin-1"]))
+    assert find_encoding([data]) == expected
+    found = find_encoding([data[:cut], data[cut:]])
+    assert found == expected or "utf-8" not in (found, expected)
 
 
 @given(row=fields, separator=st.sampled_from([",", ";", "\t", "|"]))

@@ -314,6 +314,18 @@ def test_what_is_no_table_is_named_as_what_it_is(
         recognise(tmp_path / name, TableOptions())
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_a_letter_far_behind_the_beginning_decides_the_encoding(
+    encoding: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.csv"
+    row = "u\u00fc,i1,3\n".encode(encoding)
+    path.write_bytes(b"user_id,item_id,rating\n" + b"u1,i1,3\n" * 500_000 + row)
+    dialect = recognise(path, TableOptions()).dialect
+    assert dialect is not None
+    assert dialect.encoding == encoding
+
+
 def test_an_excel_workbook_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "ratings.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "<x/>")
