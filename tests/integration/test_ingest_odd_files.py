@@ -148,7 +148,7 @@ DAMAGES: dict[str, tuple[str, Callable[[str, bytes], bytes], str]] = {
     "zip in gzip": ("", lambda n, d: gzip.compress(_zipped(n, d)), "is a zip archive.*unpack"),
     "a page": ("", lambda *_: b"<!DOCTYPE html><html>", "is a web page.*fetch the file again"),
     "UTF-16": ("", lambda _, d: d.decode("latin-1").encode("utf-16"), "UTF-16.*save it as UTF-8"),
-    "Parquet": ("", lambda *_: b"PAR1\x15\4PAR1", "is a Parquet file.*text files"),
+    "Parquet": ("", lambda *_: b"PAR1\x15\4PAR1", "is a Parquet file.*text file"),
     "nothing": ("", lambda *_: b"", "is empty"),
     "an empty zip under its name": ("", lambda *_: b"PK\5\6" + bytes(18), "is empty"),
 }  # fmt: skip

@@ -156,9 +156,7 @@ def _remedy(kind: str) -> str:
         return "a page was saved in place of the file; fetch the file again"
     if kind.endswith(("archive", "file")) and kind.split()[1] in _PACKED:
         return "unpack it first"
-    return (
-        "bigrec reads delimited text, JSON lines, Parquet and Arrow files; write it as one of them"
-    )
+    return "write it as a text file such as csv, or fetch the file again"
 
 
 _PACKED: Final = ("zip", "7z", "rar", "tar", "xz", "bzip2", "gzip", "zstd")
