@@ -12,6 +12,8 @@ TEXT: Final = "text"
 GZIP: Final = "a gzip file"
 ZSTD: Final = "a zstd file"
 ZIP: Final = "a zip archive"
+PARQUET: Final = "a Parquet file"
+ARROW: Final = "an Arrow file"
 UNKNOWN: Final = "no text"
 
 _KINDS: Final = (
@@ -24,8 +26,10 @@ _KINDS: Final = (
     (b"Rar!\x1a\x07", "a rar archive"),
     (b"\xfd7zXZ\0", "an xz file"),
     (b"BZh", "a bzip2 file"),
-    (b"PAR1", "a Parquet file"),
-    (b"ARROW1", "an Arrow file"),
+    (b"PAR1", PARQUET),
+    (b"ARROW1", ARROW),
+    (b"FEA1", ARROW),
+    (b"\xff\xff\xff\xff", ARROW),
     (b"SQLite format 3\0", "an SQLite file"),
     (b"%PDF-", "a PDF file"),
     (b"\xff\xfe", "UTF-16 text"),

@@ -18,10 +18,22 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bigrec.errors import DataError, ResourceError, of_the_system
-from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZIP, ZSTD, kind_of
+from bigrec.magic import (
+    ARROW,
+    GZIP,
+    HEAD_BYTES,
+    PARQUET,
+    TEXT,
+    UNKNOWN,
+    ZIP,
+    ZSTD,
+    kind_of,
+)
 from bigrec.store.manifest import SourceFile
 
 _KIND_OF_SUFFIX: Final = {".gz": GZIP, ".zst": ZSTD, ".zip": ZIP}
+_READ_KINDS: Final = (TEXT, GZIP, ZSTD, PARQUET, ARROW, UNKNOWN)
+_TAR_SUFFIXES: Final = (".tar", ".tgz")
 _SUBFOLDERS: Final = ("training_set",)
 _SHOWN_NAMES: Final = 3
 DISK_FAILURES: Final = (OSError, zipfile.BadZipFile)
@@ -139,12 +151,16 @@ def reading(file: RawFile, failures: tuple[type[Exception], ...] = DISK_FAILURES
 class RawFolder:
     """The files below a raw folder or inside a zip archive, by name without compression suffix.
 
+    A file that is no archive is a folder of that one file.
+
     Of a folder, the members of its zip archives belong to it too: of one that holds several files,
     and of any that hold a single one.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.is_single = False
+        """Whether it is one file that is no archive."""
         self.archives: list[Path] = []
         """Zip archives of several files in the folder."""
         self._files: dict[str, list[RawFile]] = {}
@@ -159,6 +175,9 @@ class RawFolder:
             self._add_folder(root)
         elif (kind := RawFile(root).kind) == ZIP:
             self._add_members(list_members(root))
+        elif kind in _READ_KINDS and not {*_TAR_SUFFIXES} & {*root.suffixes}:
+            self.is_single = True
+            self._add(root.name, RawFile(root))
         else:
             raise _not_a_folder(root, kind)
 
@@ -219,7 +238,8 @@ class RawFolder:
         hint = "it belongs to the set; fetch it again"
         if any((above / f"{name}{suffix}").exists() for name in names for suffix in _SUFFIXES):
             hint = f"did you mean the folder {above}? it is there"
-        return DataError(f"{self.root / names[0]} is missing", hint=hint)
+        folder = self.root.parent if self.is_single else self.root
+        return DataError(f"{folder / names[0]} is missing", hint=hint)
 
     def require_readable(self) -> None:
         """Stop if an archive of the folder cannot be read.
@@ -323,15 +343,12 @@ def list_members(path: Path) -> list[RawFile]:
 
 
 def _not_a_folder(root: Path, kind: str) -> DataError:
-    """The error for a file in place of a raw folder."""
-    if kind == TEXT:
-        kind = "a file of text" if root.stat().st_size else "an empty file"
-    elif kind == UNKNOWN:
-        kind = "a file"
-    hint = f"give its folder: {root.parent}"
-    if "archive" in kind or ".tar" in root.suffixes or root.suffix == ".tgz":
-        hint = "unpack it, and give the folder that it makes"
+    """The error for a file that holds no data, in place of a raw folder."""
+    is_packed = "archive" in kind or {*_TAR_SUFFIXES} & {*root.suffixes}
     return DataError(
-        f"{root} is {kind}, expected the folder that holds the raw files, or a zip archive of it",
-        hint=hint,
+        f"{root} is {kind}, expected a file of ratings, a folder that holds raw files, or a zip "
+        "archive of it",
+        hint="unpack it, and give the folder that it makes"
+        if is_packed
+        else f"give its folder: {root.parent}",
     )

@@ -49,6 +49,11 @@ class TableOptions:
     forgets the ratings."""
     implicit: bool = False
     """Whether the rating column, if there is one, counts plays, clicks or purchases."""
+    only: Mapping[str, str] = field(default_factory=dict)
+    """Texts by column (its name or its position from 1); only rows that hold them are taken."""
+    wide: bool = False
+    """Whether a line is a user, as in Jester: how many ratings there are, then one for each item.
+    Users and items are called by their positions from 1."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ class Dialect:
     """Whether the first line names the columns."""
     encoding: str
     """One of ENCODINGS."""
+    ends_with_separator: bool = False
+    """Whether one more separator stands behind the last field of a line."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +96,7 @@ class TablePlan:
     """See TableOptions."""
     implicit: bool = False
     """Whether there are no ratings, or they are counts of plays, clicks or purchases."""
+    only: Mapping[int, str] = field(default_factory=dict)
+    """Texts by position of a column, from 0; only rows that hold them are taken."""
+    wide: bool = False
+    """See TableOptions; then `columns` is empty."""
