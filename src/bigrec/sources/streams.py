@@ -23,9 +23,10 @@ from bigrec.errors import DataError
 from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZSTD, kind_of
 from bigrec.sources.raw import DISK_FAILURES, RawFile, reading
 
-_FAILURES: Final = (
+STREAM_FAILURES: Final = (
     *DISK_FAILURES, EOFError, zlib.error, lzma.LZMAError, struct.error, pa.ArrowException,
 )  # fmt: skip
+"""What goes wrong when a stream is read, as `reading` takes it."""
 _ENCRYPTED_FLAG: Final = 1
 
 BOM: Final = b"\xef\xbb\xbf"
@@ -43,7 +44,23 @@ class _Peekable(Protocol):
 @contextmanager
 def open_stream(file: RawFile) -> Iterator[BinaryIO]:
     """The decompressed text as a stream, with every failure to read it a DataError."""
-    with reading(file, _FAILURES), ExitStack() as opened:
+    with _open(file) as (stream, kind):
+        if kind not in (TEXT, UNKNOWN):
+            raise DataError(f"{file.label} is {kind}, expected text", hint=_remedy(kind))
+        yield stream
+
+
+@contextmanager
+def open_bytes(file: RawFile) -> Iterator[BinaryIO]:
+    """The decompressed bytes as a stream, text or not, with every failure a DataError."""
+    with _open(file) as (stream, _):
+        yield stream
+
+
+@contextmanager
+def _open(file: RawFile) -> Iterator[tuple[BinaryIO, str]]:
+    """The decompressed bytes as a stream, and of what kind they are."""
+    with reading(file, STREAM_FAILURES), ExitStack() as opened:
         stream: BinaryIO
         if file.member:
             status = file.path.stat()
@@ -57,9 +74,7 @@ def open_stream(file: RawFile) -> Iterator[BinaryIO]:
             packed = file.path if kind == ZSTD and not file.member else stream
             stream = opened.enter_context(_unpacked(packed, kind))
             kind = _kind_ahead(stream)
-        if kind not in (TEXT, UNKNOWN):
-            raise DataError(f"{file.label} is {kind}, expected text", hint=_remedy(kind))
-        yield stream
+        yield stream, kind
 
 
 def read_lines(file: RawFile) -> Iterator[tuple[int, str]]:
