@@ -130,8 +130,7 @@ class _Arrow:
                 yield batch.slice(start, n_rows)
 
     def _whole_batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        positions = [self.schema.get_field_index(name) for name in names]
-        with self._reader(positions or [0]) as reader:
+        with self._reader(names or self.schema.names[:1]) as reader:
             if self._is_file:
                 for number in range(reader.num_record_batches):
                     yield reader.get_batch(number)
@@ -139,9 +138,11 @@ class _Arrow:
                 yield from reader
 
     @contextmanager
-    def _reader(self, positions: Sequence[int] | None = None) -> Iterator[Any]:
-        """Arrow's reader of all columns, or of those at some positions."""
-        options = pyarrow.ipc.IpcReadOptions(included_fields=positions)
+    def _reader(self, names: Sequence[str] = ()) -> Iterator[Any]:
+        """Arrow's reader of some columns, or of all; of all where it maps them."""
+        options = pyarrow.ipc.IpcReadOptions()
+        if names and not self._is_mapped:  # Arrow would copy columns that are chosen from a map
+            options.included_fields = [self.schema.get_field_index(name) for name in names]
         start = pyarrow.ipc.open_file if self._is_file else pyarrow.ipc.open_stream
         path = str(self._path)
         with pa.memory_map(path) if self._is_mapped else pa.OSFile(path) as source:
