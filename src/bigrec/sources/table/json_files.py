@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
+import numpy as np
+
 from bigrec.errors import DataError, RawFormatError
 from bigrec.resources import format_bytes
 from bigrec.sources.raw import RawFile
@@ -35,16 +37,19 @@ class Block:
     word: str
     """What people call them: line, or row in an array."""
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether each line begins and ends with a brace.
+    def n_objects(self) -> int | None:
+        """How many objects there are, if all of the text is JSON; None where lines must tell.
 
-        If all of it is JSON, then no object goes over several lines; and if there are as many
-        objects as lines, there is one on each.
+        Where each line begins and ends with a brace, no object goes over several lines. So if there
+        are as many objects as lines, there is one on each.
         """
-        n_lines = self.text.count(b"\n")
-        n_ends = self.text.count(b"}\n") + self.text.count(b"}\r\n")
-        return self.text.startswith(b"{") and self.text.count(b"\n{") + 1 == n_lines == n_ends
+        text = np.frombuffer(self.text, np.uint8)
+        ends = np.flatnonzero(text == ord("\n"))
+        if self.text[:1] != b"{" or (text[ends[:-1] + 1] != ord("{")).any():
+            return None
+        last = ends - 1
+        last = last - (text[last] == ord("\r"))
+        return len(ends) if (text[last] == ord("}")).all() else None
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not blank, without their ends, with their numbers."""

@@ -122,10 +122,10 @@ class _Reader:
         """The rows of a block whose lines are all good and alike; None if they are not."""
         from pyarrow import json as arrow_json
 
-        if not block.is_plain:
+        n_objects = block.n_objects()
+        if n_objects is None:
             return None
-        _, line = next(block.lines(), (0, b"{}"))
-        types = self._types(parse_line(line) or {})
+        types = self._types(parse_line(block.text[: block.text.index(b"\n")]) or {})
         try:
             table = arrow_json.read_json(
                 pa.BufferReader(block.text),
@@ -134,7 +134,7 @@ class _Reader:
                     explicit_schema=_schema(self._paths, types), unexpected_field_behavior="ignore"
                 ),
             )
-            if table.num_rows != block.text.count(b"\n"):
+            if table.num_rows != n_objects:
                 return None
             (rows,) = table.combine_chunks().to_batches()
             return self._checked({role: _column(rows, path) for role, path in self._paths.items()})
