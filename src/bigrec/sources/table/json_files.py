@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import json
 import warnings
 from collections.abc import Iterator
@@ -114,7 +115,8 @@ def _blocks_of_lines(file: RawFile, head: bytes, stream: BinaryIO) -> Iterator[B
 
 def _blocks_of_array(file: RawFile, head: bytes, stream: BinaryIO) -> Iterator[Block]:
     """The elements of an array, each on a line of its own."""
-    text, unread = _decoded(head)
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    text = decoder.decode(head)
     position = text.index("[") + 1
     first, n_lines, after_element = 1, 1, False
     lines: list[str] = []
@@ -143,9 +145,8 @@ def _blocks_of_array(file: RawFile, head: bytes, stream: BinaryIO) -> Iterator[B
         block = stream.read(BLOCK_BYTES)
         if not block:
             raise _array_error(file, n_lines, text)
-        more, unread = _decoded(unread + block)
-        text += more
-    rest = text[position + 1 :] + stream.read(BLOCK_BYTES).decode("utf-8", "surrogateescape")
+        text += decoder.decode(block)
+    rest = text[position + 1 :] + decoder.decode(stream.read(BLOCK_BYTES), final=True)
     if rest.strip():
         n_lines += text.count("\n", 0, position)
         raise _array_error(file, n_lines, rest.strip())
@@ -167,25 +168,6 @@ def _end_of_value(text: str, position: int) -> int | None:
 def _block_of(lines: list[str], first: int) -> Block:
     text = "\n".join(lines) + "\n"
     return Block(text.encode("utf-8", "surrogateescape"), first, "row")
-
-
-def _decoded(data: bytes) -> tuple[str, bytes]:
-    """Text, and the bytes of a letter at the end that goes on behind it."""
-    cut = len(data)
-    for back in range(1, min(4, len(data)) + 1):
-        if data[-back] >= 0xC0:  # begins a letter
-            cut = len(data) - back
-            break
-    if len(data) - cut == _letter_bytes(data[cut:]):
-        cut = len(data)
-    return data[:cut].decode("utf-8", "surrogateescape"), data[cut:]
-
-
-def _letter_bytes(data: bytes) -> int:
-    """Bytes of the letter that these begin."""
-    if not data:
-        return 0
-    return 2 if data[0] < 0xE0 else 3 if data[0] < 0xF0 else 4
 
 
 def _skip_blanks(text: str, position: int) -> int:

@@ -234,6 +234,16 @@ def test_backslashes_of_the_loose_form_warn_nobody(tmp_path: Path) -> None:
     assert _rows(_plan(file, user="u", item="i")) == [("a", "b")]
 
 
+def test_letters_are_whole_though_blocks_cut_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"u": "äß€😀" * n, "i": "é"} for n in range(1, 9)]
+    plan = _plan(_file(tmp_path, json.dumps(rows, ensure_ascii=False)), user="u", item="i")
+    for block_bytes in range(1, 9):
+        monkeypatch.setattr(json_files, "BLOCK_BYTES", block_bytes)
+        assert _rows(plan) == [(row["u"], "é") for row in rows]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
