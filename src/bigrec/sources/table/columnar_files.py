@@ -22,7 +22,7 @@ from bigrec.sources.raw import DISK_FAILURES, RawFile, empty_file_error, reading
 from bigrec.sources.streams import STREAM_FAILURES, open_bytes
 from bigrec.sources.table.plan import ARROW, PARQUET
 
-_FAILURES: Final = (*DISK_FAILURES, pa.ArrowException)
+_FAILURES: Final = (*DISK_FAILURES, pa.ArrowException, UnicodeDecodeError)  # the last of names
 _PARQUET_MARK, _FILE_MARK, _STREAM_MARK = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 _OLD_FEATHER_MARK: Final = b"FEA1"
 _STREAM_END: Final = b"\xff\xff\xff\xff\0\0\0\0"
@@ -78,7 +78,11 @@ class _Parquet:
         import pyarrow.parquet as pq
 
         # Arrow would read a row group as a whole before it gives the first row.
-        self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES)
+        self._file = pq.ParquetFile(
+            path, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True
+        )
+        if sum(self.groups) != self._file.metadata.num_rows:
+            raise pa.ArrowInvalid("its row groups have another number of rows than it says")
 
     @property
     def schema(self) -> pa.Schema:
@@ -114,7 +118,10 @@ class _Arrow:
         with self._reader() as reader:
             self.schema: pa.Schema = reader.schema
             if self._is_file:
-                self._is_mapped = size > _LARGE_BATCH_BYTES * reader.num_record_batches
+                n_batches = reader.num_record_batches
+                if n_batches != _count_batches(path):
+                    raise pa.ArrowInvalid("it holds another number of batches than its end says")
+                self._is_mapped = size > _LARGE_BATCH_BYTES * n_batches
 
     @property
     def groups(self) -> Sequence[int]:
@@ -126,8 +133,11 @@ class _Arrow:
 
     def batches(self, names: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
         for batch in self._whole_batches(names):
+            chosen = batch.select(list(names))
             for start in range(0, len(batch), n_rows):
-                yield batch.slice(start, n_rows)
+                rows = chosen.slice(start, n_rows)
+                rows.validate(full=True)  # Arrow believes what it reads, up to a crash
+                yield rows
 
     def _whole_batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with self._reader(names or self.schema.names[:1]) as reader:
@@ -147,6 +157,14 @@ class _Arrow:
         path = str(self._path)
         with pa.memory_map(path) if self._is_mapped else pa.OSFile(path) as source:
             yield start(source, options=options)
+
+
+def _count_batches(path: Path) -> int:
+    """Batches of an Arrow file, one behind the other from its beginning."""
+    with pa.memory_map(str(path)) as source:  # so that what they hold is not read
+        source.seek(_MARK_BYTES)
+        messages = pyarrow.ipc.MessageReader.open_stream(source)
+        return sum(message.type == "record batch" for message in messages)
 
 
 @contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import tempfile
 import uuid
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bigrec.errors import DataError, RawFormatError
 from bigrec.sources.parsed import BadLine
@@ -344,6 +348,29 @@ def test_a_damaged_file_is_named(tmp_path: Path, harm: Callable[[bytes], bytes],
     path.write_bytes(harm(path.read_bytes()))
     with pytest.raises(DataError, match=str(path)):
         list(read_columnar(plan))
+
+
+@settings(deadline=None)
+@given(
+    form=st.sampled_from(["parquet", "feather"]),
+    place=st.integers(0, 10**6),
+    bit=st.integers(0, 7),
+)
+def test_a_changed_bit_is_told_or_leaves_as_many_rows(form: str, place: int, bit: int) -> None:
+    table = pa.table(WHOLE)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ratings"
+        if form == "parquet":
+            pq.write_table(table, path, write_page_checksum=True)
+        else:
+            pa.feather.write_feather(table, str(path))
+        plan = _plan(RawFile(path))
+        data = bytearray(path.read_bytes())
+        data[place % len(data)] ^= 1 << bit
+        path.write_bytes(data)
+        bad: list[BadLine] = []
+        with suppress(DataError):
+            assert sum(map(len, read_columnar(plan, bad))) + len(bad) == table.num_rows
 
 
 def test_a_stream_cut_between_two_batches_is_not_taken_for_whole(tmp_path: Path) -> None:
