@@ -212,11 +212,6 @@ def _read_file(
         first += len(batch)
         rows = pa.record_batch(arrays)
         yield rows if kept.all() else rows.filter(pa.array(kept))
-    if first != sum(opened.groups):
-        raise DataError(
-            f"{file.label} holds {first:,} rows, expected {sum(opened.groups):,} as its end says",
-            hint="it is damaged; fetch the file again",
-        )
 
 
 def _bad_row(file: RawFile, row: int, column: _Column, found: str, kind: pa.DataType) -> BadLine:

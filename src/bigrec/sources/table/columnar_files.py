@@ -94,7 +94,12 @@ class _Parquet:
         return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
 
     def batches(self, names: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
-        yield from self._file.iter_batches(n_rows, columns=list(names))
+        n_found = 0
+        for batch in self._file.iter_batches(n_rows, columns=list(names)):
+            n_found += len(batch)
+            yield batch
+        if names and n_found != self._file.metadata.num_rows:
+            raise pa.ArrowInvalid("its columns have another number of rows than it says")
 
 
 class _Arrow:
@@ -125,10 +130,6 @@ class _Arrow:
 
     @property
     def groups(self) -> Sequence[int]:
-        if self._is_file:
-            import pyarrow.dataset as ds
-
-            return [ds.dataset(str(self._path), format="ipc").count_rows()]
         return [sum(len(batch) for batch in self._whole_batches([]))]
 
     def batches(self, names: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
