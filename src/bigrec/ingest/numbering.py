@@ -26,7 +26,8 @@ from bigrec.ingest.waiting_rows import HalfKnown, WaitingRows
 from bigrec.interactions import CODE_BITS, Scale
 from bigrec.schema import MAX_ID
 from bigrec.sources.fields import ZERO
-from bigrec.sources.parsed import KEY_PADDING, KeyedRows, Keys, ParsedRows
+from bigrec.sources.keys import KEY_PADDING, Keys
+from bigrec.sources.parsed import KeyedRows, ParsedRows
 from bigrec.sources.raw import RawFile
 from bigrec.workspace import Workspace
 
