@@ -142,6 +142,8 @@ class BatchReader:
             self._names.remove(DATE)
         values = source.scale.values if source.scale else ()
         self._expected_rating = "a finite number as rating"
+        if ends := source.ends:
+            self._expected_rating = f"a rating from {ends[0]:g} to {ends[1]:g}"
         if values:
             self._expected_rating = (
                 f"a rating that is one of {', '.join(f'{value:g}' for value in values)}"
@@ -269,6 +271,8 @@ class BatchReader:
             bad_rating = ~np.isfinite(rating) | _nulls(column)
             if scale := self._source.scale:
                 bad_rating |= scale.codes(rating) == len(scale.values)
+            elif ends := self._source.ends:
+                bad_rating |= (rating < ends[0]) | (rating > ends[1])
             faults.append((bad_rating, self._expected_rating))
         if DATE in rows.schema.names:
             column = rows.column(DATE)

@@ -274,6 +274,7 @@ class StoreBuilder:
             last_date=items.last_date if has_times else None,
             user_keys=USER in self._keyed,
             item_keys=ITEM in self._keyed,
+            said=self._options.said,
             repeats=self._options.repeats,
             n_merged=items.n_merged,
             rows_digest=digest_text(items.digest),
