@@ -62,6 +62,13 @@ def ingest(
             "--repeats", help="A user's item again: error, last, first, mean, max, sum or count."
         ),
     ] = "error",
+    items: Annotated[
+        Path | None, typer.Option("--items", help="A file that says what items are, if any.")
+    ] = None,
+    item_columns: Annotated[
+        str | None,
+        typer.Option("--item-columns", help="Its columns: key=…,title=…,year=…; all are kept."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what the columns are taken for; write nothing.")
     ] = False,
@@ -103,7 +110,9 @@ def ingest(
             columns=columns, separator=separator, header=header, encoding=encoding,
             time_unit=time_unit, zero=zero,
         ),
-        kept=read_settings_of_table(scale=scale, time=time),
+        kept=read_settings_of_table(
+            scale=scale, time=time, items=items, item_columns=item_columns
+        ),
         overwrite=overwrite,
         by_user=by_user,
         repeats=repeats,

@@ -19,6 +19,7 @@ import numpy as np
 
 from bigrec.errors import DataError, ResourceError, StoreError
 from bigrec.ingest.batches import Unit, open_reader
+from bigrec.ingest.match_items import match_items
 from bigrec.ingest.numbering import ITEM, USER, Numbering, WaitingUnit
 from bigrec.ingest.options import IngestOptions
 from bigrec.ingest.parts import Part, PartWriter, RepeatedPair
@@ -232,13 +233,16 @@ class StoreBuilder:
     ) -> Manifest:
         """Sort what is to be sorted; write users and items on the way."""
         source, layout, reader = self._source, self._layout, self._reader
+        titles = small.titles
+        if small.items is not None:
+            titles = match_items(small.items, self._numbering, keyed=ITEM in self._keyed)
         keys = self._numbering.key_readers()
         has_times = source.time_unit != NO_TIME
         items, users = Totals(), Totals()
         stream = iter(parts)
         if by_item:
             stream = self._write_sorted(by_item, layout.ratings, item_is_primary=True)
-        n_items = write_item_table(layout.items, items.add(stream), keys.get(ITEM), small.titles)
+        n_items = write_item_table(layout.items, items.add(stream), keys.get(ITEM), titles)
         if by_item and items.repeated and self._rejects is not None:
             pairs = self._numbering.key_pairs(items.repeated)
             self._rejects.add(bad.numbered() for bad in reader.repeated_lines(None, pairs))

@@ -243,6 +243,15 @@ class Numbering:
         reader.close()
         return found
 
+    def append_keys(self, role: str, keys: Keys) -> None:
+        """Add keys behind all others, of what has no row.
+
+        Args:
+            role: whose they are.
+            keys: none of which is there.
+        """
+        self._tables[role].file.append(keys)
+
     def release(self) -> None:
         """Give the memory of the tables back; the keys stay on disk."""
         for table in self._tables.values():

@@ -52,7 +52,7 @@ class IngestOptions:
         }
         if self.repeats != usual.repeats:
             told["repeats"] = self.repeats
-        return dict(json.loads(json.dumps(told)))
+        return dict(json.loads(json.dumps(told, default=str)))
 
     def __post_init__(self) -> None:
         if self.repeats not in REPEATS:

@@ -35,7 +35,7 @@ class TableTextSource(TableSource, TextSource):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.loop = Loop.of_plan(self.plan, self.ends)
-        self.cuts_quotes = self.found_line_ends = self.plan.has_quotes
+        self.cuts_quotes = self.found_line_ends = self.plan.has_line_ends
 
     @property
     def first_line(self) -> int:
