@@ -13,7 +13,7 @@ import pytest
 from tests.support.tables import Row, csv_text, expected_rows, made_rows, stored_rows, write_form
 
 from bigrec.errors import BigrecError, DataError, RawFormatError
-from bigrec.ingest import builder
+from bigrec.ingest import builder, key_table
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.options import IngestOptions
 from bigrec.resources import Budget
@@ -66,9 +66,11 @@ def test_ids_are_those_of_the_first_appearance_whatever_the_threads_and_the_memo
     raw = write_form(rows, "csv", tmp_path)
     users = list(dict.fromkeys(row.user for row in rows))
     items = list(dict.fromkeys(row.item for row in rows))
-    for number, (unit, keys_share) in enumerate([(10**6, 0.6), (3000, 0.6), (3000, 1e-9)]):
+    ways = [(10**6, 1 << 12), (3000, 1 << 12), (3000, 1 << 6)]  # of which the last takes rounds
+    for number, (unit, slots) in enumerate(ways):
         monkeypatch.setattr(builder, "_MAX_UNIT_BYTES", unit)
-        monkeypatch.setattr(builder, "_KEYS_SHARE", keys_share)
+        monkeypatch.setattr(builder, "_KEYS_SHARE", 1e-9)
+        monkeypatch.setattr(key_table, "_FIRST_SLOTS", slots)
         store = tmp_path / f"store-{number}"
         ingest(raw, store)
         catalog = open_catalog(store)
