@@ -1,6 +1,6 @@
 """Numbering keys from 1 in the order in which they first appear: a hash table from texts to ids.
 
-A slot is one word: 32 bits of the key's hash and the key's number in the table. A key of up to 16
+A slot is one word: 32 bits of the key's hash and the key's number in the table, from 1. A key of up to 16
 bytes is two words, which are compared as they are; of a longer one they are its hash and where it
 stands in a heap, where it is compared byte by byte.
 
@@ -203,6 +203,8 @@ def _is_same(text, start, length, one, two, words, heap, number):  # type: ignor
     if words[number, 1] & _LENGTH_MASK != two:
         return False
     at = words[number, 1] >> _LENGTH_BITS
+    if np.int64(at) + length > len(heap):
+        return False  # another thread is adding it, in a larger heap
     byte = 0
     while byte < length and heap[at + np.uint64(byte)] == text[start + byte]:
         byte += 1
@@ -229,14 +231,14 @@ def _find(text, starts, lengths, slots, words, heap, base, ids):  # type: ignore
         for row in range(n):
             found[row] = slots[hashes[row] & mask]
         for row in range(n):
-            first_words[row] = words[found[row] & _MASK32, 0]
+            first_words[row] = words[found[row] & _MASK32, 0]  # whoever it is of
         for row in range(n):
             start, length = starts[begin + row], np.int64(lengths[begin + row])
             value, word, slot = hashes[row], found[row], hashes[row] & mask
             tag = _tag(value, length)
             number = 0
             while word != 0:
-                at = np.int64(word & _MASK32)
+                at = np.int64(word & _MASK32) - 1
                 if word >> _U32 == tag and _is_same(
                     text, start, length, ones[row], twos[row], words, heap, at
                 ):
@@ -266,7 +268,7 @@ def _add(  # type: ignore[no-untyped-def]
         found = np.int64(-1)
         while slots[slot] != 0:
             if slots[slot] >> _U32 == tag:
-                number = np.int64(slots[slot] & _MASK32)
+                number = np.int64(slots[slot] & _MASK32) - 1
                 if _is_same(text, start, length, one, two, words, heap, number):
                     found = number
                     break
@@ -284,7 +286,7 @@ def _add(  # type: ignore[no-untyped-def]
                 n_heap += length
             words[found, 0] = one
             words[found, 1] = two
-            slots[slot] = (tag << _U32) | np.uint64(found)
+            slots[slot] = (tag << _U32) | np.uint64(found + 1)
             n_keys += 1
         ids[row] = found + 1 + base
     return len(unknown), n_keys, n_heap
@@ -307,7 +309,7 @@ def _rehash(slots, words, grown):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(grown) - 1)
     for old in range(len(slots)):
         if slots[old] != 0:
-            number = slots[old] & _MASK32
+            number = np.int64(slots[old] & _MASK32) - 1
             one, two = words[number, 0], words[number, 1]
             is_long = (slots[old] >> _U32) & _ONE
             value = one if is_long != 0 else _hash_words(one, two)
