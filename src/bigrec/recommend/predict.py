@@ -16,7 +16,7 @@ import re
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -24,12 +24,13 @@ import polars as pl
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
-from bigrec.recommend.csv_file import CsvFile, parse_whole
+from bigrec.recommend.csv_file import CsvFile
 from bigrec.recommend.endings import check_ending
 from bigrec.schema import DATE, EPOCH_DAY, ITEM_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.item_names import ITEM
 from bigrec.store.publish import publishing_file
+from bigrec.store.vocabulary import items_of, parse_key, users_of
 
 ENDINGS: Final = (".csv", ".parquet", ".txt")
 """Of the files that can be written."""
@@ -55,7 +56,14 @@ class PredictSummary:
     """The file; None if there was to be none."""
 
 
-def read_pairs(path: Path, *, with_dates: bool = False, item_name: str = ITEM) -> pl.DataFrame:
+def read_pairs(
+    path: Path,
+    *,
+    with_dates: bool = False,
+    item_name: str = ITEM,
+    user_keys: bool = False,
+    item_keys: bool = False,
+) -> pl.DataFrame:
     """Read a csv file with the columns user_id, item_id and perhaps date (YYYY-MM-DD).
 
     An id that no store knows is an id: its pair is scored by the fallback, and counted. An empty
@@ -65,6 +73,8 @@ def read_pairs(path: Path, *, with_dates: bool = False, item_name: str = ITEM) -
         path: the file.
         with_dates: whether dates are read, if there are any.
         item_name: what the store's source calls an item.
+        user_keys: whether users have keys that are texts, of which nothing is trimmed.
+        item_keys: whether items have.
 
     Raises:
         DataError: the file is missing, lacks a column or a value, holds something that is no id or
@@ -75,27 +85,45 @@ def read_pairs(path: Path, *, with_dates: bool = False, item_name: str = ITEM) -
     )
     user_at, item_at = file.position(USER_ID), file.position(ITEM_ID)
     date_at = file.position(DATE) if with_dates and DATE in file.columns else None
-    users, items, days = array("q"), array("q"), array("i")
+    users, items = _IdColumn(USER_ID, user_keys), _IdColumn(ITEM_ID, item_keys)
+    days = array("i")
     for line, cells in file.rows():
-        user, item = parse_whole(cells[user_at]), parse_whole(cells[item_at])
-        if user is None or item is None:
-            name, text = (USER_ID, cells[user_at]) if user is None else (ITEM_ID, cells[item_at])
-            raise file.wrong(line, text, f"a whole number as {name}")
-        users.append(user)
-        items.append(item)
+        for column, text in ((users, cells[user_at]), (items, cells[item_at])):
+            if not column.add(text):
+                raise file.wrong(line, text, column.expected)
         if date_at is not None:
             try:
                 days.append(_parse_day(cells[date_at].strip()))
             except ValueError:
                 raise file.wrong(line, cells[date_at], f"YYYY-MM-DD as {DATE}") from None
-    if not users:
+    if not len(users.values):
         raise DataError(f"{path} has no pair", hint="each line after the first is a pair")
-    columns = {USER_ID: np.array(users), ITEM_ID: np.array(items)}
-    pairs = pl.DataFrame(columns)
+    pairs = pl.DataFrame([users.series(), items.series()])
     if date_at is None:
         return pairs
     day = pl.Series(DATE, np.array(days, np.int32))
     return pairs.with_columns(day.replace(_UNKNOWN_DAY, None).cast(pl.Date))
+
+
+class _IdColumn:
+    """The users or the items of a file, as they are read."""
+
+    def __init__(self, name: str, has_keys: bool) -> None:
+        self._name = name
+        self._has_keys = has_keys
+        self.values: list[Any] | array[int] = [] if has_keys else array("q")
+        self.expected = f"{'an id' if has_keys else 'a whole number'} as {name}"
+
+    def add(self, text: str) -> bool:
+        """Add one as it is written; say whether it can be one."""
+        key = parse_key(text, is_text=self._has_keys)
+        if key is not None:
+            self.values.append(key)  # type: ignore[arg-type] # which is a number where all are
+        return key is not None
+
+    def series(self) -> pl.Series:
+        values = self.values if isinstance(self.values, list) else np.array(self.values)
+        return pl.Series(self._name, values)
 
 
 def _parse_day(text: str) -> int:
@@ -112,13 +140,14 @@ def _parse_day(text: str) -> int:
 
 
 def predict_pairs(
-    recommender: Scorer, data: TrainingData, pairs: pl.DataFrame, output: Path
+    recommender: Scorer, data: TrainingData, catalog: Catalog, pairs: pl.DataFrame, output: Path
 ) -> PredictSummary:
     """Score pairs and write them to a file.
 
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
+        catalog: the store.
         pairs: user_id, item_id and perhaps date, any order; the output keeps it. Dates matter to
             a run with day biases.
         output: ends in .csv, .parquet or .txt; see the module.
@@ -129,7 +158,7 @@ def predict_pairs(
         RunError: the model gives scores that are no numbers.
     """
     check_ending(output, *ENDINGS)
-    scored = score_frame(recommender, data, pairs)
+    scored = score_frame(recommender, data, catalog, pairs)
     _write_scored(scored, output)
     return PredictSummary(len(scored), int(scored["is_fallback"].sum()), None, None, str(output))
 
@@ -160,9 +189,9 @@ def predict_probe(
         dates = catalog.ratings().select(USER_ID, ITEM_ID, DATE)
         found = dates.join(pairs.lazy(), on=[USER_ID, ITEM_ID], how="inner").collect()
         pairs = pairs.join(found, on=[USER_ID, ITEM_ID], how="left", maintain_order="left")
-    scored = score_frame(recommender, data, pairs)
+    scored = _score_ids(recommender, data, pairs)
     if output is not None:
-        _write_scored(scored, output)
+        _write_scored(with_keys(catalog, scored), output)
     rated = (
         catalog.ratings()
         .select(USER_ID, ITEM_ID, RATING)
@@ -182,33 +211,46 @@ def predict_probe(
     )
 
 
-def check_pairs(pairs: pl.DataFrame) -> None:
+def check_pairs(pairs: pl.DataFrame, catalog: Catalog) -> None:
     """Refuse a frame that is none of pairs: user_id, item_id and perhaps date.
+
+    Args:
+        pairs: the frame.
+        catalog: the store, which says what ids look like.
 
     Raises:
         DataError: a column is missing, is of another type, or lacks a value.
     """
-    for name in (USER_ID, ITEM_ID):
+    for vocabulary in (users_of(catalog), items_of(catalog)):
+        name = vocabulary.id_column
         if name not in pairs.columns:
             raise DataError(
                 f"expected the columns {USER_ID} and {ITEM_ID}, and perhaps {DATE}, "
                 f"found {', '.join(pairs.columns) or 'none'}"
             )
-        if not pairs[name].dtype.is_integer():
-            raise DataError(f"expected whole numbers as {name}, found {pairs[name].dtype}")
+        kind, expected = pairs[name].dtype, "whole numbers"
+        is_id = kind.is_integer()
+        if vocabulary.has_keys:
+            expected = "texts"
+            is_id = is_id or kind in (pl.String, pl.Categorical, pl.Enum)
+        if not is_id:
+            raise DataError(f"expected {expected} as {name}, found {kind}")
         if pairs[name].null_count():
             raise DataError(f"expected a value of {name} in every row, found a null")
     if DATE in pairs.columns and pairs[DATE].dtype != pl.Date:
         raise DataError(f"expected dates as {DATE}, found {pairs[DATE].dtype}")
 
 
-def score_frame(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
+def score_frame(
+    recommender: Scorer, data: TrainingData, catalog: Catalog, pairs: pl.DataFrame
+) -> pl.DataFrame:
     """Score pairs.
 
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
-        pairs: user_id, item_id and perhaps date, in any order.
+        catalog: the store.
+        pairs: user_id, item_id and perhaps date, in any order, ids as in the source.
 
     Returns:
         The ids of the pairs with score and is_fallback, in the same order.
@@ -216,6 +258,35 @@ def score_frame(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) ->
     Raises:
         RunError: the model gives scores that are no numbers.
     """
+    numbered = pairs.with_columns(
+        [
+            pl.Series(found.id_column, found.ids_of(pairs[found.id_column]))
+            for found in (users_of(catalog), items_of(catalog))
+            if found.has_keys
+        ]
+    )
+    scored = _score_ids(recommender, data, numbered)
+    return scored.with_columns(pairs[USER_ID], pairs[ITEM_ID])
+
+
+def with_keys(catalog: Catalog, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of the store as its source calls them.
+
+    Args:
+        catalog: the store.
+        pairs: have user_id and item_id of the store.
+    """
+    return pairs.with_columns(
+        [
+            found.keys_of(pairs[found.id_column].to_numpy()).alias(found.id_column)
+            for found in (users_of(catalog), items_of(catalog))
+            if found.has_keys
+        ]
+    )
+
+
+def _score_ids(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
+    """As `score_frame`, of ids of the store."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     item_index = data.find_items(pairs[ITEM_ID].to_numpy())
     day = np.full(len(pairs), -1, np.int32)
