@@ -192,12 +192,13 @@ def _id_table(ids: Array, bias: Array, count: Array) -> _IdTable:
 
 
 def _hash_apart(texts: Array) -> tuple[int, Array]:
-    """The first salt by which no two texts have the same hash, and the hashes: (n,) int64."""
-    for salt in itertools.count():
+    """A salt by which no two texts have the same hash, and the hashes: (n,) int64."""
+    salt = 0
+    while True:
         hashes: Array = _hash(tf.constant(texts, tf.string), salt).numpy()
         if len(np.unique(hashes)) == len(texts):
             return salt, hashes
-    raise AssertionError  # there is always another salt
+        salt += 1
 
 
 def _hash(texts: tf.Tensor, salt: int) -> tf.Tensor:
