@@ -227,7 +227,7 @@ class OpenedRun:
         """Score pairs: user_id, item_id, score and is_fallback, in their order.
 
         Args:
-            pairs: a csv file with user_id, item_id and perhaps date; or a frame of these.
+            pairs: user_id, item_id and perhaps date: a csv or Parquet file, or a frame.
 
         Raises:
             DataError: they lack a column or a value, or hold something that is no id or date.
@@ -238,16 +238,9 @@ class OpenedRun:
         return score_frame(self.scorer, self.data, self.catalog, self._read(pairs))
 
     def _read(self, pairs: Path | pl.DataFrame) -> pl.DataFrame:
-        from bigrec.recommend.predict import check_pairs, read_pairs
+        from bigrec.recommend.pairs import open_pairs
 
-        if isinstance(pairs, Path):
-            manifest = self.catalog.manifest
-            return read_pairs(
-                pairs, with_dates=self.directory.needs_days, item_name=manifest.item_name,
-                user_keys=manifest.user_keys, item_keys=manifest.item_keys,
-            )  # fmt: skip
-        check_pairs(pairs, self.catalog)
-        return pairs
+        return open_pairs(pairs, self.catalog, with_dates=self.directory.needs_days)
 
     def predict(self, pairs: Path | pl.DataFrame, output: Path) -> PredictSummary:
         """Write a score for every pair; see `predict_pairs`.

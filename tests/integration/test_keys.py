@@ -252,6 +252,34 @@ def test_frames_of_pairs_hold_keys(homes: Homes) -> None:
         twin.score(frame)
 
 
+def test_pairs_may_come_as_parquet(homes: Homes, tmp_path: Path, capsys: Capture) -> None:
+    pairs = pl.DataFrame({"item_id": ["7", "0007"], "user_id": ["007", "7"], "more": [1, 2]})
+    pairs.write_parquet(tmp_path / "pairs.parquet")
+    given, output = tmp_path / "pairs.parquet", tmp_path / "scored.parquet"
+    asked = ["predict", "mf", "--pairs", str(given), "--output", str(output), *homes.keyed]
+    assert main(asked) == 0
+    scored = pl.read_parquet(output)
+    run = bigrec.open(homes.keyed_store).split("s").run(homes.keyed[-1], "mf")
+    assert scored.equals(run.score(pairs))
+    for wrong, words in (
+        (pairs.drop("user_id"), "expected the columns user_id and item_id, and perhaps date"),
+        (pairs.with_columns(user_id=0.5), "expected texts as user_id, found Float64"),
+        (pairs.with_columns(user_id=None), "expected texts as user_id, found Null"),
+        (pairs[:0], "has no pair"),
+    ):
+        wrong.write_parquet(given)
+        said = refusal(capsys, *asked, code=3)
+        assert words in said
+        assert str(given) in said
+    given.write_bytes(given.read_bytes()[:-9])
+    assert "cannot be read" in refusal(capsys, *asked, code=3)
+    numbers = pl.DataFrame({"user_id": [1, 2], "item_id": [3, 90_000]})
+    numbers.write_parquet(given)
+    asked = [*asked[:-4], *homes.twin]
+    assert main(asked) == 0
+    assert pl.read_parquet(output)["is_fallback"].to_list() == [False, True]
+
+
 def test_a_line_without_an_id_is_named(homes: Homes, tmp_path: Path, capsys: Capture) -> None:
     write_rows(tmp_path / "pairs.csv", ["user_id", "item_id"], ["7", "7"], ["007", ""])
     asked = ["--pairs", str(tmp_path / "pairs.csv"), "--output", str(tmp_path / "x.csv")]

@@ -173,7 +173,8 @@ class Run:
         """Score pairs.
 
         Args:
-            pairs: user_id, item_id, as in the source, and perhaps date: a frame, or a csv file.
+            pairs: user_id, item_id, as in the source, and perhaps date: a frame, or a csv
+                or Parquet file.
 
         Returns:
             user_id, item_id, score (stars, clipped to the scale) and is_fallback, in the order of

@@ -11,8 +11,8 @@ import pytest
 
 from bigrec.errors import DataError, RawFormatError
 from bigrec.recommend.items import Items
+from bigrec.recommend.pairs import read_pairs
 from bigrec.recommend.person import read_person
-from bigrec.recommend.predict import read_pairs
 from bigrec.rows import DataSpec
 from bigrec.splits.spec import read_id_list
 
