@@ -75,7 +75,9 @@ class Vocabulary:
         Returns:
             (n,) int64.
         """
-        wanted = keys if isinstance(keys, pl.Series) else pl.Series(map(str, keys))
+        wanted = (
+            keys if isinstance(keys, pl.Series) else pl.Series(map(_as_text, keys), dtype=pl.String)
+        )
         if not self.has_keys:
             return wanted.cast(pl.Int64).to_numpy()
         wanted = wanted.cast(pl.String).alias(KEY)
@@ -124,7 +126,17 @@ def parse_key(text: str, *, is_text: bool) -> Key | None:
         text: as it was written. Of a key that is a text nothing is trimmed.
         is_text: whether keys are texts.
     """
-    return (text or None) if is_text else parse_whole(text)
+    return (_as_text(text) or None) if is_text else parse_whole(text)
+
+
+def _as_text(key: Key) -> str:
+    """A key as text; none, as no key is, of one that cannot be written in UTF-8."""
+    text = str(key)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes of a command line that are no text
+        return ""
+    return text
 
 
 def parse_whole(text: str) -> int | None:

@@ -44,6 +44,12 @@ def test_a_number_is_a_key_by_its_digits() -> None:
     assert [vocabulary.parse(text) for text in ("007", " 7 ", "")] == ["007", " 7 ", None]
 
 
+def test_what_is_no_text_is_nobody() -> None:
+    vocabulary = vocabulary_of(["a", "\ufffd"])
+    assert vocabulary.ids_of(["a", "\udcff", ""]).tolist() == [1, UNKNOWN, UNKNOWN]
+    assert vocabulary.parse("\udcff") is None
+
+
 def test_nothing_asked_is_nothing_answered() -> None:
     for vocabulary in (vocabulary_of(["a"]), NUMBERS):
         assert vocabulary.ids_of([]).tolist() == []
