@@ -1,8 +1,8 @@
 """Numbering keys from 1 in the order in which they first appear: a hash table from texts to ids.
 
-A slot is one word: 32 bits of the key's hash and the key's number in the table, from 1. A key of up to 16
-bytes is two words, which are compared as they are; of a longer one they are its hash and where it
-stands in a heap, where it is compared byte by byte.
+A slot is one word: 32 bits of the key's hash and the key's number in the table, from 1. A key of up
+to 16 bytes is two words, which are compared as they are; of a longer one they are its hash and
+where it stands in a heap, where it is compared byte by byte.
 
 Threads look keys up at the same time; new keys are added by one thread at a time, in the order of
 the rows, so that ids do not depend on how many threads there are. Whoever looks up while keys are
