@@ -85,10 +85,11 @@ def open_source(
     if kind == "auto":
         try:
             return open_table(raw, options, kept, None)
-        except DataError:
+        except DataError as error:
+            # A question about a table is one for people; else it is said what could be here.
             sources = list(SOURCES.values())
-            hint = _what_to_give(raw, folder, sources)
-            if not hint.startswith("did you mean"):
+            is_near = _what_to_give(raw, folder, sources).startswith("did you mean")
+            if not is_near and (folder.is_single or "hich " in error.message):
                 raise
     expected = " or ".join(source.signature for source in sources)
     names = [*folder.names, *(path.name for path in folder.archives)]
