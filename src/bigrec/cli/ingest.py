@@ -3,38 +3,82 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bigrec.cli import console
 from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption, read_settings
 
+if TYPE_CHECKING:
+    from bigrec.ingest.options import IngestOptions
+
 
 def ingest(
-    raw: Annotated[Path, typer.Argument(help="The folder of raw files, or a zip archive.")],
+    raw: Annotated[Path, typer.Argument(help="A file, a folder of files, or a zip archive.")],
     source: Annotated[
         str,
         typer.Option(
             "--source",
-            help="What the files are: auto, netflix, movielens, or a source that a package adds.",
+            help="What the files are: auto, netflix, movielens, table, or a published set "
+            "such as amazon-2018; a wrong name lists all.",
         ),
     ] = "auto",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns", help="user=…,item=…,rating=…,time=…: names, positions from 1, or none."
+        ),
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option("--separator", help="Between fields, such as ';' or tab.")
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Whether the first line names the columns."),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="utf-8, latin-1 or cp1252.")
+    ] = None,
+    time_unit: Annotated[
+        str | None,
+        typer.Option("--time-unit", help="seconds, milliseconds, microseconds, days or iso."),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", help="What to keep of times: seconds or days.")
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option("--scale", help="MIN:MAX, where the ratings do not show it.")
+    ] = None,
+    zero: Annotated[
+        str | None,
+        typer.Option(
+            "--zero", help="What a 0 is: keep, or no rating: drop the row, or implicit for all."
+        ),
+    ] = None,
+    repeats: Annotated[
+        str,
+        typer.Option(
+            "--repeats", help="A user's item again: error, last, first, mean, max, sum or count."
+        ),
+    ] = "error",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what the columns are taken for; write nothing.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the store, its splits included.")
     ] = False,
     by_user: Annotated[
         bool,
         typer.Option(
-            "--by-user/--no-by-user", help="Whether to keep the ratings in order of users as well."
+            "--by-user/--no-by-user", help="Whether to keep them in order of users as well."
         ),
     ] = True,
     on_error: Annotated[
         str,
         typer.Option(
             "--on-error",
-            help="What a bad line does: stop (nothing is written) or skip it. Where a user rates a "
-            "item again, the first line counts, and the later ones are bad.",
+            help="What a bad line does: stop (nothing is written) or skip it.",
         ),
     ] = "stop",
     rejects: Annotated[
@@ -46,15 +90,29 @@ def ingest(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn raw rating files into a checked Parquet store, streaming."""
+    """Turn files of ratings into a checked Parquet store, streaming."""
     from bigrec.ingest.ingest import ingest_ratings
     from bigrec.ingest.options import IngestOptions
     from bigrec.resources import format_bytes
+    from bigrec.sources.table.said import read_options, read_settings_of_table
 
     settings = read_settings(store=store, memory=memory, threads=threads)
     options = IngestOptions(
-        source=source, overwrite=overwrite, by_user=by_user, on_error=on_error, rejects=rejects
-    )
+        source=source,
+        table=read_options(
+            columns=columns, separator=separator, header=header, encoding=encoding,
+            time_unit=time_unit, zero=zero,
+        ),
+        kept=read_settings_of_table(scale=scale, time=time),
+        overwrite=overwrite,
+        by_user=by_user,
+        repeats=repeats,
+        on_error=on_error,
+        rejects=rejects,
+    )  # fmt: skip
+    if dry_run:
+        show_plan(raw, options)
+        return
     with console.progress_bars() as progress:
         summary = ingest_ratings(
             raw, settings.store, options=options, budget=settings.budget, progress=progress
@@ -80,6 +138,26 @@ def ingest(
             "store": format_bytes(summary.store_bytes),
         }
     )
+
+
+def show_plan(raw: Path, options: IngestOptions) -> None:
+    """Print what the files are taken for.
+
+    Args:
+        raw: the files.
+        options: of the ingest.
+    """
+    from bigrec.sources.registry import open_source
+    from bigrec.sources.table.base import TableSource
+    from bigrec.sources.table.describe import describe_plan
+
+    source = open_source(raw, options.source, options.table, options.kept)
+    if not isinstance(source, TableSource):
+        console.print_fields({"source": source.form})
+        return
+    described = describe_plan(source.plan)
+    console.print_fields({"source": source.form, **described.fields})
+    console.print_table(described.headings, described.rows)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ sorted, repeated pairs are found, and what is wrong is named by the number of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -29,15 +29,8 @@ from bigrec.schema import (
     USER_ID,
 )
 from bigrec.sources.contract import BatchSource, Source, TextSource
-from bigrec.sources.parsed import (
-    KEY_PADDING,
-    MAX_KEY_BYTES,
-    BadLine,
-    KeyedRows,
-    Keys,
-    ParsedRows,
-    require_few_bad_lines,
-)
+from bigrec.sources.keys import KEY_PADDING, MAX_KEY_BYTES, Keys, keys_of
+from bigrec.sources.parsed import BadLine, KeyedRows, ParsedRows, require_few_bad_lines
 from bigrec.sources.raw import DISK_FAILURES, RawFile, reading
 from bigrec.workspace import Workspace
 
@@ -78,6 +71,10 @@ class Reader(Protocol):
     def first_line(self) -> int:
         """Number of the first line of ratings in a file."""
 
+    @property
+    def bad_lines(self) -> Sequence[BadLine]:
+        """What was left out and is not among the bad lines of a unit, numbered."""
+
     def units(self, unit_bytes: int) -> Iterator[Any]:
         """The ratings, cut into units."""
 
@@ -91,17 +88,18 @@ class Reader(Protocol):
         """Some item ids and user ids (int32), and an estimate of rows."""
 
 
-def open_reader(source: Source, keyed: frozenset[str]) -> Reader:
+def open_reader(source: Source, keyed: frozenset[str], *, skips: bool) -> Reader:
     """What reads the ratings of a source.
 
     Args:
         source: whose they are.
         keyed: the roles whose ids are numbered.
+        skips: whether rows that cannot be stored are left out.
     """
     if isinstance(source, TextSource):
         return source
     assert isinstance(source, BatchSource)  # noqa: S101 - `registry` takes no other
-    return BatchReader(source, keyed)
+    return BatchReader(source, keyed, skips=skips)
 
 
 @dataclass(frozen=True)
@@ -124,14 +122,17 @@ class BatchReader:
     Args:
         source: the source.
         keyed: the roles whose ids are numbered; integers of others are kept as they are.
+        skips: whether rows that cannot be stored are left out.
     """
 
     item_sorted = False
     first_line = 1
 
-    def __init__(self, source: BatchSource, keyed: frozenset[str]) -> None:
+    def __init__(self, source: BatchSource, keyed: frozenset[str], *, skips: bool) -> None:
+        self.bad_lines: list[BadLine] = []
         self._source = source
         self._keyed = keyed
+        self._skips = skips
         groups = source.files()
         self._file = groups[0][0] if len(groups[0]) == 1 else RawFile(source.folder.root)
         self._n_bytes = sum(file.size for group in groups for file in group)
@@ -154,10 +155,15 @@ class BatchReader:
         Raises:
             DataError: they cannot be read, or lack a column.
         """
+        return self._units(unit_bytes, self.bad_lines if self._skips else None)
+
+    def _units(self, unit_bytes: int, bad_lines: list[BadLine] | None) -> Iterator[BatchUnit]:
         most = max(1, unit_bytes // _ROW_BYTES)
         first = 0
+        source = self._source
+        batches = source.batches() if bad_lines is None else source.batches_but(bad_lines)
         with reading(self._file, _FAILURES):
-            for batch in self._source.batches():
+            for batch in batches:
                 rows = self._select(batch)
                 for start in range(0, len(rows), most):
                     part = rows.slice(start, most)
@@ -172,18 +178,18 @@ class BatchReader:
             RawFormatError: a row cannot be stored, and such rows are not to be skipped.
         """
         rows, faults = self._check(unit.rows)
-        bad_lines: list[tuple[int, BadLine]] = []
         wrong = np.logical_or.reduce([mask for mask, _ in faults])
         if wrong.any():
             positions = np.flatnonzero(wrong)
             require_few_bad_lines(self._file.label, len(positions))
             for row in positions.tolist():
                 expected = next(expected for mask, expected in faults if mask[row])
+                bad = self._bad_row(unit, row, expected)
                 if not skip_bad:
-                    raise self._bad_row(unit, row, expected).numbered(1 + unit.first).error()
-                bad_lines.append((0, self._bad_row(unit, row, expected)))
+                    raise bad.error()
+                self.bad_lines.append(bad)
             rows = rows.take(~wrong)
-        return replace(rows, n_lines=(len(unit.rows),), bad_lines=bad_lines)
+        return replace(rows, n_lines=(len(unit.rows),))
 
     def repeated_lines(
         self,
@@ -194,18 +200,18 @@ class BatchReader:
         wanted = {(str(item), str(user)): (item, user) for item, user in pairs}
         items, users = (pa.array({pair[side] for pair in wanted}) for side in (0, 1))
         counts: dict[tuple[str, str], int] = {}
-        for part in self.units(_SAMPLE_ROWS * _ROW_BYTES):
+        for part in self._units(_SAMPLE_ROWS * _ROW_BYTES, [] if self._skips else None):
             _, faults = self._check(part.rows)
             wrong = np.logical_or.reduce([mask for mask, _ in faults])  # left out for themselves
             item, user = (part.rows.column(name).cast(pa.string()) for name in (ITEM_ID, USER_ID))
             found = pc.and_(pc.is_in(item, items), pc.is_in(user, users))
             for row in np.flatnonzero(np.asarray(found) & ~wrong).tolist():
                 pair = item[row].as_py(), user[row].as_py()
-                number = 1 + part.first + row
+                path, word, number = self._source.locate(part.first + row)
                 if pair in counts:
-                    path, shown = self._file.label, _shown(part.rows, row)
+                    shown = _shown(part.rows, row)
                     yield BadLine.repeated(
-                        path, number, shown, wanted[pair], counts[pair], word="row"
+                        path, number, shown, wanted[pair], counts[pair], word=word
                     )
                 elif pair in wanted:
                     counts[pair] = number
@@ -214,7 +220,7 @@ class BatchReader:
         """Ids of the first rows; where others are unlike them, buckets are split later."""
         samples: dict[str, list[Array]] = {ITEM_ID: [], USER_ID: []}
         n_sampled = 0
-        for unit in self.units(_SAMPLE_ROWS * _ROW_BYTES):
+        for unit in self._units(_SAMPLE_ROWS * _ROW_BYTES, [] if self._skips else None):
             for name, parts in samples.items():
                 if pa.types.is_integer(unit.rows.schema.field(name).type):
                     parts.append(np.clip(_numbers(unit.rows.column(name)), 1, MAX_ID))
@@ -291,20 +297,9 @@ class BatchReader:
         return keys, wrong
 
     def _bad_row(self, unit: BatchUnit, row: int, expected: str) -> BadLine:
-        """A row that cannot be stored, numbered from 0 in its unit."""
-        return BadLine(self._file.label, row, _shown(unit.rows, row), expected, word="row")
-
-
-def keys_of(column: pa.Array) -> Keys:
-    """Texts, or integers in decimal digits, as keys; a null has no bytes."""
-    column = pc.fill_null(column.cast(pa.large_string()), "")
-    offsets = np.frombuffer(column.buffers()[1], np.int64)
-    offsets = offsets[column.offset : column.offset + len(column) + 1]
-    first, last = int(offsets[0]), int(offsets[-1])
-    text = np.zeros(last - first + KEY_PADDING, np.uint8)
-    if last > first:
-        text[: last - first] = np.frombuffer(column.buffers()[2], np.uint8)[first:last]
-    return Keys(text, offsets[:-1] - first, np.diff(offsets).astype(np.int32))
+        """A row that cannot be stored."""
+        path, word, number = self._source.locate(unit.first + row)
+        return BadLine(path, number, _shown(unit.rows, row), expected, word=word)
 
 
 def _is_time(kind: pa.DataType) -> bool:

@@ -93,7 +93,7 @@ class StoreBuilder:
         progress: Progress,
     ) -> None:
         self._source = source
-        self._reader = open_reader(source, keyed)
+        self._reader = open_reader(source, keyed, skips=rejects is not None)
         self._draft = draft
         self._layout = StoreLayout(draft.folder)
         self._options = options
@@ -255,6 +255,7 @@ class StoreBuilder:
                 hint="this is a fault of the disk or of bigrec; please report it",
             )
         if self._rejects is not None:
+            self._rejects.add(sorted(reader.bad_lines, key=lambda bad: (bad.path, bad.line)))
             self._rejects.add(small.bad_lines)
         return Manifest(
             source=source.name,

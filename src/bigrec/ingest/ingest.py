@@ -17,7 +17,7 @@ from bigrec.ingest.unchanged import (
     find_unchanged,
 )
 from bigrec.resources import SILENT, Budget, Progress
-from bigrec.sources.contract import Source
+from bigrec.sources.contract import ReadAgain, Source
 from bigrec.sources.registry import open_source
 from bigrec.store.layout import StoreLayout
 from bigrec.store.locks import sweep_beside
@@ -53,7 +53,7 @@ def ingest_ratings(
         sweep_beside(store)
         return unchanged
     clock = Clock()
-    source = open_source(raw, options.source)
+    source = open_source(raw, options.source, options.table, options.kept)
     entries = describe_entries(raw, source)
     keyed = source.keyed
     while True:
@@ -62,6 +62,8 @@ def ingest_ratings(
             break
         except OtherKeys as found:
             keyed |= {found.role}
+        except ReadAgain:
+            continue
     return summarise_store(StoreLayout(store), source, manifest, clock, unchanged=False)
 
 

@@ -9,8 +9,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pyarrow as pa
 
-from bigrec.compiled import compiled
-from bigrec.sources.parsed import Keys
+from bigrec.sources.keys import Keys, gather_text
 
 Array = np.ndarray[Any, Any]
 
@@ -91,19 +90,3 @@ class KeyReader:
         for stream in self._open or ():
             stream.close()
         self._open = None
-
-
-@compiled
-def gather_text(text, starts, lengths, out):  # type: ignore[no-untyped-def]
-    """Copy spans of a text one behind the other.
-
-    Args:
-        text: uint8.
-        starts, lengths: (n,) the spans.
-        out: uint8 out, as long as they are together.
-    """
-    position = 0
-    for row in range(len(starts)):
-        for byte in range(starts[row], starts[row] + lengths[row]):
-            out[position] = text[byte]
-            position += 1

@@ -22,7 +22,7 @@ from bigrec.compiled import compiled
 from bigrec.ingest.key_file import KeyFile
 from bigrec.schema import MAX_ID
 from bigrec.sources.fields import load_word
-from bigrec.sources.parsed import MAX_KEY_BYTES, Keys
+from bigrec.sources.keys import MAX_KEY_BYTES, Keys
 from bigrec.splitmix import GOLDEN, mix64
 from bigrec.workspace import Workspace, new_map
 

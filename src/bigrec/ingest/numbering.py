@@ -26,7 +26,8 @@ from bigrec.ingest.waiting_rows import HalfKnown, WaitingRows
 from bigrec.interactions import CODE_BITS, Scale
 from bigrec.schema import MAX_ID
 from bigrec.sources.fields import ZERO
-from bigrec.sources.parsed import KEY_PADDING, KeyedRows, Keys, ParsedRows
+from bigrec.sources.keys import KEY_PADDING, Keys
+from bigrec.sources.parsed import KeyedRows, ParsedRows
 from bigrec.sources.raw import RawFile
 from bigrec.workspace import Workspace
 
@@ -35,6 +36,8 @@ Array = np.ndarray[Any, Any]
 ITEM, USER = "item", "user"
 ROLES: Final = (ITEM, USER)
 _READ_KEYS: Final = 1 << 16
+_ONE: Final = np.ones(1, np.float32)
+"""The rating of every row where there are none."""
 _NONE_FAILED: Final = 1 << 62
 
 
@@ -142,19 +145,19 @@ class Numbering:
             DataError: there are too many distinct ratings, users or items.
             Abandoned: an earlier unit failed.
         """
+        rating = _ONE if rows.rating is None else rows.rating
         keys = {ITEM: rows.item, USER: rows.user}
         ids = {role: self._find(role, keys[role], workspace) for role in ROLES}
         payload = workspace.array("payload", len(ids[ITEM]), np.int32)
-        if rows.rating is None:
-            payload[:] = 0
-        else:
-            self.values.find(rows.rating, payload)
+        codes = payload if rows.rating is not None else np.empty(1, np.int32)
+        self.values.find(rating, codes)
         self.turns.wait(number)
         for role, table in self._tables.items():
             table.add(_as_keys(keys[role]), ids[role])
-        if rows.rating is not None:
-            self.values.add(rows.rating, payload)
+        self.values.add(rating, codes)
         self.turns.pass_on()
+        if rows.rating is None:
+            payload[:] = codes[0]
         if rows.day is not None:
             add_days(payload, rows.day)
         whole = HalfKnown(ids, {}, payload, rows.second)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bigrec.errors import SettingsError
 from bigrec.ingest.repeats import ERROR, REPEATS
+from bigrec.sources.table.base import TableSettings
+from bigrec.sources.table.plan import TableOptions
 
 ON_ERROR: Final = ("stop", "skip")
 
@@ -17,7 +19,12 @@ class IngestOptions:
     """What to ingest, and how."""
 
     source: str = "auto"
-    """The kind of raw data: auto, netflix, movielens, or a source that a package adds."""
+    """The kind of raw data: auto, netflix, movielens, table, a published set in another form (see
+    bigrec.sources.table.named_sets), or a source that a package adds."""
+    table: TableOptions = field(default_factory=TableOptions)
+    """How a table is written; what is not said is recognised."""
+    kept: TableSettings = field(default_factory=TableSettings)
+    """What is kept of a table."""
     overwrite: bool = False
     """Whether a store that exists is replaced, its splits included."""
     by_user: bool = True

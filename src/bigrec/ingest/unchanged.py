@@ -43,7 +43,7 @@ def find_unchanged(raw: Path, store: Path, options: IngestOptions) -> IngestSumm
     if options.overwrite or not layout.root.exists():
         return None
     clock = Clock()
-    source = open_source(raw, options.source)
+    source = open_source(raw, options.source, options.table, options.kept)
     manifest = _existing_manifest(layout, source, describe_entries(raw, source))
     if options.by_user and not layout.ratings_by_user.exists():
         raise StoreError(

@@ -11,8 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import DataError
-from bigrec.ingest.key_file import gather_text
-from bigrec.sources.parsed import KEY_PADDING, Keys
+from bigrec.sources.keys import KEY_PADDING, Keys, gather_text
 
 Array = np.ndarray[Any, Any]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
+
+
+class ReadAgain(Exception):  # noqa: N818 - not a fault
+    """A source has learned something about its files: the ingest starts again."""
 
 
 class Source(ABC):
@@ -158,6 +163,27 @@ class BatchSource(Source):
         It may be called again, to say where something stands, and then yields the same rows.
         """
 
+    def batches_but(self, bad_lines: list[BadLine]) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        """The same without rows that cannot even be put into a batch.
+
+        Args:
+            bad_lines: takes these, numbered as they are shown to people.
+        """
+        return self.batches()
+
+    def locate(self, row: int) -> tuple[Path, str, int]:
+        """Where a row stands: a file, what rows are called in it, and the number there.
+
+        Args:
+            row: its number, from 0 over all batches.
+        """
+        return self._where, "row", row + 1
+
+    @property
+    def _where(self) -> Path:
+        files = self.files()[0]
+        return files[0].label if len(files) == 1 else self.folder.root
+
     @property
     def n_rows(self) -> int | None:
         """About how many rows there are; None where that is not known without reading them."""
@@ -169,6 +195,8 @@ class TextSource(Source):
 
     item_sorted: ClassVar[bool] = False
     """Whether units hold whole items in ascending order, each sorted by user."""
+    bad_lines: ClassVar[tuple[BadLine, ...]] = ()
+    """Those that are left out come with the rows of their unit."""
 
     @property
     def first_line(self) -> int:

@@ -47,12 +47,26 @@ _SHORTEST_HEADER = len("1:\n")
 _SHORTEST_RATING = len("1,1,2000-01-01\n")
 _SHORTEST_PAIR = len("1\n")
 _PAIR_UNIT_BYTES = 8 << 20
+_ITEM_HEADER: Final = re.compile(r"[0-9]+:\s*")
 _ROW = re.compile(rb"\n(\d{1,10}),")
 _TITLE_LINE: Final = re.compile(r"([1-9][0-9]{0,9}),(NULL|[0-9]{4}),([^\0\r]+)")
 _LINE_OF_PAIRS: Final = {
     False: "an item header such as '8:' or the id of a user such as '1488844'",
     True: "an item header such as '8:' or a line such as '1488844,2005-09-06'",
 }  # what BAD_LINE expects without ratings, by whether there are days
+
+
+def looks_like_netflix(folder: RawFolder) -> bool:
+    """Whether a file of ratings begins with the header of an item, whatever else is there.
+
+    Args:
+        folder: of that file.
+    """
+    files = _rating_files(folder)
+    if not files:
+        return False
+    _, line = next(read_lines(files[0]), (1, ""))
+    return bool(_ITEM_HEADER.fullmatch(line))
 
 
 class NetflixSource(TextSource):

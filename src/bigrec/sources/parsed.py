@@ -9,13 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import DataError, RawFormatError
+from bigrec.sources.keys import Keys
 
 Array = np.ndarray[Any, Any]
 
-MAX_KEY_BYTES: Final = 1000
-"""Bytes of UTF-8 of an id as a source has it, at most."""
-KEY_PADDING: Final = 16
-"""Bytes behind a key that may be looked at."""
 MAX_BAD_LINES: Final = 1_000_000
 """Bad lines that are kept at a time, of one small file or one unit of ratings."""
 _LONE_CR_HINT: Final = (
@@ -122,31 +119,6 @@ class ParsedRows:
     """Lines that were left out, each with the number of its piece."""
     second: Array | None = None
     """(n,) int32 seconds of the day in UTC; None where times are days."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Ids as a source has them: texts of 1 to MAX_KEY_BYTES bytes of UTF-8, without NUL."""
-
-    text: Array
-    """uint8; KEY_PADDING bytes may be looked at behind each key."""
-    starts: Array
-    """(n,) int64, where each begins in the text."""
-    lengths: Array
-    """(n,) int32, bytes of each."""
-
-    def take(self, rows: Array) -> Keys:
-        """Some of them, in the same text.
-
-        Args:
-            rows: (m,) their positions, or (n,) bool.
-        """
-        return Keys(self.text, self.starts[rows], self.lengths[rows])
-
-    def bytes_at(self, row: int) -> bytes:
-        """One of them."""
-        start = int(self.starts[row])
-        return self.text[start : start + int(self.lengths[row])].tobytes()
 
 
 @dataclass(frozen=True)

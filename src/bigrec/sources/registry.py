@@ -16,8 +16,12 @@ from bigrec.errors import DataError, SettingsError
 from bigrec.plugins import load_offered, offered_names
 from bigrec.sources.contract import BatchSource, Source, TextSource
 from bigrec.sources.movielens import MovieLensSource
-from bigrec.sources.netflix import NetflixSource
+from bigrec.sources.netflix import NetflixSource, looks_like_netflix
 from bigrec.sources.raw import RawFolder
+from bigrec.sources.table.base import TableSettings, TableSource
+from bigrec.sources.table.named_sets import NAMED_SETS
+from bigrec.sources.table.open_table import open_table
+from bigrec.sources.table.plan import TableOptions
 from bigrec.store.item_names import is_item_name
 
 SOURCES: Final[dict[str, type[Source]]] = {
@@ -29,28 +33,47 @@ GROUP: Final = "bigrec.sources"
 """The group of entry points by which packages offer sources."""
 
 _registered: dict[str, type[Source]] = {}
+_NOTHING_SAID: Final = TableOptions()
+_NOTHING_KEPT: Final = TableSettings()
 
 _SHOWN: Final = 5
 _DEPTH, _MOST_FOLDERS = 2, 50  # how far below a folder a set is looked for
 _PACKED: Final = (".zip", ".tar", ".tgz", ".7z", ".rar", ".xz", ".bz2")
 
 
-def open_source(raw: Path, kind: str = "auto") -> Source:
-    """Open a raw folder or zip archive as the source that it is.
+def open_source(
+    raw: Path,
+    kind: str = "auto",
+    options: TableOptions = _NOTHING_SAID,
+    kept: TableSettings = _NOTHING_KEPT,
+) -> Source:
+    """Open a raw folder, file or zip archive as the source that it is.
 
     Args:
-        raw: the folder or archive.
-        kind: the name of a source, or auto to recognise it: by bigrec's own first.
+        raw: the folder, file or archive.
+        kind: the name of a source, or auto to recognise it: by bigrec's own first, then as a table.
+        options: how a table is written; what is said of one makes it a table.
+        kept: what is kept of a table.
 
     Raises:
         SettingsError: there is no such kind, or the package that offers it is broken.
         DataError: the folder is missing, or holds no such data.
     """
+    said = options != _NOTHING_SAID or kept != _NOTHING_KEPT
+    if kind == TableSource.name or kind in NAMED_SETS or (kind == "auto" and said):
+        return open_table(raw, options, kept, NAMED_SETS.get(kind))
+    if said:
+        raise SettingsError(
+            f"--source {kind} has one form, so nothing is to be said of its columns or values",
+            hint="to read the files as any table: --source table",
+        )
     sources = list(SOURCES.values()) if kind == "auto" else [find_source(kind)]
     folder = RawFolder(raw)
+    if kind == "auto" and folder.is_single and not looks_like_netflix(folder):
+        sources = []  # a file alone is a table, whatever its name
     broken: list[SettingsError] = []
     if kind == "auto" and not any(source.recognises(folder) for source in sources):
-        for name in source_names()[len(SOURCES) :]:
+        for name in sorted({*_registered, *offered_names(GROUP)} - {*SOURCES}):
             try:
                 sources.append(find_source(name))
             except SettingsError as error:
@@ -59,6 +82,14 @@ def open_source(raw: Path, kind: str = "auto") -> Source:
         if source.recognises(folder):
             return source(folder)
     folder.require_readable()
+    if kind == "auto":
+        try:
+            return open_table(raw, options, kept, None)
+        except DataError:
+            sources = list(SOURCES.values())
+            hint = _what_to_give(raw, folder, sources)
+            if not hint.startswith("did you mean"):
+                raise
     expected = " or ".join(source.signature for source in sources)
     names = [*folder.names, *(path.name for path in folder.archives)]
     found = ", ".join(names[:_SHOWN]) or "nothing"
@@ -71,8 +102,9 @@ def open_source(raw: Path, kind: str = "auto") -> Source:
 
 def source_names() -> list[str]:
     """The names of all sources: bigrec's own first, then others by name."""
+    own = [*SOURCES, TableSource.name, *NAMED_SETS]
     others = {*_registered, *offered_names(GROUP)}
-    return [*SOURCES, *sorted(others - {*SOURCES})]
+    return [*own, *sorted(others - {*own})]
 
 
 def register_source(source: type[Source]) -> None:

@@ -222,7 +222,7 @@ def _cut_plain(
     with open_stream(file) as stream:
         size = stream.seek(0, 2)
         stream.seek(0)
-        start, _ = _skip_head(stream, skip_lines)
+        start, _ = skip_head(stream, skip_lines)
         if start >= size:
             raise empty_file_error(file)
         while start < size:
@@ -237,11 +237,11 @@ def _cut_stream(
     file: RawFile, boundary: Boundary, unit_bytes: int, skip_lines: int
 ) -> Iterator[Piece]:
     with open_stream(file) as stream:
-        start, kept = _skip_head(stream, skip_lines)
+        start, kept = skip_head(stream, skip_lines)
         while True:
             text = new_map(max(unit_bytes, len(kept) + (unit_bytes + 1) // 2))
             text[: len(kept)] = kept
-            filled = _fill_from_stream(stream, text, len(kept))
+            filled = fill_from_stream(stream, text, len(kept))
             if filled < len(text):
                 break
             cut = _last_boundary(text, boundary)
@@ -266,7 +266,7 @@ def _uncut_error(file: RawFile, start: int) -> DataError:
     )
 
 
-def _fill_from_stream(stream: BinaryIO, text: mmap.mmap, filled: int) -> int:
+def fill_from_stream(stream: BinaryIO, text: mmap.mmap, filled: int) -> int:
     """Read until `text` is full or the stream ends, a little at a time; return the new end."""
     view = memoryview(text)
     while n_read := stream.readinto(view[filled : filled + _SLICE_BYTES]):  # type: ignore[attr-defined]
@@ -274,7 +274,7 @@ def _fill_from_stream(stream: BinaryIO, text: mmap.mmap, filled: int) -> int:
     return filled
 
 
-def _skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes | memoryview]:
+def skip_head(stream: Any, skip_lines: int) -> tuple[int, bytes | memoryview]:
     """Read over a byte order mark and column headers: (bytes skipped, bytes read beyond them)."""
     if skip_lines:
         return sum(len(stream.readline()) for _ in range(skip_lines)), b""

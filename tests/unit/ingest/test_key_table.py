@@ -10,7 +10,7 @@ import pytest
 
 from bigrec.ingest.key_file import KeyReader
 from bigrec.ingest.key_table import KeyTable
-from bigrec.sources.parsed import KEY_PADDING, MAX_KEY_BYTES, Keys
+from bigrec.sources.keys import KEY_PADDING, MAX_KEY_BYTES, Keys
 from bigrec.workspace import Workspace
 
 # On both sides of a word, of two words, and of the longest.
