@@ -52,7 +52,7 @@ def rows_of(kind: str, seed: int = 3) -> dict[str, Any]:
         columns["rating"] = np.minimum(random.zipf(1.6, len(pair)), 352_698).astype(np.float64)
     if unit != NO_TIME:
         seconds = random.integers(-400, 400, len(pair)) * 3_601
-        columns["date"] = np.datetime64("1970-01-01", "s") + seconds
+        columns["date"] = np.datetime64("1970-01-01", "ms") + 1000 * seconds
     return columns
 
 
@@ -144,7 +144,7 @@ def test_a_fraction_falls_within_a_day(home: Path) -> None:
     split = bigrec_split(home, "seconds", "late")
     times = np.sort(rows_of("seconds")["date"])
     share = [(abs((times >= at).mean() - 0.3), at) for at in np.unique(times)[1:]]
-    expected = str(min(share)[1]).replace("T", " ")
+    expected = str(min(share)[1].astype("datetime64[s]")).replace("T", " ")
     assert split.summary.test_from == expected
     assert not expected.endswith("00:00:00")
     assert split.test.collect()["time"].min() == dt.datetime.fromisoformat(expected)
