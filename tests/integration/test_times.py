@@ -12,12 +12,16 @@ import pytest
 from tests.support.commands import Capture
 from tests.support.table_source import make_store
 
+import bigrec
 from bigrec.cli.app import main
-from bigrec.errors import SplitError
+from bigrec.errors import SettingsError, SplitError
 from bigrec.interactions import EXPLICIT, IMPLICIT, Scale
+from bigrec.models import registry
+from bigrec.models.registry import MODELS, check_feedback, find_model
 from bigrec.query.library import ANALYSIS, list_queries
 from bigrec.query.session import open_session
 from bigrec.resources import Budget
+from bigrec.run_groups import blend_trained
 from bigrec.schema import BY_DAY, BY_SECOND, NO_TIME
 from bigrec.splits.materialize import materialize_split
 from bigrec.splits.spec import SplitSpec
@@ -178,3 +182,33 @@ def test_day_biases_are_refused_without_times(home: Path, capsys: Capture) -> No
     train = ["train", "matrix-factorization", "--split", "s", "--store", store]
     assert main([*train, "--set", "day_biases=true", "--runs", str(home / "runs")]) == 3
     assert "day biases needs the times" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("kind", ["plays", "bare pairs"])
+def test_rating_models_are_refused_where_there_are_no_ratings(
+    home: Path, kind: str, capsys: Capture
+) -> None:
+    at = ["--store", str(home / kind / "store"), "--runs", str(home / "runs")]
+    store = bigrec.open(home / kind / "store")
+    for model in MODELS:
+        assert main(["train", model, "--split", "s", *at]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{model} learns to tell ratings, and this store holds none" in said
+        assert "co_rated_items" in said
+        with pytest.raises(SettingsError, match="its feedback is implicit"):
+            bigrec.train(store.split("s"), model, runs=home / "runs")
+    with pytest.raises(SettingsError, match="blend learns to tell ratings"):
+        blend_trained(home / kind / "store", [], runs=home / "runs")
+    assert not (home / "runs").exists()
+
+
+def test_models_that_rank_are_named_and_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bias = find_model("cosine-knn")
+    fields = {"name": "wmf", "objectives": ("ranking",)}
+    ranks = type("Ranking", (type(bias),), fields)()
+    monkeypatch.setattr(registry, "_registered", {"wmf": ranks})
+    with pytest.raises(SettingsError) as caught:
+        check_feedback(bias, IMPLICIT)
+    assert caught.value.hint == "models that rank are wmf"
+    check_feedback(ranks, IMPLICIT)
+    check_feedback(bias, EXPLICIT)
