@@ -263,8 +263,12 @@ def moved(spec: SplitSpec, number: int) -> SplitSpec:
         day = FIRST_DAYS[number] + (int(text[8:10]) - 1) // 3 * ONE_DAY
         return f"{day}{text[10:]}"
 
-    dates = {name: move(getattr(spec, name)) for name in ("first_date", "last_date", "test_from")}
-    return dataclasses.replace(spec, **dates)
+    return dataclasses.replace(
+        spec,
+        first_date=move(spec.first_date),
+        last_date=move(spec.last_date),
+        test_from=move(spec.test_from),
+    )
 
 
 def sql_rows(catalog: Catalog, name: str) -> dict[str, list[Row]]:
