@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,8 @@ from bigrec.models import registry
 from bigrec.models.registry import MODELS, check_feedback, find_model
 from bigrec.query.library import ANALYSIS, list_queries
 from bigrec.query.session import open_session
+from bigrec.report.page import write_report
+from bigrec.report.rating_groups import group_starts
 from bigrec.resources import Budget
 from bigrec.run_groups import blend_trained
 from bigrec.schema import BY_DAY, BY_SECOND, NO_TIME
@@ -213,3 +217,89 @@ def test_models_that_rank_are_named_and_taken(home: Path, monkeypatch: pytest.Mo
     assert caught.value.hint == "models that rank are wmf"
     check_feedback(ranks, IMPLICIT)
     check_feedback(bias, EXPLICIT)
+
+
+def _text_of(page: Path) -> str:
+    """What a page says and draws, without its scripts of others."""
+    text = page.read_text(encoding="utf-8")
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", text, re.DOTALL)
+    specs = "".join(script for script in scripts if script.lstrip().startswith("{"))
+    return re.sub(r"<(script|style)[^>]*>.*?</\1>", "", text, flags=re.DOTALL) + specs
+
+
+def test_the_report_of_every_kind_speaks_of_what_is_there(home: Path, tmp_path: Path) -> None:
+    for kind, (unit, feedback, scale) in KINDS.items():
+        store = bigrec.open(home / kind / "store")
+        runs = tmp_path / kind
+        if feedback == EXPLICIT:
+            for model in ("cosine-knn", "matrix-factorization"):
+                bigrec.train(store.split("s"), model, runs=runs, run=model)
+        output = tmp_path / f"{kind}.html"
+        write_report(store.catalog, output, runs_folder=runs, split="s")
+        text = _text_of(output)
+        assert not re.search(r"\bstars?\b|\bfilms?\b|\bmovies?\b", text), kind
+        assert ("ratings-per-day" in text) == (unit != NO_TIME)
+        assert ("mean-rating-over-time" in text) == (unit != NO_TIME and feedback == EXPLICIT)
+        assert ("train-and-test-months" in text) == (unit != NO_TIME)
+        assert ("no times" in text) == (unit == NO_TIME)
+        assert ("most-loved" in text) == (feedback == EXPLICIT)
+        assert ("RMSE" in text) == (feedback == EXPLICIT)
+        assert ("implicit feedback" in text) == (feedback == IMPLICIT)
+        if feedback == EXPLICIT and scale is not None:
+            assert f"RMSE, points on a scale of {scale.low:g} to {scale.high:g}" in text
+            assert "Items like" in text
+
+
+INFO: Final = {
+    "seconds": ("mean rating", "1 to 10", "1970-01-17, to the second", "ratings by rating\n"),
+    "days": ("mean rating", "-10 to 10", "1970-01-17", "ratings by rating, from\n"),
+    "no times": ("mean rating", "0 to 100", "no times", "no times\n"),
+    "plays": ("mean count", "implicit", "1970-01-17, to the second", "ratings by count"),
+    "bare pairs": ("mean count", "implicit", "no times", "ratings by count\n"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_info_says_what_ratings_are(home: Path, kind: str, capsys: Capture) -> None:
+    assert main(["info", "--plot", "--store", str(home / kind / "store")]) == 0
+    said = capsys.readouterr().out
+    for words in INFO[kind]:
+        assert words in said
+    assert "star" not in said
+    assert max(map(len, said.split("fingerprint")[1].splitlines())) <= 80
+
+
+def test_commands_say_the_scale_of_errors(home: Path, capsys: Capture) -> None:
+    at = ["--store", str(home / "days" / "store"), "--runs", str(home / "said")]
+    unit = "points on a scale of -10 to 10"
+    for run in ("one", "two"):
+        assert main(["train", "cosine-knn", "--split", "s", "--run", run, *at]) == 0
+        assert unit in capsys.readouterr().out
+    for command in (["evaluate", "one"], ["compare"], ["blend", "one", "two", "--run", "b"]):
+        assert main([*command, *at]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert unit in said
+        assert "star" not in said
+        assert ("relevant from 5" in said) == (command[0] == "evaluate")
+    assert main(["evaluate", "one", "--relevant", "-2.5", *at]) == 0
+    assert "relevant from -2.5" in " ".join(capsys.readouterr().out.split())
+    assert main(["evaluate", "one", "--relevant", "11", *at]) == 6
+    assert "has a rating of 11 or more" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("ratings", "is_count", "expected"),
+    [
+        ((1, 2.5, 7), False, (1, 2.5, 7)),
+        ([number / 100 for number in range(-1000, 1001)], False, range(-10, 11)),
+        (range(101), False, range(0, 101, 5)),
+        (range(1, 1000), True, (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)),
+        ([0.5, *range(1, 60)], True, (0, 1, 2, 4, 8, 16, 32)),
+    ],
+)
+def test_many_ratings_stand_in_groups(
+    ratings: Sequence[float], is_count: bool, expected: Sequence[float]
+) -> None:
+    starts = group_starts(ratings, is_count=is_count)
+    assert sorted({*starts.values()}) == list(expected)
+    assert all(start <= rating for rating, start in starts.items())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.opening import open_data
+from bigrec.cli.opening import describe_scale, open_data
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -174,6 +174,7 @@ def train(
         {
             "run": summary.run,
             "protocol": trained.protocol,
+            **describe_scale(data.spec),
             **({"day biases": _describe_days(trained)} if options.day_biases else {}),
             **_name_measures("validation", summary.validation or {}, [summary.primary]),
             **_name_measures("test", summary.test, list(summary.test)),

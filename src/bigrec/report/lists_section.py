@@ -1,4 +1,4 @@
-"""What models recommend: lists for three users, and the films nearest to one film."""
+"""What models recommend: lists for three users, and the items nearest to one item."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def list_for_user(
     word: str,
     user_index: int,
 ) -> Lists:
-    """A user's best rated films beside the lists of all models.
+    """A user's best rated items beside the lists of all models.
 
     Args:
         recommenders: by model name.
@@ -63,13 +63,13 @@ def list_for_user(
     best = sorted(history, key=lambda row: (-row["rating"], -row["difference"], row["item_id"]))
     lists = {
         "rated best by the user": [
-            (_film(row["title"], row["year"], row["item_id"]), f"{row['rating']:g}")
+            (_name(row["title"], row["year"], row["item_id"]), f"{row['rating']:g}")
             for row in best[:_TOP]
         ]
     }
     for model, recommender in recommenders.items():
         lists[model_title(model)] = [
-            (_film(item.title, item.year, item.item_id), f"{item.score:.2f}")
+            (_name(item.title, item.year, item.item_id), f"{item.score:.2f}")
             for item in recommend_items(recommender, data, catalog, user_id, top=_TOP)
         ]
     article = "An" if word[0] in "aeiou" else "A"
@@ -84,7 +84,7 @@ def list_for_user(
 
 
 def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Catalog) -> Lists:
-    """The films that each model sees nearest to the most rated one.
+    """The items that each model sees nearest to the most rated one.
 
     Args:
         runs: one of each model, at least one.
@@ -93,26 +93,30 @@ def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Cat
     """
     biases = runs[0].biases()
     items = read_items(catalog, data)
-    film = int(np.argmax(biases.item_count))
+    thing = catalog.manifest.item_name.replace("_", " ")
+    things = f"{thing}s"
+    most_rated = int(np.argmax(biases.item_count))
     lists: dict[str, Sequence[tuple[str, str]]] = {}
     for run in runs:
         nearest = similar_items(
-            run.similarity(data), items, biases, film, top=_TOP, min_ratings=_FEWEST_ITEM_RATINGS
-        )
+            run.similarity(data), items, biases, most_rated,
+            top=_TOP, min_ratings=_FEWEST_ITEM_RATINGS,
+        )  # fmt: skip
         lists[model_title(run.config.model)] = [
-            (_film(item.title, item.year, item.item_id), f"{item.similarity:.2f}")
+            (_name(item.title, item.year, item.item_id), f"{item.similarity:.2f}")
             for item in nearest
         ]
     return Lists(
-        title=f"Films like “{items.name(film)}”",
+        title=f"{things.capitalize()} like “{items.name(most_rated)}”",
         lists=lists,
-        caption="The most rated film, and the nearest to it by each model's own picture of items: "
-        "factors, embeddings, weights, or the ratings themselves (1 is alike). Only films with at "
+        caption=f"The most rated {thing}, and the nearest to it by each model's own picture of "
+        "items: factors, embeddings, weights, or the ratings themselves (1 is alike). Only "
+        f"{things} with at "
         f"least {_FEWEST_ITEM_RATINGS} train ratings. The same list in a terminal: "
-        f"bigrec similar RUN {items.ids[film]}",
+        f"bigrec similar RUN {items.ids[most_rated]}",
     )
 
 
-def _film(title: str | None, year: int | None, item_id: int) -> str:
+def _name(title: str | None, year: int | None, item_id: int) -> str:
     name = title or f"item {item_id}"
     return f"{name} ({year})" if year else name
