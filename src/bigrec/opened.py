@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bigrec.recommend.items import Items
     from bigrec.recommend.predict import PredictSummary
     from bigrec.recommend.top_lists import TopListsSummary
+    from bigrec.store.vocabulary import Key
 
 ShowProgress = Callable[[], AbstractContextManager[Progress]]
 """Opens a display of progress, once there is something to show."""
@@ -133,11 +134,11 @@ class OpenedRun:
 
         return read_items(self.catalog, self.data)
 
-    def recommend(self, user_id: int, *, top: int = 10, explain: bool = False) -> UserList:
+    def recommend(self, user_id: Key, *, top: int = 10, explain: bool = False) -> UserList:
         """The unseen items with the highest scores for a user of the data.
 
         Args:
-            user_id: as in the source.
+            user_id: as in the source, a text where the store keeps keys.
             top: length of the list; cut to the number of items.
             explain: whether to say why (see bigrec.recommend.explain).
 
@@ -152,10 +153,11 @@ class OpenedRun:
             self.scorer, self.data, self.catalog, user_id,
             top=top, similarity=self.similarity if explain else None, items=self.items,
         )  # fmt: skip
-        return UserList(user_id, tuple(found), explain)
+        key = str(user_id) if self.catalog.manifest.user_keys else user_id
+        return UserList(key, tuple(found), explain)
 
     def recommend_to_person(
-        self, ratings: Path | Mapping[int | str, float], *, top: int = 10, explain: bool = False
+        self, ratings: Path | Mapping[Key, float], *, top: int = 10, explain: bool = False
     ) -> PersonList:
         """The items with the highest scores for a person who is not in the data.
 
@@ -196,11 +198,11 @@ class OpenedRun:
             top=top, items=self.items, budget=self.budget, progress=progress,
         )  # fmt: skip
 
-    def similar(self, item: int | str, *, top: int = 10, min_ratings: int = 20) -> SimilarList:
+    def similar(self, item: Key, *, top: int = 10, min_ratings: int = 20) -> SimilarList:
         """The items nearest to one item.
 
         Args:
-            item: its id, its title or a part of it (see `Items.find`).
+            item: its key, its title or a part of it (see `Items.find`).
             top: length of the list; cut to the number of items.
             min_ratings: train ratings that a listed item needs.
 
@@ -217,7 +219,7 @@ class OpenedRun:
             self.similarity, items, self.biases, position, top=top, min_ratings=min_ratings
         )
         return SimilarList(
-            int(items.ids[position]), items.titles[position], items.years[position], tuple(nearest),
+            items.key(position), items.titles[position], items.years[position], tuple(nearest),
             items.name(position),
         )  # fmt: skip
 
@@ -225,7 +227,7 @@ class OpenedRun:
         """Score pairs: user_id, item_id, score and is_fallback, in their order.
 
         Args:
-            pairs: a csv file with user_id, item_id and perhaps date; or a frame of these.
+            pairs: user_id, item_id and perhaps date: a csv or Parquet file, or a frame.
 
         Raises:
             DataError: they lack a column or a value, or hold something that is no id or date.
@@ -233,16 +235,12 @@ class OpenedRun:
         """
         from bigrec.recommend.predict import score_frame
 
-        return score_frame(self.scorer, self.data, self._read(pairs))
+        return score_frame(self.scorer, self.data, self.catalog, self._read(pairs))
 
     def _read(self, pairs: Path | pl.DataFrame) -> pl.DataFrame:
-        from bigrec.recommend.predict import check_pairs, read_pairs
+        from bigrec.recommend.pairs import open_pairs
 
-        if isinstance(pairs, Path):
-            name = self.catalog.manifest.item_name
-            return read_pairs(pairs, with_dates=self.directory.needs_days, item_name=name)
-        check_pairs(pairs)
-        return pairs
+        return open_pairs(pairs, self.catalog, with_dates=self.directory.needs_days)
 
     def predict(self, pairs: Path | pl.DataFrame, output: Path) -> PredictSummary:
         """Write a score for every pair; see `predict_pairs`.
@@ -253,7 +251,7 @@ class OpenedRun:
         """
         from bigrec.recommend.predict import predict_pairs
 
-        return predict_pairs(self.scorer, self.data, self._read(pairs), output)
+        return predict_pairs(self.scorer, self.data, self.catalog, self._read(pairs), output)
 
     def predict_probe(self, output: Path | None = None) -> PredictSummary:
         """Score the official probe, and measure the RMSE; see bigrec.recommend.predict."""
@@ -263,7 +261,10 @@ class OpenedRun:
 
     def predict_qualifying(self, output: Path) -> PredictSummary:
         """Write a score for every pair of the qualifying set."""
-        return self.predict(self.catalog.qualifying().collect(), output)
+        from bigrec.recommend.predict import with_keys
+
+        pairs = with_keys(self.catalog, self.catalog.qualifying().collect())
+        return self.predict(pairs, output)
 
     @cached_property
     def test_errors(self) -> Errors:
@@ -307,7 +308,9 @@ class OpenedRun:
         limit_computing(self.budget.threads, tensorflow=False)
         from bigrec.recommend.export import export_run
 
-        return export_run(self.directory, self.data, output, kind=kind, overwrite=overwrite)
+        return export_run(
+            self.directory, self.data, self.catalog, output, kind=kind, overwrite=overwrite
+        )
 
 
 def open_trained(

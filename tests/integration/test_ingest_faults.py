@@ -16,9 +16,9 @@ import pytest
 from tests.support.netflix_files import snapshot, write_netflix
 
 from bigrec.errors import DataError, StoreError
-from bigrec.ingest.builder import StoreBuilder
 from bigrec.ingest.ingest import ingest_ratings
 from bigrec.ingest.options import IngestOptions
+from bigrec.ingest.parts import PartWriter
 from bigrec.sources.netflix import NetflixSource
 from bigrec.sources.parsed import Titles
 from bigrec.store.catalog import open_catalog
@@ -157,14 +157,14 @@ def test_orders_with_different_rows_are_never_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = write_netflix(tmp_path / "raw")
-    write_bucket = StoreBuilder._write_bucket
+    write_bucket = PartWriter.write_bucket
 
     def lose_digest(*arguments: object, **options: object) -> object:
         part = write_bucket(*arguments, **options)  # type: ignore[arg-type]
         object.__setattr__(part, "digest", part.digest ^ 1)
         return part
 
-    monkeypatch.setattr(StoreBuilder, "_write_bucket", lose_digest)
+    monkeypatch.setattr(PartWriter, "write_bucket", lose_digest)
     with pytest.raises(StoreError, match="do not hold the same rows"):
         ingest_ratings(raw, tmp_path / "store")
     assert not (tmp_path / "store").exists()

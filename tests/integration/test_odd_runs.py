@@ -327,7 +327,7 @@ def test_python_gives_the_errors_of_the_command_line(place: Path, tmp_path: Path
                 (SettingsError, lambda top=top: run.recommend(user, top=top))
                 for top in (0, nan, "3")
             ),
-            (SettingsError, lambda: run.recommend("6")),  # type: ignore[arg-type]
+            (SettingsError, lambda: run.recommend("6")),
             (RunError, lambda: run.recommend(10**30)),
             (RunError, lambda: split.run("runs", "none")),
             (SettingsError, lambda: split.run("runs", 5)),  # type: ignore[arg-type]

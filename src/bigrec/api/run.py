@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bigrec.recommend.export import ExportSummary
     from bigrec.recommend.predict import PredictSummary
     from bigrec.recommend.top_lists import TopListsSummary
+    from bigrec.store.vocabulary import Key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,11 +70,11 @@ class Run:
         """
         return self.opened.scorer
 
-    def recommend(self, user_id: int, *, top: int = 10, explain: bool = False) -> UserList:
+    def recommend(self, user_id: Key, *, top: int = 10, explain: bool = False) -> UserList:
         """The unseen items with the highest scores for a user.
 
         Args:
-            user_id: as in the source.
+            user_id: as in the source; a text where the store keeps keys.
             top: length of the list; cut to the number of items.
             explain: whether each item says why, in `because`: the liked items most like it, or the
                 near users who rated it.
@@ -89,12 +90,13 @@ class Run:
             >>> [item.title for item in run.recommend(6, top=3)]
             ['The Silver Road', 'A Winter Tale', 'The Broken Bridge']
         """
-        check_types(user_id=(user_id, Integral), explain=(explain, bool))
+        kinds = Integral | str if self.split.store.manifest.user_keys else Integral
+        check_types(user_id=(user_id, kinds), explain=(explain, bool))
         return self.opened.recommend(user_id, top=top, explain=explain)
 
     def recommend_to_person(
         self,
-        ratings: str | Path | Mapping[int | str, float],
+        ratings: str | Path | Mapping[Key, float],
         *,
         top: int = 10,
         explain: bool = False,
@@ -102,8 +104,8 @@ class Run:
         """The items with the highest scores for a person who is not in the data.
 
         Args:
-            ratings: stars by item_id or by title (whole, or a part that fits one item only); or a
-                csv file with the columns item_id or title, and rating.
+            ratings: stars by item_id, as in the source, or by title (whole, or a part that fits one
+                item only); or a csv file with the columns item_id or title, and rating.
             top: length of the list; cut to the number of items.
             explain: whether each item says why, in `because`.
 
@@ -129,7 +131,7 @@ class Run:
     ) -> TopListsSummary:
         """Write the list of every user of the split to a Parquet file.
 
-        Columns are user_id, rank (from 1), item_id, title and score.
+        Columns are user_id, rank (from 1), item_id, title and score; ids are those of the source.
 
         Args:
             output: ends in .parquet; replaced when the new file is whole.
@@ -146,11 +148,11 @@ class Run:
         """
         return self.opened.recommend_to_all(as_path("output", output), top=top, progress=progress)
 
-    def similar(self, item: int | str, *, top: int = 10, min_ratings: int = 20) -> SimilarList:
+    def similar(self, item: Key, *, top: int = 10, min_ratings: int = 20) -> SimilarList:
         """The items nearest to one item, by the model's own picture of items.
 
         Args:
-            item: its id, its title, or a part of the title that fits one item only.
+            item: its id in the source, its title, or a part of the title that fits one item only.
             top: length of the list; cut to the number of items.
             min_ratings: train ratings that a listed item needs.
 
@@ -171,7 +173,8 @@ class Run:
         """Score pairs.
 
         Args:
-            pairs: user_id, item_id and perhaps date: a frame, or a csv file.
+            pairs: user_id, item_id, as in the source, and perhaps date: a frame, or a csv
+                or Parquet file.
 
         Returns:
             user_id, item_id, score (stars, clipped to the scale) and is_fallback, in the order of

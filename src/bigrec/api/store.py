@@ -20,10 +20,12 @@ from bigrec.ingest.options import IngestOptions
 from bigrec.inspection import describe_store, inspect_runs, inspect_store
 from bigrec.query.session import QueryResult, Session, open_session
 from bigrec.resources import SILENT, Budget, Progress
+from bigrec.splits.key_lists import require_ids
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.splits import create_split, open_split
 from bigrec.store.catalog import Catalog, open_catalog
 from bigrec.store.manifest import Manifest
+from bigrec.store.vocabulary import Key, items_of, users_of
 
 if TYPE_CHECKING:
     from bigrec.query.checks import CheckResult
@@ -41,8 +43,8 @@ class SplitFields(TypedDict, total=False):
     k_core: int
     first_date: str | None
     last_date: str | None
-    item_ids: Sequence[int] | None
-    user_ids: Sequence[int] | None
+    item_ids: Sequence[Key] | None
+    user_ids: Sequence[Key] | None
     test_from: str | None
     last: int
     folds: int
@@ -253,7 +255,8 @@ class Store:
             name: of the split.
             spec: what decides the split; SplitSpec() is the default one: all ratings, a random
                 fifth of which is the test subset.
-            **fields: of SplitSpec, in place of a spec.
+            **fields: of SplitSpec, in place of a spec. Where the store keeps keys, item_ids and
+                user_ids are keys; those of a SplitSpec are numbers of the store.
 
         Raises:
             SettingsError: a field is none of SplitSpec, or has a value that cannot be; both a spec
@@ -271,7 +274,7 @@ class Store:
             raise SettingsError(
                 f"expected a SplitSpec or fields of one, found both: {', '.join(fields)}"
             )
-        wanted = _split_spec(fields) if fields else spec
+        wanted = _split_spec(self.catalog, fields) if fields else spec
         if wanted is not None:
             saved = create_split(self.catalog, name, wanted, budget=self.budget)
         elif name in self.catalog.split_names():
@@ -315,13 +318,17 @@ def _release(_: Store) -> None:
     """Let a store go that an answer has held."""
 
 
-def _split_spec(fields: SplitFields) -> SplitSpec:
+def _split_spec(catalog: Catalog, fields: SplitFields) -> SplitSpec:
     names = [field.name for field in dataclasses.fields(SplitSpec)]
     for name in fields:
         if name not in names:
             raise SettingsError.unknown_name("field of a split", name, names)
+    numbered: dict[str, Any] = dict(fields)
     try:
-        return SplitSpec(**fields)  # type: ignore[arg-type] # any sequence of ids serves
+        for name, vocabulary in (("item_ids", items_of(catalog)), ("user_ids", users_of(catalog))):
+            if vocabulary.has_keys and numbered.get(name) is not None:
+                numbered[name] = require_ids(vocabulary, [str(key) for key in numbered[name]])
+        return SplitSpec(**numbered)
     except TypeError as error:  # a comparison of what cannot be compared
         shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
         raise SettingsError(f"a field of the split has another type: {shown}: {error}") from error

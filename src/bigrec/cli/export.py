@@ -28,8 +28,8 @@ def export(
         str,
         typer.Option(
             "--format",
-            help="saved-model: from raw ids (two int64 or int32 vectors) to scores, runs without "
-            "bigrec. keras: the bare model.",
+            help="saved-model: from raw ids (two vectors of int64 or int32, or of strings where "
+            "ids are texts) to scores, runs without bigrec. keras: the bare model.",
         ),
     ] = "saved-model",
     overwrite: Annotated[

@@ -62,6 +62,13 @@ def ingest(
             "--repeats", help="A user's item again: error, last, first, mean, max, sum or count."
         ),
     ] = "error",
+    items: Annotated[
+        Path | None, typer.Option("--items", help="A file that says what items are, if any.")
+    ] = None,
+    item_columns: Annotated[
+        str | None,
+        typer.Option("--item-columns", help="Its columns: key=…,title=…,year=…; all are kept."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what the columns are taken for; write nothing.")
     ] = False,
@@ -93,6 +100,7 @@ def ingest(
     """Turn files of ratings into a checked Parquet store, streaming."""
     from bigrec.ingest.ingest import ingest_ratings
     from bigrec.ingest.options import IngestOptions
+    from bigrec.interactions import EXPLICIT
     from bigrec.resources import format_bytes
     from bigrec.sources.table.said import read_options, read_settings_of_table
 
@@ -103,7 +111,9 @@ def ingest(
             columns=columns, separator=separator, header=header, encoding=encoding,
             time_unit=time_unit, zero=zero,
         ),
-        kept=read_settings_of_table(scale=scale, time=time),
+        kept=read_settings_of_table(
+            scale=scale, time=time, items=items, item_columns=item_columns
+        ),
         overwrite=overwrite,
         by_user=by_user,
         repeats=repeats,
@@ -111,8 +121,10 @@ def ingest(
         rejects=rejects,
     )  # fmt: skip
     if dry_run:
-        show_plan(raw, options)
+        show_plan(raw, options, says_all=True)
         return
+    if not as_json:
+        show_plan(raw, options)
     with console.progress_bars() as progress:
         summary = ingest_ratings(
             raw, settings.store, options=options, budget=settings.budget, progress=progress
@@ -122,30 +134,35 @@ def ingest(
         return
     if summary.unchanged:
         console.print_note(f"{settings.store} holds these very files already; nothing to do.")
-    console.print_fields(
-        {
-            "source": summary.form,
-            "this is": summary.coverage or None,
-            "ratings": summary.n_ratings,
-            "users": summary.n_users,
-            "items": summary.n_items,
-            "probe pairs": summary.n_probe,
-            "qualifying pairs": summary.n_qualifying,
-            "lines left out": summary.n_rejected,
-            "seconds": f"{summary.seconds:,.2f}",
-            "rows a second": round(summary.rows_per_second),
-            "peak memory": format_bytes(summary.peak_rss_bytes),
-            "store": format_bytes(summary.store_bytes),
-        }
-    )
+    scale = f"{summary.min_rating:g} to {summary.max_rating:g}"
+    fields = {
+        "source": summary.form,
+        "this is": summary.coverage or None,
+        "ratings": summary.n_ratings,
+        "users": summary.n_users,
+        "items": summary.n_items,
+        "scale": scale if summary.feedback == EXPLICIT else None,
+        "feedback": None if summary.feedback == EXPLICIT else f"implicit, counts of {scale}",
+        "times": {"second": "to the second", "day": "days", "none": "none"}[summary.time_unit],
+        "probe pairs": summary.n_probe,
+        "qualifying pairs": summary.n_qualifying,
+        "repeats merged": summary.n_merged or None,
+        "lines left out": summary.n_rejected,
+        "seconds": f"{summary.seconds:,.2f}",
+        "rows a second": round(summary.rows_per_second),
+        "peak memory": format_bytes(summary.peak_rss_bytes),
+        "store": format_bytes(summary.store_bytes),
+    }
+    console.print_fields({name: value for name, value in fields.items() if value is not None})
 
 
-def show_plan(raw: Path, options: IngestOptions) -> None:
-    """Print what the files are taken for.
+def show_plan(raw: Path, options: IngestOptions, *, says_all: bool = False) -> None:
+    """Print what a table is taken for.
 
     Args:
         raw: the files.
         options: of the ingest.
+        says_all: whether to name the source where it is no table.
     """
     from bigrec.sources.registry import open_source
     from bigrec.sources.table.base import TableSource
@@ -153,10 +170,11 @@ def show_plan(raw: Path, options: IngestOptions) -> None:
 
     source = open_source(raw, options.source, options.table, options.kept)
     if not isinstance(source, TableSource):
-        console.print_fields({"source": source.form})
+        if says_all:
+            console.print_fields({"source": source.form})
         return
     described = describe_plan(source.plan)
-    console.print_fields({"source": source.form, **described.fields})
+    console.print_fields(dict(described.fields))
     console.print_table(described.headings, described.rows)
 
 

@@ -26,7 +26,8 @@ from bigrec.recommend.endings import check_ending
 def predict(
     run: RunArgument,
     pairs: Annotated[
-        Path | None, typer.Option("--pairs", help="A csv file: user_id, item_id, perhaps date.")
+        Path | None,
+        typer.Option("--pairs", help="A csv or Parquet file: user_id, item_id, perhaps date."),
     ] = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Score the official probe, and measure the RMSE.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
+from bigrec.cli.listing import item_columns
 from bigrec.cli.opening import note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from bigrec.opened import OpenedRun
     from bigrec.recommend.explain import Reason
     from bigrec.recommend.recommend import RecommendedItem
+    from bigrec.store.vocabulary import Key
 
 
 def recommend(
     run: RunArgument,
+    context: typer.Context,
     user_id: Annotated[
-        int | None, typer.Argument(help="Id of the user, as in the raw files.", show_default=False)
+        str | None, typer.Argument(help="Id of the user, as in the raw files.", show_default=False)
     ] = None,
     top: TopOption = 10,
     ratings: Annotated[
@@ -84,11 +87,22 @@ def recommend(
     elif ratings is not None:
         _recommend_to_person(opened, ratings, top, explain, as_json)
     elif user_id is not None:
-        _recommend_to_user(opened, user_id, top, explain, as_json)
+        key = user_id if opened.catalog.manifest.user_keys else _read_whole(user_id, context)
+        _recommend_to_user(opened, key, top, explain, as_json)
+
+
+def _read_whole(text: str, context: typer.Context) -> int:
+    """The id of a user of a store whose ids are numbers."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a valid int.", ctx=context, param_hint="'user_id'"
+        ) from None
 
 
 def _recommend_to_user(
-    opened: OpenedRun, user_id: int, top: int, explain: bool, as_json: bool
+    opened: OpenedRun, user_id: Key, top: int, explain: bool, as_json: bool
 ) -> None:
     answer = opened.recommend(user_id, top=top, explain=explain)
     if as_json:
@@ -130,10 +144,10 @@ def _write_all(opened: OpenedRun, output: Path, top: int, as_json: bool) -> None
 
 
 def _print(items: Sequence[RecommendedItem], explain: bool, title: str) -> None:
-    columns = ["item_id", "title", "year", "score"]
-    rows = [
-        [str(item.item_id), item.title, item.year and str(item.year), item.score] for item in items
-    ]
+    columns, rows = item_columns(items)
+    columns.append("score")
+    for row, item in zip(rows, items, strict=True):
+        row.append(item.score)
     if explain:
         columns.append("because of")
         for row, item in zip(rows, items, strict=True):
@@ -143,11 +157,12 @@ def _print(items: Sequence[RecommendedItem], explain: bool, title: str) -> None:
 
 def _reason(reason: Reason) -> str:
     from bigrec.recommend.explain import NearUser
+    from bigrec.recommend.items import item_name
 
     if isinstance(reason, NearUser):
         name = f"user {reason.user_id}"
     else:
-        name = reason.title or f"item {reason.item_id}"
+        name = reason.title or item_name(None, None, reason.item_id)
     return f"{name}, rated {reason.rating:g}, similarity {reason.similarity:.2f}"
 
 

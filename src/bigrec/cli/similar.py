@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
+from bigrec.cli.listing import item_columns
 from bigrec.cli.opening import note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
@@ -48,12 +49,12 @@ def similar(
     if as_json:
         console.print_json(answer.to_json())
         return
+    columns, rows = item_columns(answer.items)
+    for row, listed in zip(rows, answer.items, strict=True):
+        row += [listed.similarity, listed.n_ratings]
     console.print_table(
-        ("item_id", "title", "year", "similarity", "train ratings"),
-        [(str(item.item_id), item.title, item.year and str(item.year), item.similarity,
-          item.n_ratings) for item in answer.items],
-        title=f"Like {answer.name}, by run {run}",
-    )  # fmt: skip
+        [*columns, "similarity", "train ratings"], rows, title=f"Like {answer.name}, by run {run}"
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -101,10 +101,12 @@ def create(
 ) -> None:
     """Describe a split, count its rows in one scan, and save it under a name."""
     settings = read_settings(store=store, memory=memory, threads=threads)
+    from bigrec.splits.key_lists import read_key_list
     from bigrec.splits.materialize import materialize_split
-    from bigrec.splits.spec import PRESETS, SplitSpec, read_id_list
+    from bigrec.splits.spec import PRESETS, SplitSpec
     from bigrec.splits.splits import create_folds, create_split
     from bigrec.store.catalog import open_catalog
+    from bigrec.store.vocabulary import items_of, users_of
 
     if preset is not None and preset not in PRESETS:
         raise SettingsError.unknown_name("preset", preset, PRESETS)
@@ -116,8 +118,8 @@ def create(
         "k_core": k_core,
         "first_date": since,
         "last_date": until,
-        "item_ids": read_id_list(items_from, "item_id", own) if items_from else None,
-        "user_ids": read_id_list(users_from, "user_id") if users_from else None,
+        "item_ids": read_key_list(items_from, items_of(catalog), own) if items_from else None,
+        "user_ids": read_key_list(users_from, users_of(catalog)) if users_from else None,
         "test_from": test_from,
         "last": 1 if last is None and method == "leave-last" else last,
         "folds": 5 if folds is None and method == "folds" else folds,
@@ -178,10 +180,16 @@ def _is_materialized(saved: Split) -> bool:
 
 
 def _fields(saved: Split) -> dict[str, object]:
+    from bigrec.store.vocabulary import items_of, users_of
+
+    spec = saved.spec.to_json()
+    for name, find in (("item_ids", items_of), ("user_ids", users_of)):
+        if spec[name] is not None:
+            spec[name] = find(saved.catalog).keys_of(spec[name]).to_list()
     return {
         **dataclasses.asdict(saved.summary),
         "protocol": saved.spec.protocol(),
-        "spec": saved.spec.to_json(),
+        "spec": spec,
         "digest": saved.digest,
         "materialized": _is_materialized(saved),
     }

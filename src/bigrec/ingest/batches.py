@@ -37,7 +37,7 @@ from bigrec.workspace import Workspace
 Array = np.ndarray[Any, Any]
 
 _FAILURES: Final = (*DISK_FAILURES, pa.ArrowException)
-_ROW_BYTES = 32  # of a row as it is checked
+_ROW_BYTES = 64  # of a row as it is checked, with its keys
 _GUESSED_ROW_BYTES = 8  # of a row in a file that does not say how many it has
 _SAMPLE_ROWS = 1 << 16
 _SHOWN_VALUES = 12
@@ -142,6 +142,8 @@ class BatchReader:
             self._names.remove(DATE)
         values = source.scale.values if source.scale else ()
         self._expected_rating = "a finite number as rating"
+        if ends := source.ends:
+            self._expected_rating = f"a rating from {ends[0]:g} to {ends[1]:g}"
         if values:
             self._expected_rating = (
                 f"a rating that is one of {', '.join(f'{value:g}' for value in values)}"
@@ -170,6 +172,7 @@ class BatchReader:
                     n_bytes = self._n_bytes * len(part) // self._n_rows
                     yield BatchUnit(part, first + start, n_bytes, (self._file,))
                 first += len(rows)
+                pa.default_memory_pool().release_unused()  # it keeps what batches took otherwise
 
     def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> KeyedRows:  # noqa: ARG002
         """Check the rows of a unit; they stay in their order.
@@ -269,6 +272,8 @@ class BatchReader:
             bad_rating = ~np.isfinite(rating) | _nulls(column)
             if scale := self._source.scale:
                 bad_rating |= scale.codes(rating) == len(scale.values)
+            elif ends := self._source.ends:
+                bad_rating |= (rating < ends[0]) | (rating > ends[1])
             faults.append((bad_rating, self._expected_rating))
         if DATE in rows.schema.names:
             column = rows.column(DATE)

@@ -19,6 +19,7 @@ import numpy as np
 
 from bigrec.errors import DataError, ResourceError, StoreError
 from bigrec.ingest.batches import Unit, open_reader
+from bigrec.ingest.match_items import match_items
 from bigrec.ingest.numbering import ITEM, USER, Numbering, WaitingUnit
 from bigrec.ingest.options import IngestOptions
 from bigrec.ingest.parts import Part, PartWriter, RepeatedPair
@@ -54,7 +55,8 @@ _UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple o
 _MAX_UNIT_BYTES = 32 << 20
 _SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
 _MAX_BUCKET_ROWS = 1 << 20
-_KEYS_SHARE = 0.6  # of the memory beside the base, for the tables of keys while units are parsed
+_ARROW_BYTES = 48 << 20  # what readers of Parquet and JSON keep for themselves
+_KEYS_SHARE = 0.5  # of the rest, for the tables of keys while units are parsed
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class StoreBuilder:
         spare = budget.memory_bytes - _BASE_BYTES
         a_thread = spare // (budget.threads + 1)
         self._bucket_rows = min(a_thread // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
-        keys_bytes = int(spare * _KEYS_SHARE) if keyed else 0
+        keys_bytes = int((spare - _ARROW_BYTES) * _KEYS_SHARE) if keyed else 0
         a_thread = (spare - keys_bytes) // (budget.threads + 1)
         self._unit_bytes = min(a_thread // _UNIT_COPIES, _MAX_UNIT_BYTES)
         self._numbering = Numbering(draft.folder, keyed, source.scale, keys_bytes)
@@ -232,13 +234,16 @@ class StoreBuilder:
     ) -> Manifest:
         """Sort what is to be sorted; write users and items on the way."""
         source, layout, reader = self._source, self._layout, self._reader
+        titles = small.titles
+        if small.items is not None:
+            titles = match_items(small.items, self._numbering, keyed=ITEM in self._keyed)
         keys = self._numbering.key_readers()
         has_times = source.time_unit != NO_TIME
         items, users = Totals(), Totals()
         stream = iter(parts)
         if by_item:
             stream = self._write_sorted(by_item, layout.ratings, item_is_primary=True)
-        n_items = write_item_table(layout.items, items.add(stream), keys.get(ITEM), small.titles)
+        n_items = write_item_table(layout.items, items.add(stream), keys.get(ITEM), titles)
         if by_item and items.repeated and self._rejects is not None:
             pairs = self._numbering.key_pairs(items.repeated)
             self._rejects.add(bad.numbered() for bad in reader.repeated_lines(None, pairs))
@@ -274,6 +279,7 @@ class StoreBuilder:
             last_date=items.last_date if has_times else None,
             user_keys=USER in self._keyed,
             item_keys=ITEM in self._keyed,
+            said=self._options.said,
             repeats=self._options.repeats,
             n_merged=items.n_merged,
             rows_digest=digest_text(items.digest),

@@ -1,8 +1,8 @@
 """Numbering keys from 1 in the order in which they first appear: a hash table from texts to ids.
 
-A slot is one word: 32 bits of the key's hash and the key's number in the table. A key of up to 16
-bytes is two words, which are compared as they are; of a longer one they are its hash and where it
-stands in a heap, where it is compared byte by byte.
+A slot is one word: 32 bits of the key's hash and the key's number in the table, from 1. A key of up
+to 16 bytes is two words, which are compared as they are; of a longer one they are its hash and
+where it stands in a heap, where it is compared byte by byte.
 
 Threads look keys up at the same time; new keys are added by one thread at a time, in the order of
 the rows, so that ids do not depend on how many threads there are. Whoever looks up while keys are
@@ -41,23 +41,43 @@ _BLOCK = 1 << 9  # rows that are looked up together
 assert int(_LENGTH_MASK) >= MAX_KEY_BYTES  # noqa: S101
 
 
+class Memory:
+    """What several tables may take together.
+
+    Args:
+        n_bytes: of all of them.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self.n_bytes = n_bytes
+        self._n_free = n_bytes
+
+    def take(self, n_bytes: int) -> bool:
+        """Take so many bytes if they are free; whether they were. Less than none is given back."""
+        if n_bytes > self._n_free:
+            return False
+        self._n_free -= n_bytes
+        return True
+
+
 class KeyTable:
     """The keys of users or of items, as many as the memory holds.
 
     Args:
         path: a file for the keys in the order of their numbers.
         first_id: the id of the first key.
-        max_bytes: memory that the table may take; when it is full, further keys stay unknown.
+        memory: what it may take; when there is no more, further keys stay unknown.
     """
 
-    def __init__(self, path: Path, max_bytes: int, first_id: int = 1) -> None:
+    def __init__(self, path: Path, memory: Memory, first_id: int = 1) -> None:
         self.file = KeyFile(path)
         self.n_keys = 0
         self.is_full = False
-        self.max_bytes = max_bytes
+        self._memory = memory
+        self._n_taken = 0
         self._first_id = first_id
         self._slots = _zeros(_FIRST_SLOTS)
-        most = max(_FIRST_SLOTS, max_bytes // _KEY_BYTES)
+        most = max(_FIRST_SLOTS, memory.n_bytes // _KEY_BYTES)
         self._words = _zeros(2 * most).reshape(-1, 2)
         self._heap = np.zeros(_HEAP_BYTES, np.uint8)
         self._n_heap = 0
@@ -108,6 +128,8 @@ class KeyTable:
 
     def release(self) -> None:
         """Give the memory back; no key is looked up any more."""
+        self._memory.take(-self._n_taken)
+        self._n_taken = 0
         self._slots, self._words = np.zeros(1, np.uint64), np.zeros((1, 2), np.uint64)
         self._heap = np.zeros(1, np.uint8)
 
@@ -133,9 +155,10 @@ class KeyTable:
             + n_slots * _FULL_NUMERATOR // _FULL_DENOMINATOR * _KEY_BYTES
             + 2 * len(self._heap)
         )
-        if n_bytes > self.max_bytes or self.next_id + n_slots > MAX_ID:
+        if self.next_id + n_slots > MAX_ID or not self._memory.take(n_bytes - self._n_taken):
             self.is_full = True
             return
+        self._n_taken = n_bytes
         slots = _zeros(n_slots)
         _rehash(self._slots, self._words, slots)
         self._slots = slots
@@ -203,6 +226,8 @@ def _is_same(text, start, length, one, two, words, heap, number):  # type: ignor
     if words[number, 1] & _LENGTH_MASK != two:
         return False
     at = words[number, 1] >> _LENGTH_BITS
+    if np.int64(at) + length > len(heap):
+        return False  # another thread is adding it, in a larger heap
     byte = 0
     while byte < length and heap[at + np.uint64(byte)] == text[start + byte]:
         byte += 1
@@ -229,14 +254,14 @@ def _find(text, starts, lengths, slots, words, heap, base, ids):  # type: ignore
         for row in range(n):
             found[row] = slots[hashes[row] & mask]
         for row in range(n):
-            first_words[row] = words[found[row] & _MASK32, 0]
+            first_words[row] = words[found[row] & _MASK32, 0]  # whoever it is of
         for row in range(n):
             start, length = starts[begin + row], np.int64(lengths[begin + row])
             value, word, slot = hashes[row], found[row], hashes[row] & mask
             tag = _tag(value, length)
             number = 0
             while word != 0:
-                at = np.int64(word & _MASK32)
+                at = np.int64(word & _MASK32) - 1
                 if word >> _U32 == tag and _is_same(
                     text, start, length, ones[row], twos[row], words, heap, at
                 ):
@@ -266,7 +291,7 @@ def _add(  # type: ignore[no-untyped-def]
         found = np.int64(-1)
         while slots[slot] != 0:
             if slots[slot] >> _U32 == tag:
-                number = np.int64(slots[slot] & _MASK32)
+                number = np.int64(slots[slot] & _MASK32) - 1
                 if _is_same(text, start, length, one, two, words, heap, number):
                     found = number
                     break
@@ -284,7 +309,7 @@ def _add(  # type: ignore[no-untyped-def]
                 n_heap += length
             words[found, 0] = one
             words[found, 1] = two
-            slots[slot] = (tag << _U32) | np.uint64(found)
+            slots[slot] = (tag << _U32) | np.uint64(found + 1)
             n_keys += 1
         ids[row] = found + 1 + base
     return len(unknown), n_keys, n_heap
@@ -307,7 +332,7 @@ def _rehash(slots, words, grown):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(grown) - 1)
     for old in range(len(slots)):
         if slots[old] != 0:
-            number = slots[old] & _MASK32
+            number = np.int64(slots[old] & _MASK32) - 1
             one, two = words[number, 0], words[number, 1]
             is_long = (slots[old] >> _U32) & _ONE
             value = one if is_long != 0 else _hash_words(one, two)

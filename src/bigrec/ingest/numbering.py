@@ -20,7 +20,7 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.ingest.key_file import KeyFile, KeyReader
-from bigrec.ingest.key_table import KeyTable
+from bigrec.ingest.key_table import KeyTable, Memory
 from bigrec.ingest.value_table import ValueTable
 from bigrec.ingest.waiting_rows import HalfKnown, WaitingRows
 from bigrec.interactions import CODE_BITS, Scale
@@ -61,7 +61,7 @@ class Turns:
     """Lets units pass one at a time, in the order of their numbers."""
 
     def __init__(self) -> None:
-        self._next = 0
+        self._next = self._n_done = 0
         self._failed = _NONE_FAILED
         self._changed = threading.Condition()
 
@@ -88,10 +88,16 @@ class Turns:
             self._failed = min(self._failed, number)
             self._changed.notify_all()
 
-    def wait_until(self, number: int) -> None:
-        """Wait until all units below a number have passed, or one has failed."""
+    def done(self) -> None:
+        """A unit is through with everything."""
         with self._changed:
-            self._changed.wait_for(lambda: number > self._failed or self._next >= number)
+            self._n_done += 1
+            self._changed.notify_all()
+
+    def wait_for_all(self, n_units: int) -> None:
+        """Wait until so many units are through, or one has failed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._failed != _NONE_FAILED or self._n_done >= n_units)
 
 
 @dataclass(frozen=True)
@@ -124,9 +130,9 @@ class Numbering:
         self.turns = Turns()
         self.values = ValueTable(scale)
         self._folder = folder
-        self._max_bytes = max_bytes
+        self._memory = Memory(max_bytes)
         self._tables = {
-            role: KeyTable(folder / f"keys-{role}-0", max_bytes // len(keyed)) for role in keyed
+            role: KeyTable(folder / f"keys-{role}-0", self._memory) for role in sorted(keyed)
         }
         self._full: list[tuple[str, KeyTable]] = []  # of earlier rounds
         self._n_rounds = self._n_begun = 0
@@ -205,7 +211,7 @@ class Numbering:
             for unit in units:
                 self._n_begun += 1
                 yield unit
-            self.turns.wait_until(self._n_begun)
+            self.turns.wait_for_all(self._n_begun)
             if not self._waiting.n_rows:
                 return
             units = self._next_round()
@@ -243,6 +249,15 @@ class Numbering:
         reader.close()
         return found
 
+    def append_keys(self, role: str, keys: Keys) -> None:
+        """Add keys behind all others, of what has no row.
+
+        Args:
+            role: whose they are.
+            keys: none of which is there.
+        """
+        self._tables[role].file.append(keys)
+
     def release(self) -> None:
         """Give the memory of the tables back; the keys stay on disk."""
         for table in self._tables.values():
@@ -274,6 +289,7 @@ class Numbering:
                 self._waiting.add(number, rows.take(np.flatnonzero(~known)))
                 item, user, payload = item[known], user[known], payload[known]
                 second = None if second is None else second[known]
+        self.turns.done()
         n_lines, bad_lines = (unit.n_lines, unit.bad_lines) if unit else ((), [])
         return ParsedRows(item, user, payload, n_lines=n_lines, bad_lines=bad_lines, second=second)
 
@@ -287,10 +303,10 @@ class Numbering:
                 table.release()
                 self._full.append((role, table))
                 path = self._folder / f"keys-{role}-{self._n_rounds}"
-                self._tables[role] = KeyTable(path, table.max_bytes, table.next_id)
+                self._tables[role] = KeyTable(path, self._memory, table.next_id)
         for unit in waiting.units():
             yield WaitingUnit(waiting, unit)
-        self.turns.wait_until(self._n_begun)
+        self.turns.wait_for_all(self._n_begun)
         waiting.close()
 
 

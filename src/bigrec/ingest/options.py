@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bigrec.errors import SettingsError
 from bigrec.ingest.repeats import ERROR, REPEATS
@@ -38,6 +39,20 @@ class IngestOptions:
     """What becomes of rows in which a user meets an item again; see bigrec.ingest.repeats."""
     rejects: Path | None = None
     """Where to write the lines that were left out, as csv; None to count them only."""
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the rows of a store depend on beside the files, where it is not the usual."""
+        usual = IngestOptions()
+        told = {
+            f"{group}.{each.name}": getattr(getattr(self, group), each.name)
+            for group in ("table", "kept")
+            for each in fields(getattr(self, group))
+            if getattr(getattr(self, group), each.name) != getattr(getattr(usual, group), each.name)
+        }
+        if self.repeats != usual.repeats:
+            told["repeats"] = self.repeats
+        return dict(json.loads(json.dumps(told, default=str)))
 
     def __post_init__(self) -> None:
         if self.repeats not in REPEATS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bigrec.errors import DataError
 from bigrec.ingest.tables import write_pairs
 from bigrec.sources.contract import Source
-from bigrec.sources.parsed import BadLine, Titles
+from bigrec.sources.parsed import BadLine, ItemTable, Titles
 from bigrec.store.layout import StoreLayout
 
 
@@ -16,7 +16,9 @@ class SmallFiles:
     """What was read."""
 
     titles: Titles
-    """What is known of items."""
+    """What is known of items by their ids."""
+    items: ItemTable | None
+    """What is known of items by their keys, in place of titles."""
     n_pairs: dict[str, int]
     """Pairs of each table, by its name."""
     bad_lines: list[BadLine]
@@ -45,4 +47,4 @@ def read_small_files(source: Source, layout: StoreLayout, *, keeps_bad: bool) ->
                 hint=f"tables of pairs are {' and '.join(paths)}",
             )
         n_pairs[name] = write_pairs(paths[name], runs)
-    return SmallFiles(titles, n_pairs, bad_lines or [])
+    return SmallFiles(titles, source.items(bad_lines), n_pairs, bad_lines or [])

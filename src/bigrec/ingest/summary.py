@@ -39,6 +39,16 @@ class IngestSummary:
     """Which form of it, in words."""
     coverage: str
     """How much of the published data set this is, in words; empty where that is not known."""
+    feedback: str
+    """What a row says: explicit or implicit."""
+    min_rating: float
+    """The low end of the scale."""
+    max_rating: float
+    """The high end."""
+    time_unit: str
+    """What is kept of times: second, day or none."""
+    n_merged: int
+    """Rows that became one with others of their user and item."""
     n_rejected: int
     """Lines that were left out; 0 unless bad lines are skipped."""
     unchanged: bool
@@ -102,6 +112,11 @@ def summarise_store(
         source=manifest.source,
         form=source.form,
         coverage=source.coverage(counts),
+        feedback=manifest.feedback,
+        min_rating=manifest.scale.low,
+        max_rating=manifest.scale.high,
+        time_unit=manifest.time_unit,
+        n_merged=manifest.n_merged,
         n_rejected=manifest.n_rejected,
         unchanged=unchanged,
     )

@@ -150,13 +150,24 @@ def _item_columns(titles: Titles, rated: GroupStats) -> dict[str, pa.Array]:
     untitled[positions] = False
     year = np.zeros(len(item_id), np.int32)
     year[positions] = [released or 0 for released in titles.year]
-    return {
+    columns = {
         ITEM_ID: arrow_column(item_id),
         "title": _texts(titles.title, untitled),
         "year": arrow_column(year, missing=year == 0),
         "n_ratings": arrow_column(n_ratings),
         "mean_rating": _means(sums, n_ratings),
     }
+    if titles.attributes is not None:
+        rows = np.zeros(len(item_id), np.int64)
+        rows[positions] = np.arange(len(positions))
+        table = titles.attributes.combine_chunks()
+        for name in table.column_names:
+            column = table[name]
+            if not len(column):
+                columns[name] = pa.nulls(len(item_id), column.type)
+                continue
+            columns[name] = column.take(arrow_column(rows, missing=untitled)).combine_chunks()
+    return columns
 
 
 def write_pairs(path: Path, runs: Iterator[Pairs]) -> int:
@@ -191,9 +202,12 @@ def _means(sums: Array, counts: Array) -> pa.Array:
     return arrow_column(sums / np.where(missing, 1, counts), missing=missing)
 
 
-def _texts(texts: list[str], missing: Array) -> pa.Array:
+def _texts(texts: list[str | None], missing: Array) -> pa.Array:
     """The texts in the places that are not missing, as a column."""
-    encoded = [text.encode() for text in texts]
+    if None in texts:
+        missing = missing.copy()
+        missing[np.flatnonzero(~missing)] = [text is None for text in texts]
+    encoded = [text.encode() for text in texts if text is not None]
     lengths = np.zeros(len(missing) + 1, np.int32)
     lengths[1:][~missing] = [len(text) for text in encoded]
     return pa.Array.from_buffers(

@@ -45,6 +45,12 @@ def find_unchanged(raw: Path, store: Path, options: IngestOptions) -> IngestSumm
     clock = Clock()
     source = open_source(raw, options.source, options.table, options.kept)
     manifest = _existing_manifest(layout, source, describe_entries(raw, source))
+    if manifest.said != options.said:
+        raise StoreError(
+            f"{layout.root} was made from the same files with other options: "
+            f"{manifest.said or 'none'}, now {options.said or 'none'}",
+            hint="replace it with --overwrite, or choose another path with --store",
+        )
     if options.by_user and not layout.ratings_by_user.exists():
         raise StoreError(
             f"{layout.root} was made from the same files without the order by user",

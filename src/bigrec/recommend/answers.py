@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 from bigrec.recommend.recommend import RecommendedItem
 from bigrec.recommend.similar import SimilarItem
+from bigrec.store.vocabulary import Key
 
 Item = TypeVar("Item")
 
@@ -38,7 +39,8 @@ class Listed(Sequence[Item]):
 class UserList(Listed[RecommendedItem]):
     """The list of a user of the data."""
 
-    user_id: int
+    user_id: Key
+    """As in the source."""
     items: tuple[RecommendedItem, ...]
     """Best first."""
     explained: bool
@@ -76,13 +78,14 @@ class PersonList(Listed[RecommendedItem]):
 class SimilarList(Listed[SimilarItem]):
     """The items nearest to one item."""
 
-    item_id: int
+    item_id: Key
+    """As in the source."""
     title: str | None
     year: int | None
     items: tuple[SimilarItem, ...]
     """Nearest first."""
     name: str
-    """The item for people: its title and year, or its id."""
+    """The item for people: its title and year, or its key."""
 
     def to_json(self) -> dict[str, Any]:
         """item_id, title, year and items."""

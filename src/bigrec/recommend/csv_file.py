@@ -21,7 +21,6 @@ from bigrec.schema import ITEM_ID
 from bigrec.store.item_names import ITEM
 
 _SHOWN_LENGTH: Final = 60
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -115,12 +114,6 @@ class CsvFile:
         except csv.Error:
             found = io.StringIO(self._text, newline=None).read().split("\n")[line - 1]
             raise self.wrong(line, found, "quotes that are closed before a comma") from None
-
-
-def parse_whole(text: str) -> int | None:
-    """A whole number of at most 18 digits, as ids are; None if the text is none."""
-    text = text.strip()
-    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def parse_decimal(text: str) -> float | None:

@@ -15,6 +15,7 @@ from bigrec.models.scoring import Raters
 from bigrec.models.similarity import ItemSimilarity
 from bigrec.recommend.items import Items
 from bigrec.rows import Rows
+from bigrec.store.vocabulary import Key, Vocabulary
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +26,7 @@ _REASONS: Final = 3
 class LikedItem:
     """An item that stands behind a recommendation."""
 
-    item_id: int
+    item_id: Key
     title: str | None
     year: int | None
     rating: float
@@ -38,7 +39,7 @@ class LikedItem:
 class NearUser:
     """A user whose rating stands behind a recommendation."""
 
-    user_id: int
+    user_id: Key
     rating: float
     """Of the recommended item, by this user, in stars."""
     similarity: float
@@ -67,7 +68,7 @@ def explain_by_items(
     nearest = np.argsort(-values, kind="stable")[:_REASONS]
     return tuple(
         LikedItem(
-            int(items.ids[position]), items.titles[position], items.years[position],
+            items.key(position), items.titles[position], items.years[position],
             float(rating), float(value),
         )
         for position, rating, value in zip(
@@ -78,20 +79,21 @@ def explain_by_items(
     )  # fmt: skip
 
 
-def explain_by_users(raters: Raters, user_ids: Array) -> tuple[NearUser, ...]:
+def explain_by_users(raters: Raters, user_ids: Array, users: Vocabulary) -> tuple[NearUser, ...]:
     """The nearest users who have rated an item.
 
     Args:
         raters: of the recommended item.
         user_ids: (n_users,) int32, the id of each user_index.
+        users: what the users of the store are called.
 
     Returns:
         At most three, nearest first.
     """
+    keys = users.keys_of(user_ids[raters.user_index[:_REASONS]])
     return tuple(
-        NearUser(int(user_ids[user]), float(rating), float(similarity))
-        for user, rating, similarity in zip(
-            raters.user_index[:_REASONS].tolist(), raters.rating[:_REASONS],
-            raters.similarity[:_REASONS], strict=True,
+        NearUser(key, float(rating), float(similarity))
+        for key, rating, similarity in zip(
+            keys, raters.rating[:_REASONS], raters.similarity[:_REASONS], strict=True
         )
-    )  # fmt: skip
+    )

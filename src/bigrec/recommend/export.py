@@ -5,6 +5,7 @@ TensorFlow only. Called with user ids and item ids (see bigrec.models.serving.sa
 keras         OUTPUT/model.keras       takes indices; its layers need bigrec to be loaded
 OUTPUT/user_ids.npy      (n_users,) int32, the id of each user_index
 OUTPUT/item_ids.npy     (n_items,) int32, the id of each item_index
+Where a store keeps keys, user_ids.parquet or item_ids.parquet has a column of them in that order
 
 Scores are those of a day without ratings. The Keras model of an AutoRec of rows with day biases
 takes ratings less these.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,8 +25,12 @@ from bigrec.errors import RunError, SettingsError
 from bigrec.models.graphs import check_weights
 from bigrec.models.serving import ServedModel, save_served
 from bigrec.runs import RunDirectory
+from bigrec.store.catalog import Catalog
 from bigrec.store.publish import folder_bytes, publishing
 from bigrec.store.seal import Kind
+from bigrec.store.vocabulary import Vocabulary, items_of, users_of
+
+Array = np.ndarray[Any, Any]
 
 FORMATS: Final = ("saved-model", "keras")
 
@@ -43,13 +48,20 @@ class ExportSummary:
 
 
 def export_run(
-    run: RunDirectory, data: TrainingData, output: Path, *, kind: str, overwrite: bool = False
+    run: RunDirectory,
+    data: TrainingData,
+    catalog: Catalog,
+    output: Path,
+    *,
+    kind: str,
+    overwrite: bool = False,
 ) -> ExportSummary:
     """Write a trained model to a folder.
 
     Args:
         run: the run.
         data: the split that it was trained on, for the ids.
+        catalog: the store, for its keys.
         output: the folder to make.
         kind: one of FORMATS.
         overwrite: whether a folder that exists is replaced.
@@ -68,12 +80,20 @@ def export_run(
         partial = draft.folder
         if kind == "keras":
             _write_keras_model(run, data, partial / "model.keras")
-            np.save(partial / "user_ids.npy", data.user_ids)
-            np.save(partial / "item_ids.npy", data.item_ids)
+            _write_ids(users_of(catalog), data.user_ids, partial / "user_ids")
+            _write_ids(items_of(catalog), data.item_ids, partial / "item_ids")
         else:
-            served = ServedModel(run.recommender(data), data.user_ids, data.item_ids)
-            save_served(served, partial)
+            user_keys = users_of(catalog).keys_of(data.user_ids).to_numpy()
+            item_keys = items_of(catalog).keys_of(data.item_ids).to_numpy()
+            save_served(ServedModel(run.recommender(data), user_keys, item_keys), partial)
     return ExportSummary(kind, folder_bytes(output), str(output))
+
+
+def _write_ids(vocabulary: Vocabulary, ids: Array, path: Path) -> None:
+    if vocabulary.has_keys:
+        vocabulary.keys_of(ids).to_frame().write_parquet(path.with_suffix(".parquet"))
+    else:
+        np.save(path.with_suffix(".npy"), ids)
 
 
 def _write_keras_model(run: RunDirectory, data: TrainingData, path: Path) -> None:

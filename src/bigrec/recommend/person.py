@@ -11,11 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from bigrec.errors import DataError
-from bigrec.recommend.csv_file import CsvFile, parse_decimal, parse_whole
+from bigrec.recommend.csv_file import CsvFile, parse_decimal
 from bigrec.recommend.items import Items
 from bigrec.rows import DataSpec, Rows
-from bigrec.schema import ITEM_ID, RATING
+from bigrec.schema import ITEM_ID, KEY, RATING
 from bigrec.store.item_names import ITEM
+from bigrec.store.vocabulary import parse_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -63,18 +64,18 @@ def read_person(
     left_out = []
     for line, cells in file.rows():
         text, rating = cells[item_at], parse_decimal(cells[rating_at])
-        item_id = parse_whole(text) if column == ITEM_ID else None
-        if not text.strip() or rating is None or not low <= rating <= high:
+        key = items.parse(text) if column == ITEM_ID else None
+        if (key is None and not text.strip()) or rating is None or not low <= rating <= high:
             shown = cells[rating_at] if rating is None and cells[rating_at].strip() else rating
             raise DataError(
                 f"{path}, line {line}: found {text!r} rated {shown}, expected {expected}, and a "
                 f"rating as a number from {low:g} to {high:g}",
                 hint="correct or remove that line",
             )
-        if column == ITEM_ID and item_id is None:
+        if column == ITEM_ID and key is None:
             raise file.wrong(line, text, "an item_id, a whole number")
         try:
-            position = items.find(text) if item_id is None else items.find_id(item_id)
+            position = items.find(text) if key is None else items.find_key(key)
         except DataError as error:
             raise DataError(f"{path}, line {line}: {error.message}", hint=error.hint) from error
         if position is None:
@@ -91,7 +92,8 @@ def read_person(
     if not rated:
         raise DataError(
             f"{path}: none of its {len(left_out)} items is in the split",
-            hint="see the split's items with: bigrec sql 'SELECT item_id, title FROM items'",
+            hint="see the split's items with: bigrec sql 'SELECT "  # noqa: S608
+            f"{ITEM_ID if items.texts is None else KEY}, title FROM items'",
         )
     return _of(rated, left_out)
 
@@ -100,7 +102,7 @@ def person_of(ratings: Mapping[int | str, float], items: Items, spec: DataSpec) 
     """The ratings of a person, from stars by item.
 
     Args:
-        ratings: stars by item_id, a number, or by title, found as `Items.find` does.
+        ratings: stars by key, or by title, found as `Items.find` does.
         items: of the split.
         spec: the scale.
 
@@ -119,10 +121,10 @@ def person_of(ratings: Mapping[int | str, float], items: Items, spec: DataSpec) 
                 f"found {stars!r}"
             )
         is_id = isinstance(key, Integral) and not isinstance(key, bool)
-        if not is_id and not (isinstance(key, str) and key.strip()):
+        if not is_id and not (isinstance(key, str) and (key.strip() or items.parse(key))):
             raise DataError(f"expected an item's id or title, found {key!r}")
         item_id = parse_whole(str(key)) if is_id else None
-        position = items.find(str(key)) if item_id is None else items.find_id(item_id)
+        position = items.find(str(key)) if item_id is None else items.find_key(item_id)
         if position is None:
             left_out.append(str(key))
         elif position in rated:

@@ -10,10 +10,7 @@ The ending of the file that they are written to decides its form:
 
 from __future__ import annotations
 
-import datetime as dt
 import math
-import re
-from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,22 +19,17 @@ import numpy as np
 import polars as pl
 
 from bigrec.datasets.training_data import TrainingData
-from bigrec.errors import DataError
 from bigrec.models.scoring import Scorer
-from bigrec.recommend.csv_file import CsvFile, parse_whole
 from bigrec.recommend.endings import check_ending
 from bigrec.schema import DATE, EPOCH_DAY, ITEM_ID, RATING, USER_ID
 from bigrec.store.catalog import Catalog
-from bigrec.store.item_names import ITEM
 from bigrec.store.publish import publishing_file
+from bigrec.store.vocabulary import items_of, users_of
 
 ENDINGS: Final = (".csv", ".parquet", ".txt")
 """Of the files that can be written."""
 
 _ROWS_AT_ONCE: Final = 1 << 16
-_EPOCH: Final = dt.date(1970, 1, 1)
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_UNKNOWN_DAY: Final = -(1 << 31)
 
 
 @dataclass(frozen=True)
@@ -55,70 +47,15 @@ class PredictSummary:
     """The file; None if there was to be none."""
 
 
-def read_pairs(path: Path, *, with_dates: bool = False, item_name: str = ITEM) -> pl.DataFrame:
-    """Read a csv file with the columns user_id, item_id and perhaps date (YYYY-MM-DD).
-
-    An id that no store knows is an id: its pair is scored by the fallback, and counted. An empty
-    date is an unknown day.
-
-    Args:
-        path: the file.
-        with_dates: whether dates are read, if there are any.
-        item_name: what the store's source calls an item.
-
-    Raises:
-        DataError: the file is missing, lacks a column or a value, holds something that is no id or
-            date, or has no row.
-    """
-    file = CsvFile(
-        path, "pairs", f"{USER_ID} and {ITEM_ID}, and perhaps {DATE}", item_name=item_name
-    )
-    user_at, item_at = file.position(USER_ID), file.position(ITEM_ID)
-    date_at = file.position(DATE) if with_dates and DATE in file.columns else None
-    users, items, days = array("q"), array("q"), array("i")
-    for line, cells in file.rows():
-        user, item = parse_whole(cells[user_at]), parse_whole(cells[item_at])
-        if user is None or item is None:
-            name, text = (USER_ID, cells[user_at]) if user is None else (ITEM_ID, cells[item_at])
-            raise file.wrong(line, text, f"a whole number as {name}")
-        users.append(user)
-        items.append(item)
-        if date_at is not None:
-            try:
-                days.append(_parse_day(cells[date_at].strip()))
-            except ValueError:
-                raise file.wrong(line, cells[date_at], f"YYYY-MM-DD as {DATE}") from None
-    if not users:
-        raise DataError(f"{path} has no pair", hint="each line after the first is a pair")
-    columns = {USER_ID: np.array(users), ITEM_ID: np.array(items)}
-    pairs = pl.DataFrame(columns)
-    if date_at is None:
-        return pairs
-    day = pl.Series(DATE, np.array(days, np.int32))
-    return pairs.with_columns(day.replace(_UNKNOWN_DAY, None).cast(pl.Date))
-
-
-def _parse_day(text: str) -> int:
-    """Days since 1970 of a date; _UNKNOWN_DAY of no text.
-
-    Raises:
-        ValueError: the text is no date.
-    """
-    if not text:
-        return _UNKNOWN_DAY
-    if not _DATE.fullmatch(text):
-        raise ValueError
-    return (dt.date.fromisoformat(text) - _EPOCH).days
-
-
 def predict_pairs(
-    recommender: Scorer, data: TrainingData, pairs: pl.DataFrame, output: Path
+    recommender: Scorer, data: TrainingData, catalog: Catalog, pairs: pl.DataFrame, output: Path
 ) -> PredictSummary:
     """Score pairs and write them to a file.
 
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
+        catalog: the store.
         pairs: user_id, item_id and perhaps date, any order; the output keeps it. Dates matter to
             a run with day biases.
         output: ends in .csv, .parquet or .txt; see the module.
@@ -129,7 +66,7 @@ def predict_pairs(
         RunError: the model gives scores that are no numbers.
     """
     check_ending(output, *ENDINGS)
-    scored = score_frame(recommender, data, pairs)
+    scored = score_frame(recommender, data, catalog, pairs)
     _write_scored(scored, output)
     return PredictSummary(len(scored), int(scored["is_fallback"].sum()), None, None, str(output))
 
@@ -160,9 +97,9 @@ def predict_probe(
         dates = catalog.ratings().select(USER_ID, ITEM_ID, DATE)
         found = dates.join(pairs.lazy(), on=[USER_ID, ITEM_ID], how="inner").collect()
         pairs = pairs.join(found, on=[USER_ID, ITEM_ID], how="left", maintain_order="left")
-    scored = score_frame(recommender, data, pairs)
+    scored = _score_ids(recommender, data, pairs)
     if output is not None:
-        _write_scored(scored, output)
+        _write_scored(with_keys(catalog, scored), output)
     rated = (
         catalog.ratings()
         .select(USER_ID, ITEM_ID, RATING)
@@ -182,33 +119,16 @@ def predict_probe(
     )
 
 
-def check_pairs(pairs: pl.DataFrame) -> None:
-    """Refuse a frame that is none of pairs: user_id, item_id and perhaps date.
-
-    Raises:
-        DataError: a column is missing, is of another type, or lacks a value.
-    """
-    for name in (USER_ID, ITEM_ID):
-        if name not in pairs.columns:
-            raise DataError(
-                f"expected the columns {USER_ID} and {ITEM_ID}, and perhaps {DATE}, "
-                f"found {', '.join(pairs.columns) or 'none'}"
-            )
-        if not pairs[name].dtype.is_integer():
-            raise DataError(f"expected whole numbers as {name}, found {pairs[name].dtype}")
-        if pairs[name].null_count():
-            raise DataError(f"expected a value of {name} in every row, found a null")
-    if DATE in pairs.columns and pairs[DATE].dtype != pl.Date:
-        raise DataError(f"expected dates as {DATE}, found {pairs[DATE].dtype}")
-
-
-def score_frame(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
+def score_frame(
+    recommender: Scorer, data: TrainingData, catalog: Catalog, pairs: pl.DataFrame
+) -> pl.DataFrame:
     """Score pairs.
 
     Args:
         recommender: the trained model.
         data: the split that it was trained on.
-        pairs: user_id, item_id and perhaps date, in any order.
+        catalog: the store.
+        pairs: user_id, item_id and perhaps date, in any order, ids as in the source.
 
     Returns:
         The ids of the pairs with score and is_fallback, in the same order.
@@ -216,6 +136,35 @@ def score_frame(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) ->
     Raises:
         RunError: the model gives scores that are no numbers.
     """
+    numbered = pairs.with_columns(
+        [
+            pl.Series(found.id_column, found.ids_of(pairs[found.id_column]))
+            for found in (users_of(catalog), items_of(catalog))
+            if found.has_keys
+        ]
+    )
+    scored = _score_ids(recommender, data, numbered)
+    return scored.with_columns(pairs[USER_ID], pairs[ITEM_ID])
+
+
+def with_keys(catalog: Catalog, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of the store as its source calls them.
+
+    Args:
+        catalog: the store.
+        pairs: have user_id and item_id of the store.
+    """
+    return pairs.with_columns(
+        [
+            found.keys_of(pairs[found.id_column].to_numpy()).alias(found.id_column)
+            for found in (users_of(catalog), items_of(catalog))
+            if found.has_keys
+        ]
+    )
+
+
+def _score_ids(recommender: Scorer, data: TrainingData, pairs: pl.DataFrame) -> pl.DataFrame:
+    """As `score_frame`, of ids of the store."""
     user_index = data.find_users(pairs[USER_ID].to_numpy())
     item_index = data.find_items(pairs[ITEM_ID].to_numpy())
     day = np.full(len(pairs), -1, np.int32)

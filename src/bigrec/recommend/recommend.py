@@ -18,6 +18,7 @@ from bigrec.recommend.items import Items, read_items
 from bigrec.recommend.person import PersonRatings
 from bigrec.recommend.seen import seen_items
 from bigrec.store.catalog import Catalog
+from bigrec.store.vocabulary import Key, Vocabulary, users_of
 
 Array = np.ndarray[Any, Any]
 
@@ -28,8 +29,8 @@ _MOST_IDS: Final = 1 << 63
 class RecommendedItem:
     """One item of a list."""
 
-    item_id: int
-    """As in the store."""
+    item_id: Key
+    """As in the source."""
     title: str | None
     """None where the source has none."""
     year: int | None
@@ -44,7 +45,7 @@ def recommend_items(
     recommender: Scorer,
     data: TrainingData,
     catalog: Catalog,
-    user_id: int,
+    user_id: Key,
     *,
     top: int = 10,
     similarity: ItemSimilarity | None = None,
@@ -69,7 +70,8 @@ def recommend_items(
             that are no numbers.
     """
     top = list_length(top, data.spec.n_items)
-    user_index = find_user(recommender, data, user_id)
+    users = users_of(catalog)
+    user_index = find_user(recommender, data, users, user_id)
     user = np.array([user_index])
     scores = recommender.score_users(user)
     seen = seen_items(catalog, data, user)
@@ -82,7 +84,7 @@ def recommend_items(
     def explain(item: int) -> tuple[Reason, ...]:
         raters = recommender.raters_near(user_index, item)
         if raters is not None:
-            return explain_by_users(raters, data.user_ids)
+            return explain_by_users(raters, data.user_ids, users)
         return explain_by_items(similarity, items, rated, item)
 
     return _list(scores[0], found, items, explain)
@@ -121,19 +123,26 @@ def recommend_to_person(
     )  # fmt: skip
 
 
-def find_user(recommender: Scorer, data: TrainingData, user_id: int) -> int:
+def find_user(recommender: Scorer, data: TrainingData, users: Vocabulary, key: Key) -> int:
     """The user_index of a user with train rows.
+
+    Args:
+        recommender: knows who has some.
+        data: the split.
+        users: what the users of the store are called.
+        key: of the user.
 
     Raises:
         RunError: the user has none.
     """
+    user_id = users.id_of(key)
     # An id beyond 64 bits is nobody's either.
     position = int(data.find_users(np.array([user_id]))[0]) if abs(user_id) < _MOST_IDS else -1
     if position < 0 or recommender.biases.user_count[position] == 0:
-        some = data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]]
+        some = users.keys_of(data.user_ids[np.flatnonzero(recommender.biases.user_count)[:3]])
         raise RunError(
-            f"user {user_id} has no rating in the train subset of split {data.split!r}",
-            hint=f"users of the split: {', '.join(str(user) for user in some)}, …",
+            f"user {key} has no rating in the train subset of split {data.split!r}",
+            hint=f"users of the split: {', '.join(map(str, some))}, …",
         )
     return position
 
@@ -146,7 +155,7 @@ def _list(
 ) -> list[RecommendedItem]:
     return [
         RecommendedItem(
-            int(items.ids[position]), items.titles[position], items.years[position],
+            items.key(position), items.titles[position], items.years[position],
             float(scores[position]), explain(position),
         )
         for position in found[found >= 0].tolist()

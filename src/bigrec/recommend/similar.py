@@ -12,13 +12,15 @@ from bigrec.models.ranking import list_length, top_items
 from bigrec.models.similarity import ItemSimilarity
 from bigrec.recommend.items import Items
 from bigrec.rows import Rows
+from bigrec.store.vocabulary import Key
 
 
 @dataclass(frozen=True)
 class SimilarItem:
     """One item of a list of similar ones."""
 
-    item_id: int
+    item_id: Key
+    """As in the source."""
     title: str | None
     year: int | None
     similarity: float
@@ -62,7 +64,7 @@ def similar_items(
     positions = top_items(values[None], itself, popularity, top)[0]
     return [
         SimilarItem(
-            int(items.ids[position]), items.titles[position], items.years[position],
+            items.key(position), items.titles[position], items.years[position],
             float(values[position]), int(count[position]),
         )
         for position in positions[positions >= 0].tolist()

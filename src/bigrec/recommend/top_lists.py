@@ -21,18 +21,11 @@ from bigrec.resources import SILENT, Budget, Progress, peak_rss_bytes
 from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.store.catalog import Catalog
 from bigrec.store.publish import publishing_file
+from bigrec.store.vocabulary import Vocabulary, users_of
 
 Array = np.ndarray[Any, Any]
 
-_SCHEMA: Final = pa.schema(
-    {
-        USER_ID: pa.int32(),
-        "rank": pa.int32(),
-        ITEM_ID: pa.int32(),
-        "title": pa.dictionary(pa.int32(), pa.string()),
-        "score": pa.float32(),
-    }
-)
+_WORD: Final = pa.dictionary(pa.int32(), pa.string())
 _GROUP_ROWS: Final = 1 << 18
 _MOST_USERS: Final = 1024
 _CELL_BYTES: Final = 32
@@ -74,7 +67,8 @@ def write_top_lists(
 ) -> TopListsSummary:
     """Write user_id, rank (from 1), item_id, title and score of every user's list to Parquet.
 
-    Rows are in order of user_id and rank. The lists are those of `recommend_items`.
+    Ids are those of the source: texts where the store keeps keys. Rows are in order of the store's
+    users, and of rank. The lists are those of `recommend_items`.
 
     Args:
         recommender: the trained model.
@@ -95,28 +89,26 @@ def write_top_lists(
     started = time.perf_counter()
     users = np.flatnonzero(recommender.biases.user_count)
     items = items or read_items(catalog, data)
-    titles = pa.array(items.titles, pa.string())
+    table = _ListTable(data.user_ids, users_of(catalog), items)
     top = list_length(top, data.spec.n_items)
     user_bytes = _CELL_BYTES * data.spec.n_items + _LISTED_BYTES * top
     fitting = (budget or Budget()).memory_bytes // 8 // user_bytes
     at_once = min(max(fitting, 1), _MOST_USERS)
     n_rows = 0
     progress.start("recommending", len(users), "users")
-    with publishing_file(output) as partial, pq.ParquetWriter(partial, _SCHEMA) as writer:
-        waiting: list[pa.Table] = []
+    with publishing_file(output) as partial, pq.ParquetWriter(partial, table.schema) as writer:
         for start in range(0, len(users), at_once):
             chunk = users[start : start + at_once]
             scores = recommender.score_users(chunk)
             seen = seen_items(catalog, data, chunk)
             positions = top_items(scores, seen, recommender.biases.item_count, top)
-            waiting.append(_table(data.user_ids[chunk], scores, positions, items, titles))
-            n_rows += len(waiting[-1])
-            progress.advance(len(chunk), len(waiting[-1]))
-            if sum(map(len, waiting)) >= _GROUP_ROWS:
-                writer.write_table(pa.concat_tables(waiting))
-                waiting.clear()
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting))
+            n_listed = table.add(chunk, scores, positions)
+            n_rows += n_listed
+            progress.advance(len(chunk), n_listed)
+            if table.n_waiting >= _GROUP_ROWS:
+                writer.write_table(table.take())
+        if table.n_waiting:
+            writer.write_table(table.take())
     seconds = time.perf_counter() - started
     return TopListsSummary(
         len(users), data.spec.n_users - len(users), n_rows, seconds, n_rows / seconds,
@@ -124,20 +116,54 @@ def write_top_lists(
     )  # fmt: skip
 
 
-def _table(
-    user_ids: Array, scores: Array, positions: Array, items: Items, titles: pa.Array
-) -> pa.Table:
-    user, rank = np.nonzero(positions >= 0)
-    item = positions[user, rank]
-    columns = [
-        user_ids[user],
-        (rank + 1).astype(np.int32),
-        items.ids[item],
+class _ListTable:
+    """Rows of lists that wait to be written."""
+
+    def __init__(self, user_ids: Array, users: Vocabulary, items: Items) -> None:
+        self._user_ids = user_ids
+        self._users = users
+        self._items = items
+        self._titles = pa.array(items.titles, pa.string())
         # Parquet takes no null in a dictionary, so an item without a title has no place in it.
-        pa.DictionaryArray.from_arrays(
-            pa.array(item, mask=titles.is_null().to_numpy(zero_copy_only=False)[item]),
-            titles.fill_null(""),
-        ),
-        scores[user, item].astype(np.float32),
-    ]
-    return pa.table(columns, schema=_SCHEMA)
+        self._untitled = self._titles.is_null().to_numpy(zero_copy_only=False)
+        self._words = self._titles.fill_null("")
+        self._item_keys = None if items.texts is None else items.texts.to_arrow().cast(pa.string())
+        self._waiting: list[tuple[Array, ...]] = []
+        self.n_waiting = 0
+        self.schema = pa.schema(
+            {
+                USER_ID: pa.string() if users.has_keys else pa.int32(),
+                "rank": pa.int32(),
+                ITEM_ID: pa.int32() if self._item_keys is None else _WORD,
+                "title": _WORD,
+                "score": pa.float32(),
+            }
+        )
+
+    def add(self, users: Array, scores: Array, positions: Array) -> int:
+        """Add the lists of some users; return their rows."""
+        user, rank = np.nonzero(positions >= 0)
+        item = positions[user, rank].astype(np.int32)
+        rows = (
+            users[user], (rank + 1).astype(np.int32), item, scores[user, item].astype(np.float32)
+        )  # fmt: skip
+        self._waiting.append(rows)
+        self.n_waiting += len(item)
+        return len(item)
+
+    def take(self) -> pa.Table:
+        """All rows that wait; then none does."""
+        user, rank, item, score = map(np.concatenate, zip(*self._waiting, strict=True))
+        self._waiting.clear()
+        self.n_waiting = 0
+        user_id = self._users.keys_of(self._user_ids[user]).to_arrow()
+        columns = [
+            user_id.cast(self.schema.field(USER_ID).type),
+            rank,
+            self._items.ids[item]
+            if self._item_keys is None
+            else pa.DictionaryArray.from_arrays(pa.array(item), self._item_keys),
+            pa.DictionaryArray.from_arrays(pa.array(item, mask=self._untitled[item]), self._words),
+            score,
+        ]
+        return pa.table(columns, schema=self.schema)

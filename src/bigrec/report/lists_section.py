@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,13 +11,14 @@ import numpy as np
 from bigrec.datasets.training_data import TrainingData
 from bigrec.models.scoring import Scorer
 from bigrec.query.session import Session
-from bigrec.recommend.items import read_items
+from bigrec.recommend.items import item_name, read_items
 from bigrec.recommend.recommend import recommend_items
 from bigrec.recommend.similar import similar_items
 from bigrec.report.figures import Lists, ask
 from bigrec.report.runs_section import model_title
 from bigrec.runs import RunDirectory
 from bigrec.store.catalog import Catalog
+from bigrec.store.vocabulary import items_of, users_of
 
 Array = np.ndarray[Any, Any]
 
@@ -61,25 +63,29 @@ def list_for_user(
     user_id = int(data.user_ids[user_index])
     history = ask(session, "user_history", user_id=user_id)
     best = sorted(history, key=lambda row: (-row["rating"], -row["difference"], row["item_id"]))
+    best = best[:_TOP]
+    keys = items_of(catalog).keys_of(np.array([row["item_id"] for row in best]))
     lists = {
         "rated best by the user": [
-            (_name(row["title"], row["year"], row["item_id"]), f"{row['rating']:g}")
-            for row in best[:_TOP]
+            (item_name(row["title"], row["year"], key), f"{row['rating']:g}")
+            for row, key in zip(best, keys, strict=True)
         ]
     }
+    user = users_of(catalog).key_of(user_id)
+    name = f"{user:,}" if isinstance(user, int) else user
     for model, recommender in recommenders.items():
         lists[model_title(model)] = [
-            (_name(item.title, item.year, item.item_id), f"{item.score:.2f}")
-            for item in recommend_items(recommender, data, catalog, user_id, top=_TOP)
+            (item_name(item.title, item.year, item.item_id), f"{item.score:.2f}")
+            for item in recommend_items(recommender, data, catalog, user, top=_TOP)
         ]
     article = "An" if word[0] in "aeiou" else "A"
     return Lists(
         title=f"{article} {word} user",
         lists=lists,
         first_is_own=True,
-        caption=f"User {user_id:,} has rated {len(history):,} items. Scores are not clipped to "
+        caption=f"User {name} has rated {len(history):,} items. Scores are not clipped to "
         "the scale, so that their order can be seen. The same list in a terminal: "
-        f"bigrec recommend RUN {user_id}",
+        f"bigrec recommend RUN {shlex.quote(str(user))}",
     )
 
 
@@ -103,7 +109,7 @@ def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Cat
             top=_TOP, min_ratings=_FEWEST_ITEM_RATINGS,
         )  # fmt: skip
         lists[model_title(run.config.model)] = [
-            (_name(item.title, item.year, item.item_id), f"{item.similarity:.2f}")
+            (item_name(item.title, item.year, item.item_id), f"{item.similarity:.2f}")
             for item in nearest
         ]
     return Lists(
@@ -113,10 +119,5 @@ def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Cat
         "items: factors, embeddings, weights, or the ratings themselves (1 is alike). Only "
         f"{things} with at "
         f"least {_FEWEST_ITEM_RATINGS} train ratings. The same list in a terminal: "
-        f"bigrec similar RUN {items.ids[most_rated]}",
+        f"bigrec similar RUN {shlex.quote(str(items.key(most_rated)))}",
     )
-
-
-def _name(title: str | None, year: int | None, item_id: int) -> str:
-    name = title or f"item {item_id}"
-    return f"{name} ({year})" if year else name

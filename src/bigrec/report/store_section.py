@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -29,7 +29,8 @@ from bigrec.report.figures import (
     tooltips,
     total,
 )
-from bigrec.report.rating_groups import group_starts, rating_word
+from bigrec.report.rating_figure import rating_distribution
+from bigrec.report.rating_groups import rating_word
 from bigrec.report.theme import ACCENT, SERIES
 from bigrec.report.title_figures import title_figures
 from bigrec.schema import NO_TIME
@@ -66,7 +67,7 @@ def describe_store(session: Session) -> Section:
         + "Every figure is one SQL query over the whole store; the command below it prints its "
         "numbers.",
         blocks=[
-            _rating_distribution(session),
+            rating_distribution(session),
             *([_ratings_per_day(session, daily)] if has_times else []),
             *([_mean_over_time(session, daily)] if has_times and is_rated else []),
             *_items_by_year(session),
@@ -97,56 +98,6 @@ def describe_store(session: Session) -> Section:
 
 def _scale(manifest: Manifest) -> str:
     return f"{manifest.scale.low:g} to {manifest.scale.high:g}"
-
-
-def _rating_distribution(session: Session) -> Figure:
-    manifest = session.manifest
-    every = ask(session, "rating_distribution")
-    starts = group_starts((row["rating"] for row in every), is_count=manifest.feedback == IMPLICIT)
-    rows = _in_groups(every, starts) if len({*starts.values()}) < len(starts) else every
-    is_grouped = rows is not every
-    word = f"{rating_word(manifest)}, from" if is_grouped else rating_word(manifest)
-
-    def name(rating: float) -> str:
-        return f"{rating:g} {STARS}" if word == STARS else f"{rating:g}"
-
-    most = max(rows, key=lambda row: row["n_ratings"])
-    base = new_chart().encode(
-        x=alt.X("rating:O", title=word, axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("n_ratings:Q", title="ratings", axis=alt.Axis(format="~s")),
-        tooltip=tooltips(
-            rating=f"{word}|{'.1f' if word == STARS else ''}", n_ratings="ratings",
-            percent="per cent|.2f",
-        ),
-    )  # fmt: skip
-    label = alt.Text("label:N")
-    chart = base.mark_bar() + base.transform_calculate(
-        label="format(datum.percent, '.1f') + ' %'"
-    ).mark_text(dy=-8).encode(text=label)
-    words = "Most are in the group from" if is_grouped else "Most are"
-    return Figure(
-        name="rating-distribution",
-        title=f"Distribution of {manifest.n_ratings:,} ratings",
-        caption=f"{words} {name(most['rating'])}: {most['percent']:.1f} % of all ratings.",
-        alt="Bars of how often each rating was given: "
-        + ", ".join(f"{name(row['rating'])} {row['percent']:.1f} %" for row in rows),
-        rows=rows,
-        chart=chart,
-        command=sql_command("rating_distribution"),
-    )
-
-
-def _in_groups(rows: Sequence[Row], starts: Mapping[float, float]) -> list[dict[str, Any]]:
-    """The distribution of ratings by groups of them, the highest first."""
-    counts: dict[float, int] = {}
-    for row in rows:
-        start = starts[row["rating"]]
-        counts[start] = counts.get(start, 0) + row["n_ratings"]
-    n = sum(counts.values())
-    return [
-        plain({"rating": start, "n_ratings": count, "percent": 100 * count / n})
-        for start, count in sorted(counts.items(), reverse=True)
-    ]
 
 
 def _ratings_per_day(session: Session, daily: Sequence[Row]) -> Figure:

@@ -65,8 +65,10 @@ def _titles(
     caption: str,
 ) -> Figure:
     """Items by name along one measure: bars from zero for counts, points for the rest."""
+    found = ask(session, query, **parameters)
+    keys = _item_keys(session, [row["item_id"] for row in found])
     rows: list[dict[str, Any]] = [
-        row | {"item": _item_name(row)} for row in ask(session, query, **parameters)
+        row | {"item": _item_name(row, keys.get(row["item_id"]))} for row in found
     ]
     is_count = column == "n_ratings"
     base = new_chart(alt.Step(20))
@@ -99,8 +101,17 @@ def _titles(
     )
 
 
-def _item_name(row: dict[str, Any]) -> str:
-    title = row["title"] or f"item {row['item_id']}"
+def _item_keys(session: Session, ids: list[int]) -> dict[int, str]:
+    """The keys of some items; none where their ids are the source's own."""
+    if not session.manifest.item_keys or not ids:
+        return {}
+    listed = ", ".join(map(str, ids))
+    query = f"SELECT item_id, key FROM items WHERE item_id IN ({listed})"  # noqa: S608
+    return dict(session.run(query).fetchall())
+
+
+def _item_name(row: dict[str, Any], key: str | None) -> str:
+    title = row["title"] or key or f"item {row['item_id']}"
     return f"{title} ({row['year']})" if row["year"] else str(title)
 
 

@@ -20,7 +20,14 @@ import numpy as np
 
 from bigrec.interactions import EXPLICIT, Scale
 from bigrec.schema import BY_DAY
-from bigrec.sources.parsed import BadLine, KeyedRows, Pairs, ParsedRows, Titles
+from bigrec.sources.parsed import (
+    BadLine,
+    ItemTable,
+    KeyedRows,
+    Pairs,
+    ParsedRows,
+    Titles,
+)
 from bigrec.sources.raw import RawFile, RawFolder
 
 if TYPE_CHECKING:
@@ -124,6 +131,14 @@ class Source(ABC):
             RawFormatError: a line breaks the grammar, and there is no list for it.
         """
         return Titles.from_mapping({})
+
+    def items(self, bad_lines: list[BadLine] | None) -> ItemTable | None:  # noqa: ARG002
+        """What is known of items by their keys, in place of titles by ids.
+
+        Args:
+            bad_lines: as in `titles`.
+        """
+        return None
 
     def tables(
         self,

@@ -88,6 +88,7 @@ class MovieLensSource(TextSource):
     def __init__(self, folder: RawFolder) -> None:
         super().__init__(folder)
         present = [dialect for dialect in _DIALECTS if folder.has(dialect.ratings)]
+        present = [dialect for dialect in present if folder.has(dialect.movies)] or present
         # Among the .dat sets only 1M knows its users' age and trade, and only it has whole stars.
         with_users = folder.has("users.dat")
         self.dialect = next(
@@ -101,8 +102,8 @@ class MovieLensSource(TextSource):
 
     @classmethod
     def recognises(cls, folder: RawFolder) -> bool:
-        """Whether the folder has a file of ratings."""
-        return folder.has(*(dialect.ratings for dialect in _DIALECTS))
+        """Whether the folder has a file of ratings and its titles; without them it is a table."""
+        return any(folder.has(each.ratings) and folder.has(each.movies) for each in _DIALECTS)
 
     @property
     def form(self) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from bigrec.errors import DataError, RawFormatError
 from bigrec.sources.keys import Keys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Array = np.ndarray[Any, Any]
 
@@ -168,10 +171,12 @@ class Titles:
 
     item_id: Array
     """(n,) int32."""
-    title: list[str]
-    """(n,) as in the source."""
+    title: list[str | None]
+    """(n,) as in the source; None where there is none."""
     year: list[int | None]
     """(n,) release year; None where the source has none."""
+    attributes: pa.Table | None = None
+    """(n,) rows of what else is known of them, by column."""
 
     def part(self, begin: int, end: int) -> Titles:
         """Some of them.
@@ -179,7 +184,12 @@ class Titles:
         Args:
             begin, end: their positions.
         """
-        return Titles(self.item_id[begin:end], self.title[begin:end], self.year[begin:end])
+        attributes = self.attributes
+        if attributes is not None:
+            attributes = attributes.slice(begin, end - begin)
+        return Titles(
+            self.item_id[begin:end], self.title[begin:end], self.year[begin:end], attributes
+        )
 
     @classmethod
     def from_mapping(cls, titles: dict[int, tuple[str, int | None]]) -> Titles:
@@ -192,6 +202,22 @@ class Titles:
         return cls(
             np.array(ids, np.int32), [titles[i][0] for i in ids], [titles[i][1] for i in ids]
         )
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """What is known of items, in the order of its file."""
+
+    key: pa.Array
+    """(n,) large strings, each once."""
+    title: list[str | None]
+    """(n,) None where there is none."""
+    year: list[int | None]
+    """(n,) None where there is none."""
+    attributes: pa.Table
+    """(n,) rows of all other columns."""
+    file: Path
+    """Where it stands, as it is shown to people."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,9 @@ class RawFile:
         size = self.member_bytes if self.member else status.st_size
         if not size:
             raise empty_file_error(self)
-        inside = self.path.relative_to(root).as_posix() if self.path != root else self.path.name
+        inside = self.path.name
+        if self.path != root and self.path.is_relative_to(root):
+            inside = self.path.relative_to(root).as_posix()
         return SourceFile(
             f"{inside}/{self.member}" if self.member else inside, size, status.st_mtime_ns
         )

@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from bigrec.errors import SplitError
 from bigrec.resources import Budget, Progress
 from bigrec.schema import ITEM_ID, USER_ID
 from bigrec.splits.kernels import IdIndex
+from bigrec.splits.key_lists import unknown_ids
 from bigrec.splits.selection import Selection, count_subsets, index_ids
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.subsets import rule_for
 from bigrec.store.catalog import Catalog
 
 Array = np.ndarray[Any, Any]
-
-_SHOWN_IDS = 5
 
 
 def candidates(catalog: Catalog, spec: SplitSpec) -> tuple[IdIndex, IdIndex]:
@@ -80,12 +78,7 @@ def _frequent_ids(
         wanted = pl.Series(column, list(listed), dtype=table.schema[column])
         unknown = wanted.filter(~wanted.is_in(table[column].implode()))
         if len(unknown):
-            shown = ", ".join(map(str, unknown.head(_SHOWN_IDS)))
-            raise SplitError(
-                f"{len(unknown):,} of {len(wanted):,} listed ids are no {column} of the store: "
-                f"{shown}{', …' if len(unknown) > _SHOWN_IDS else ''}",
-                hint="take them off the list",
-            )
+            raise unknown_ids(unknown.to_list(), len(wanted), column)
         table = table.filter(pl.col(column).is_in(wanted.implode()))
     ids: Array = table.filter(pl.col("n_ratings") >= max(min_ratings, 1))[column].to_numpy()
     return ids

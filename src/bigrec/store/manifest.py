@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bigrec.errors import SettingsError, StoreError, of_the_system
 from bigrec.interactions import FEEDBACK, Scale
@@ -85,6 +85,8 @@ class Manifest:
     """Whether users have keys, and ids that bigrec gave them."""
     item_keys: bool
     """Whether items have."""
+    said: dict[str, Any]
+    """What the ingest was told of the files and their rows, where that was not the usual."""
     repeats: str
     """What became of rows in which a user meets an item again."""
     n_merged: int

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bigrec.errors import DataError
+from bigrec.errors import DataError, RawFormatError
 from bigrec.recommend.items import Items
+from bigrec.recommend.pairs import read_pairs
 from bigrec.recommend.person import read_person
-from bigrec.recommend.predict import read_pairs
 from bigrec.rows import DataSpec
 from bigrec.splits.spec import read_id_list
 
@@ -226,3 +226,38 @@ def test_a_column_may_have_the_sources_name_for_items(tmp_path: Path) -> None:
     assert person.rating.tolist() == read_person(path, ITEMS, SPEC).rating.tolist()
     path.write_text("movie_id\n7\n3\n")
     assert read_id_list(path, "item_id", "movie_id") == (3, 7)
+
+
+KEYED = Items(
+    np.array([3, 7, 9], np.int32), ("Alien", None, None), (1979, None, None),
+    pl.Series(["007", "7", " 7"]),
+)  # fmt: skip
+
+
+def test_keys_in_pairs_are_texts_of_which_nothing_is_trimmed(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text('user_id,item_id\n007, 7\n"a,b", \n 5 ,"say ""hi"""\n')
+    pairs = read_pairs(path, user_keys=True, item_keys=True)
+    assert pairs.rows() == [("007", " 7"), ("a,b", " "), (" 5 ", 'say "hi"')]
+    path.write_text("user_id,item_id\n007, 7\n")
+    assert read_pairs(path, user_keys=True).rows() == [("007", 7)]
+    assert read_pairs(path, item_keys=True).rows() == [(7, " 7")]
+    path.write_text("user_id,item_id\n7,7\n,7\n")
+    with pytest.raises(RawFormatError, match="line 3: found '', expected an id as user_id"):
+        read_pairs(path, user_keys=True)
+
+
+def test_a_person_rates_by_keys_letter_by_letter(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("item_id,rating\n7,1\n 7,2\n7 ,3\n007,4\nAlien,5\n ,5\n")
+    person = read_person(path, KEYED, SPEC)
+    assert person.item_index.tolist() == [0, 1, 2]
+    assert person.rating.tolist() == [4, 1, 2]
+    assert person.left_out == ("7 ", "Alien", " ")
+    path.write_text("item_id,rating\n,1\n")
+    with pytest.raises(DataError, match=r"line 2: found '' rated 1\.0, expected an item_id"):
+        read_person(path, KEYED, SPEC)
+    path.write_text("item_id,rating\n0007,1\n")
+    with pytest.raises(DataError, match="none of its 1 items") as caught:
+        read_person(path, KEYED, SPEC)
+    assert "SELECT key, title FROM items" in caught.value.hint

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from bigrec.errors import DataError
@@ -94,3 +95,27 @@ def test_a_bad_file_is_refused_with_its_line(text: str, words: str, tmp_path: Pa
     path.write_text(text)
     with pytest.raises(DataError, match=words):
         read_person(path, ITEMS, SPEC)
+
+
+KEYED = Items(
+    np.array([3, 7, 9, 12], np.int32), ("Alien", None, None, "abc"), (1979, None, None, None),
+    pl.Series(["B007", "007", "ABC", "Ä"]),
+)  # fmt: skip
+
+
+def test_a_key_is_found_letter_by_letter_and_goes_before_titles() -> None:
+    found = {text: KEYED.find(text) for text in ("B007", "007", "ABC", "abc", "Ä", "alien (1979)")}
+    assert list(found.values()) == [0, 1, 2, 3, 3, 0]
+    assert [KEYED.find(text) for text in ("7", "b007", "0007", " 007", "ä", "B00", "")] == [
+        None
+    ] * 7
+    with pytest.raises(DataError, match="no item of the split has the id or the title 'b007'"):
+        KEYED.require("b007")
+
+
+def test_an_item_without_a_title_is_called_by_its_key() -> None:
+    assert [KEYED.name(position) for position in range(4)] == ["Alien (1979)", "007", "ABC", "abc"]
+    assert [KEYED.key(position) for position in range(4)] == ["B007", "007", "ABC", "Ä"]
+    with pytest.raises(DataError, match=r"did you mean|has the id") as caught:
+        KEYED.require("alein")
+    assert "B007 Alien (1979)" in caught.value.hint

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from bigrec.errors import SettingsError
 from bigrec.interactions import EXPLICIT, IMPLICIT, Scale
 from bigrec.schema import BY_DAY, BY_SECOND, NO_TIME
 from bigrec.sources.contract import Source
+from bigrec.sources.parsed import BadLine, ItemTable
 from bigrec.sources.raw import RawFile, RawFolder
+from bigrec.sources.table.files import bare_name, group_files
 from bigrec.sources.table.named_sets import NamedSet
 from bigrec.sources.table.plan import ITEM, TIME, USER, TablePlan
 from bigrec.sources.table.times import are_days
@@ -30,6 +34,10 @@ class TableSettings:
     """The lowest and the highest rating that there may be."""
     time: str | None = None
     """One of KEPT_TIMES."""
+    items: Path | None = None
+    """A file that says what items are."""
+    item_columns: Mapping[str, str] = field(default_factory=dict)
+    """Its columns; see items_file.ITEM_ROLES."""
 
     def __post_init__(self) -> None:
         if self.time is not None and self.time not in KEPT_TIMES:
@@ -63,6 +71,11 @@ class TableSource(Source):
             # Of this object alone: there is no class for each set.
             self.name, self.item_name = named.name, named.item_name  # type: ignore[misc]
         self._title = named.title if named else ""
+        self._item_columns: Mapping[str, str] = {}
+        self._items_file = RawFile(settings.items) if settings.items else None
+        if named is not None and self._items_file is None:
+            self._items_file = _find_items(folder.root, named)
+            self._item_columns = named.item_columns
 
     @classmethod
     def recognises(cls, folder: RawFolder) -> bool:  # noqa: ARG003
@@ -76,7 +89,18 @@ class TableSource(Source):
 
     def files(self) -> list[list[RawFile]]:
         """Every file that is read."""
-        return [list(self.plan.files)]
+        groups = [list(self.plan.files)]
+        return [*groups, [self._items_file]] if self._items_file else groups
+
+    def items(self, bad_lines: list[BadLine] | None) -> ItemTable | None:
+        """What is known of items, if there is a file of them."""
+        if self._items_file is None:
+            return None
+        from bigrec.sources.table.items_file import read_items
+
+        columns = self._settings.item_columns or self._item_columns
+        item_column = self.plan.names[self.plan.columns[ITEM]] if ITEM in self.plan.columns else ""
+        return read_items(self._items_file, columns, item_column, bad_lines)
 
     @property
     def scale(self) -> Scale | None:
@@ -122,3 +146,13 @@ class TableSource(Source):
             if role in columns
             and not all(_CANONICAL_ID.fullmatch(row[columns[role]]) for row in self.plan.examples)
         )
+
+
+def _find_items(root: Path, named: NamedSet) -> RawFile | None:
+    """The file of items of a published set, if it lies beside the ratings."""
+    files = [file for group in group_files(root).values() for file in group]
+    for pattern in named.items_patterns:
+        for file in files:
+            if fnmatch.fnmatchcase(bare_name(file).lower(), pattern):
+                return file
+    return None

@@ -100,5 +100,5 @@ class TablePlan:
     """Texts by position of a column, from 0; only rows that hold them are taken."""
     wide: bool = False
     """See TableOptions; then `columns` is empty."""
-    has_quotes: bool = False
+    has_line_ends: bool = False
     """Of text: whether fields in quotes hold line ends, as far as its beginning shows."""

@@ -10,19 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from bigrec.errors import BigrecError, DataError
-from bigrec.magic import ARROW as ARROW_FILE
-from bigrec.magic import HEAD_BYTES, kind_of
-from bigrec.magic import PARQUET as PARQUET_FILE
 from bigrec.sources.raw import RawFile
-from bigrec.sources.streams import BOM, open_bytes
 from bigrec.sources.table.columns import choose_columns, find_column
 from bigrec.sources.table.dialect import find_encoding, sample_text
 from bigrec.sources.table.files import bare_name, group_files, read_blocks, read_head
+from bigrec.sources.table.form import form_of
 from bigrec.sources.table.named_sets import NamedSet, merge_options
 from bigrec.sources.table.plan import (
-    ARROW,
     JSON_LINES,
-    PARQUET,
     RATING,
     TEXT,
     TableOptions,
@@ -35,7 +30,6 @@ _PART_HEAD_BYTES: Final = 1 << 16
 _N_EXAMPLES: Final = 3
 _SHOWN_TABLES: Final = 8
 _NAME_OF_RATINGS: Final = re.compile(r"rating|interaction|\.inter$", re.IGNORECASE)
-_JSON_STARTS: Final = (b"{", b"[")
 
 
 def recognise(root: Path, options: TableOptions, named: NamedSet | None = None) -> TablePlan:
@@ -99,7 +93,8 @@ def _recognise_table(
 ) -> TablePlan:
     """Recognize one table by its first file."""
     first = files[0]
-    form, head = _form_of(first)
+    form = form_of(first)
+    head = read_head(first, _HEAD_BYTES) if form in (TEXT, JSON_LINES) else b""
     if named:
         options = merge_options(_for_form(named.options, form), options)
     sample = None
@@ -127,6 +122,7 @@ def _recognise_table(
         options.implicit,
         {find_column(names, said): text for said, text in options.only.items()},
         options.wide,
+        form == TEXT and any("\n" in field for row in rows for field in row),
     )
     if options.wide:
         return plan
@@ -141,17 +137,6 @@ def _recognise_table(
         time_unit=chosen.time_unit,
         implicit=chosen.implicit or forgets,
     )
-
-
-def _form_of(file: RawFile) -> tuple[str, bytes]:
-    """The form of a file, and its first lines if it is text."""
-    with open_bytes(file) as stream:
-        kind = kind_of(stream.read(HEAD_BYTES))
-    if kind in (PARQUET_FILE, ARROW_FILE):
-        return PARQUET if kind == PARQUET_FILE else ARROW, b""
-    head = read_head(file, _HEAD_BYTES)
-    start = head.removeprefix(BOM).lstrip()
-    return JSON_LINES if start.startswith(_JSON_STARTS) else TEXT, head
 
 
 def _for_form(options: TableOptions, form: str) -> TableOptions:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from bigrec.errors import SettingsError
 from bigrec.sources.table.base import TableSettings
+from bigrec.sources.table.items_file import ITEM_ROLES
 from bigrec.sources.table.plan import ENCODINGS, ROLES, TIME_UNITS, TableOptions
 
 ZERO: Final = ("keep", "drop", "implicit")
@@ -65,25 +68,38 @@ def read_columns(text: str | None) -> dict[str, str]:
     Raises:
         SettingsError: it is not of this form, or names a role twice.
     """
+    example = "user=reviewer,item=asin,rating=stars,time=none"
+    return _read_pairs(text, ROLES, "--columns", example)
+
+
+def _read_pairs(text: str | None, roles: Sequence[str], flag: str, example: str) -> dict[str, str]:
     columns: dict[str, str] = {}
-    for part in (text or "").split(",") if text else ():
+    for part in text.split(",") if text else ():
         match = _PART.fullmatch(part)
-        if not match or match[1] not in ROLES or not match[2] or match[1] in columns:
+        if not match or match[1] not in roles or not match[2] or match[1] in columns:
             raise SettingsError(
-                f"--columns {text!r}: expected {', '.join(f'{role}=…' for role in ROLES)}, each at "
+                f"{flag} {text!r}: expected {', '.join(f'{role}=…' for role in roles)}, each at "
                 f"most once, found {part!r}",
-                hint="for example --columns user=reviewer,item=asin,rating=stars,time=none",
+                hint=f"for example {flag} {example}",
             )
         columns[match[1]] = match[2]
     return columns
 
 
-def read_settings_of_table(*, scale: str | None = None, time: str | None = None) -> TableSettings:
+def read_settings_of_table(
+    *,
+    scale: str | None = None,
+    time: str | None = None,
+    items: Path | None = None,
+    item_columns: str | None = None,
+) -> TableSettings:
     """What is to be kept of a table.
 
     Args:
         scale: `MIN:MAX`.
         time: see TableSettings.
+        items: see TableSettings.
+        item_columns: `key=…,title=…,year=…`, as `columns` of read_options.
 
     Raises:
         SettingsError: it is not of this form.
@@ -99,4 +115,7 @@ def read_settings_of_table(*, scale: str | None = None, time: str | None = None)
             raise SettingsError(
                 f"--scale {scale!r}: expected MIN:MAX, two numbers", hint="for example --scale 1:10"
             )
-    return TableSettings(ends, time)
+    if item_columns and items is None:
+        raise SettingsError("--item-columns was given without --items", hint="add --items FILE")
+    said = _read_pairs(item_columns, ITEM_ROLES, "--item-columns", "key=asin,title=name")
+    return TableSettings(ends, time, items, said)

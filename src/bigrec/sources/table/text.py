@@ -34,8 +34,8 @@ class TableTextSource(TableSource, TextSource):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.loop = Loop.of_plan(self.plan)
-        self.cuts_quotes = self.plan.has_quotes
+        self.loop = Loop.of_plan(self.plan, self.ends)
+        self.cuts_quotes = self.found_line_ends = self.plan.has_line_ends
 
     @property
     def first_line(self) -> int:
@@ -47,6 +47,7 @@ class TableTextSource(TableSource, TextSource):
         """The rows, cut at lines; where fields may hold line ends, outside of quotes."""
         files = self.plan.files
         skip = self.first_line - 1
+        self.cuts_quotes = self.found_line_ends
         if self.cuts_quotes:
             return plan_quoted_units(files, unit_bytes, skip_lines=skip)
         return plan_units(files, next_line, unit_bytes, skip_lines=skip, join_files=True)

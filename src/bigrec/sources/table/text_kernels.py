@@ -176,7 +176,7 @@ def _closing_quote(text, position, end):  # type: ignore[no-untyped-def]
 @compiled
 def parse_table(  # type: ignore[no-untyped-def]
     text, position, end, separator, second_separator, quoted, blanks, ends_with_separator, roles,
-    time_kind, ticks, days_of_tick, no_rating, only, out, n_rows,
+    time_kind, ticks, days_of_tick, ends, no_rating, only, out, n_rows,
 ):  # fmt: skip
     """Parse rows until one is unusual.
 
@@ -191,6 +191,7 @@ def parse_table(  # type: ignore[no-untyped-def]
         time_kind: how times are written.
         ticks: units of a time that is a number in a second.
         days_of_tick: seconds of a unit, where it is longer than one.
+        ends: (2,) float64, the lowest and the highest rating that there may be.
         no_rating: (n,) float64, ratings that say that there is none: their rows are left out.
         only: uint8, the text that a row has in its column ONLY_ROLE if it is taken.
         out: starts and lengths of users and items (int32), ratings (float32), days and seconds of
@@ -274,9 +275,14 @@ def parse_table(  # type: ignore[no-untyped-def]
                 good, rating = _read_number(text, start, stop)
                 if not good:
                     return UNUSUAL, row, n_rows, seen_in_keys & _HIGH != 0
+                is_none = False
                 for other in no_rating:
                     if rating == other:
-                        taken = False
+                        is_none = True
+                if is_none:
+                    taken = False
+                elif rating < ends[0] or rating > ends[1]:
+                    return UNUSUAL, row, n_rows, seen_in_keys & _HIGH != 0
                 rating_out[n_rows] = rating
             elif role == TIME_ROLE:
                 if time_kind == NUMBERS:

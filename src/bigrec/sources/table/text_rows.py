@@ -41,12 +41,15 @@ class TextRow:
     """Of the day."""
 
 
-def read_row(line: str, plan: TablePlan) -> TextRow | str | None:
+def read_row(
+    line: str, plan: TablePlan, ends: tuple[float, float] | None = None
+) -> TextRow | str | None:
     """Read a row.
 
     Args:
         line: the row without its line end.
         plan: how the table is written.
+        ends: the lowest and the highest rating that there may be.
 
     Returns:
         The row; or what was expected where something is wrong; or None where the row is blank or
@@ -82,7 +85,10 @@ def read_row(line: str, plan: TablePlan) -> TextRow | str | None:
         if not math.isfinite(rating):
             return f"a finite number as rating, in the column {name}"
         if rating in plan.no_rating:
-            return None
+            if plan.no_rating_rows != "implicit":
+                return None
+        elif ends and not ends[0] <= rating <= ends[1]:
+            return f"a rating from {ends[0]:g} to {ends[1]:g}, in the column {name}"
     day = second = 0
     if TIME in plan.columns:
         unit = plan.time_unit or "iso"

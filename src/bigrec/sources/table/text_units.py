@@ -50,6 +50,9 @@ class TextTable(Protocol):
     plan: TablePlan
     loop: Loop
     cuts_quotes: bool
+    """Whether units end outside of quotes."""
+    found_line_ends: bool
+    """Whether fields in quotes hold line ends, so that they must."""
 
     @property
     def time_unit(self) -> str:
@@ -58,6 +61,10 @@ class TextTable(Protocol):
     @property
     def days_are_guessed(self) -> bool:
         """Whether only the first rows say that times are whole days."""
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the scale that somebody gave."""
 
     @property
     def forgets_ratings(self) -> bool:
@@ -77,16 +84,19 @@ class Loop:
     time_kind: int
     ticks: int
     days_of_tick: int
+    ends: Array
     no_rating: Array
     only: Array
 
     @classmethod
-    def of_plan(cls, plan: TablePlan) -> Loop:
+    def of_plan(cls, plan: TablePlan, ends: tuple[float, float] | None) -> Loop:
         """What a plan says.
 
         Args:
             plan: of a table of text.
+            ends: of the scale, where somebody gave them.
         """
+        forgets = plan.no_rating_rows == "implicit"
         dialect = plan.dialect
         assert dialect is not None  # noqa: S101 - text has one
         roles = np.zeros(len(plan.names), np.int8)
@@ -110,7 +120,8 @@ class Loop:
             kind,
             _TICKS.get(plan.time_unit or "", 1),
             _DAY if plan.time_unit == "days" else 1,
-            np.array(plan.no_rating, np.float64),
+            np.array(ends or (-np.inf, np.inf)),
+            np.array(() if forgets else plan.no_rating, np.float64),
             np.frombuffer(only, np.uint8),
         )
 
@@ -223,7 +234,8 @@ class UnitParser:
             code, offset, self._n_rows, beyond = parse_table(
                 self._text.buffer, position, end, loop.separator, loop.second_separator,
                 loop.quoted, loop.blanks, loop.ends_with_separator, loop.roles, loop.time_kind,
-                loop.ticks, loop.days_of_tick, loop.no_rating, loop.only, self._out, self._n_rows,
+                loop.ticks, loop.days_of_tick, loop.ends, loop.no_rating, loop.only, self._out,
+                self._n_rows,
             )  # fmt: skip
             if beyond and self._encoding == "utf-8" and not self._beyond_ascii:
                 self._beyond_ascii = True
@@ -240,7 +252,7 @@ class UnitParser:
     def _require_quotes(self) -> None:
         """Cut outside of quotes from now on: a field in quotes goes beyond a unit."""
         if not self._source.cuts_quotes:
-            self._source.cuts_quotes = True
+            self._source.found_line_ends = True
             raise ReadAgain
 
     def _parse_by_row(self, number: int, position: int, end: int) -> None:
@@ -255,7 +267,7 @@ class UnitParser:
         raw = buffer[offset:stop].tobytes()
         size = _record_bytes(raw, self._plan)
         line = raw[:size].removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace")
-        row = read_row(line, self._plan)
+        row = read_row(line, self._plan, self._source.ends)
         if isinstance(row, TextRow):
             self._add(row, offset)
         elif row is not None:
