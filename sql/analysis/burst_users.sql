@@ -8,6 +8,7 @@ SELECT
     COUNT(*) AS n_ratings,
     AVG(CAST(rating AS DOUBLE)) AS mean_rating
 FROM ratings_by_user
+WHERE date IS NOT NULL
 GROUP BY user_id, date
 HAVING COUNT(*) >= $min_ratings
 ORDER BY n_ratings DESC, user_id, date

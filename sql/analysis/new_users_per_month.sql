@@ -6,5 +6,6 @@ SELECT
     AVG(CAST(n_ratings AS DOUBLE)) AS ratings_per_user,
     AVG(CAST(last_date - first_date AS DOUBLE)) AS days_active
 FROM users
+WHERE first_date IS NOT NULL
 GROUP BY 1
 ORDER BY 1

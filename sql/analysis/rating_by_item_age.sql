@@ -16,5 +16,6 @@ SELECT
 FROM ratings
 JOIN first_dates ON ratings.item_id = first_dates.item_id
 JOIN items ON ratings.item_id = items.item_id
+WHERE ratings.date IS NOT NULL
 GROUP BY 1
 ORDER BY 1

@@ -6,5 +6,6 @@ SELECT
     COUNT(*) AS n_ratings,
     100.0 * COUNT(*) / SUM(COUNT(*)) OVER (PARTITION BY YEAR(date)) AS percent
 FROM ratings
+WHERE date IS NOT NULL
 GROUP BY YEAR(date), rating
 ORDER BY year, rating

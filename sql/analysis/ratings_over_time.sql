@@ -5,6 +5,7 @@
 WITH per_day AS (
     SELECT date, COUNT(*) AS n_ratings, SUM(CAST(rating AS DOUBLE)) AS rating_sum
     FROM ratings
+    WHERE date IS NOT NULL
     GROUP BY date
 ),
 placed AS (

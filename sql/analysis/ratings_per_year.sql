@@ -7,5 +7,6 @@ SELECT
     COUNT(DISTINCT item_id) AS n_items,
     AVG(CAST(rating AS DOUBLE)) AS mean_rating
 FROM ratings
+WHERE date IS NOT NULL
 GROUP BY YEAR(date)
 ORDER BY year

@@ -15,5 +15,6 @@ FROM items
 LEFT JOIN counted ON items.item_id = counted.item_id
 WHERE items.n_ratings <> COALESCE(counted.n_ratings, 0)
     OR (counted.n_ratings IS NULL) <> (items.mean_rating IS NULL)
-    OR ABS(items.mean_rating - counted.rating_sum / counted.n_ratings) > 1e-9
+    OR ABS(items.mean_rating - counted.rating_sum / counted.n_ratings)
+        > 1e-9 * (1 + ABS(items.mean_rating))
 ORDER BY items.item_id

@@ -23,5 +23,6 @@ WHERE counted.user_id IS NULL
     OR users.first_date <> counted.first_date
     OR users.last_date <> counted.last_date
     OR users.mean_rating IS NULL
-    OR ABS(users.mean_rating - counted.rating_sum / counted.n_ratings) > 1e-9
+    OR ABS(users.mean_rating - counted.rating_sum / counted.n_ratings)
+        > 1e-9 * (1 + ABS(users.mean_rating))
 ORDER BY users.user_id

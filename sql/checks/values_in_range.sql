@@ -8,7 +8,7 @@ LEFT JOIN scale ON ratings.rating = scale.rating
 WHERE item_id IS NULL
     OR user_id IS NULL
     OR ratings.rating IS NULL
-    OR date IS NULL
+    OR (date IS NULL AND time_unit <> 'none')
     OR item_id < 1
     OR item_id > 2147483646
     OR user_id < 1

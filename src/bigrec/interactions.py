@@ -35,6 +35,9 @@ _EVEN: Final = 1e-6  # how far values may be from even steps, for their size,
 _OF_A_STEP: Final = 0.01  # and as a share of a step
 
 
+STARS: Final = "stars"
+_FEWEST_STARS, _MOST_STARS = (0.5, 1), 5
+
 EXPLICIT, IMPLICIT = "explicit", "implicit"
 FEEDBACK: Final = (EXPLICIT, IMPLICIT)
 """What a row says: how much somebody liked an item, or that they chose it. Where it is implicit the
@@ -112,6 +115,27 @@ class Scale:
         codes = np.searchsorted(self.table, ratings).astype(np.int32)
         nearest = self.table[np.minimum(codes, len(self.values) - 1)]
         return np.where(nearest == ratings, codes, np.int32(len(self.values)))
+
+
+def error_unit(low: float, high: float) -> str:
+    """What errors of ratings are counted in, for people.
+
+    Args:
+        low, high: the ends of the scale.
+    """
+    if high == _MOST_STARS and low in _FEWEST_STARS:
+        return STARS
+    return f"points on a scale of {low:g} to {high:g}"
+
+
+def rating_words(rating: float, unit: str) -> str:
+    """A rating as people say it: `4 stars`, or the bare number on another scale.
+
+    Args:
+        rating: on the scale.
+        unit: see `error_unit`.
+    """
+    return f"{rating:g} {STARS}" if unit == STARS else f"{rating:g}"
 
 
 class Packing(NamedTuple):

@@ -23,13 +23,16 @@ class Measure:
     """For people."""
     higher_is_better: bool = False
     """Its direction: of errors, lower is better."""
-    unit: str = ""
-    """Empty for a pure number."""
+    is_error: bool = False
+    """Whether it is counted in the unit of ratings, and not a pure number."""
 
-    @property
-    def label(self) -> str:
-        """The title with the unit, for an axis."""
-        return f"{self.title}, {self.unit}" if self.unit else self.title
+    def label(self, unit: str) -> str:
+        """The title with the unit, for an axis.
+
+        Args:
+            unit: of errors of ratings.
+        """
+        return f"{self.title}, {unit}" if self.is_error else self.title
 
     def is_better(self, value: float, other: float) -> bool:
         """Whether one value is better than another; no number is better than none.
@@ -57,14 +60,14 @@ class Measure:
         return min(values, key=self.order)
 
 
-RMSE: Final = Measure("rmse", "RMSE", unit="stars")
+RMSE: Final = Measure("rmse", "RMSE", is_error=True)
 """Root mean squared error, scores clipped to the scale."""
 
 _ERRORS: Final = (
     RMSE,
-    Measure("mae", "MAE", unit="stars"),
-    Measure("rmse_unclipped", "RMSE unclipped", unit="stars"),
-    Measure("mae_unclipped", "MAE unclipped", unit="stars"),
+    Measure("mae", "MAE", is_error=True),
+    Measure("rmse_unclipped", "RMSE unclipped", is_error=True),
+    Measure("mae_unclipped", "MAE unclipped", is_error=True),
 )
 _LISTS: Final = {
     "ndcg": "NDCG", "recall": "recall", "precision": "precision", "map": "MAP",

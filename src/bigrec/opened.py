@@ -275,7 +275,7 @@ class OpenedRun:
         self,
         *,
         top: int = 10,
-        relevant: float = 4.0,
+        relevant: float | None = None,
         n_users: int | None = None,
         seed: int = 0,
         progress: Progress = SILENT,

@@ -11,14 +11,18 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from bigrec.interactions import STARS, error_unit
+
 Array = np.ndarray[Any, Any]
+
+_RELEVANT_STARS, _RELEVANT_SHARE = 4.0, 0.75
 
 USER_INDEX: Final = "user_index"
 """int32, dense and zero-based, of one split."""
 ITEM_INDEX: Final = "item_index"
 """int32, dense and zero-based, of one split."""
 RATING: Final = "rating"
-"""float32, stars."""
+"""float32, on the scale."""
 PAIRS: Final = "pairs"
 """int64, a user_index, an item_index and a rating in one; see bigrec.interactions."""
 ROW_LENGTHS: Final = "row_lengths"
@@ -34,11 +38,26 @@ class DataSpec:
     n_items: int
     """Size of the item vocabulary."""
     mean_rating: float
-    """Mean of the train subset, in stars."""
+    """Mean of the train subset."""
     min_rating: float
-    """Lowest rating of the scale, in stars; predictions are clipped to it."""
+    """Lowest rating of the scale; predictions are clipped to it."""
     max_rating: float
-    """Highest rating of the scale, in stars."""
+    """Highest rating of the scale."""
+
+    @property
+    def unit(self) -> str:
+        """What errors are counted in, for people."""
+        return error_unit(self.min_rating, self.max_rating)
+
+    @property
+    def relevant(self) -> float:
+        """The rating from which on an item is relevant, unless somebody says another.
+
+        4 of 5 stars, and as far up on another scale.
+        """
+        if self.unit == STARS:
+            return _RELEVANT_STARS
+        return self.min_rating + _RELEVANT_SHARE * (self.max_rating - self.min_rating)
 
     def clip(self, scores: Array) -> Array:
         """Scores within the scale."""
@@ -53,7 +72,7 @@ class Pairs(NamedTuple):
     item_index: Array
     """(n,) int32."""
     rating: Array
-    """(n,) float32, stars."""
+    """(n,) float32."""
     day: Array | None
     """(n,) uint16, days since 1921; None where they are not known."""
 
@@ -71,7 +90,7 @@ class Rows:
     column: Array
     """(n_ratings,) int32, ascending within a row."""
     rating: Array
-    """(n_ratings,) float32, stars."""
+    """(n_ratings,) float32."""
     day: Array | None = None
     """(n_ratings,) uint16, days since 1921; None where they are not known."""
 

@@ -67,15 +67,22 @@ def blend_trained(
         budget: threads and memory.
         show_progress: called twice: if the split has to be materialized, and to blend.
         before_keras: called before Keras is loaded, in case a component needs it.
+
+    Raises:
+        SettingsError: the store holds no ratings.
     """
+    from bigrec.evaluate.compare import the_split_of
+    from bigrec.models.registry import check_feedback, find_run_model
+
+    catalog = open_catalog(store)
+    check_feedback(find_run_model("blend"), catalog.manifest.feedback)
     if any(one.needs_keras for one in components):
         before_keras()
-    from bigrec.evaluate.compare import the_split_of
     from bigrec.train.blend import blend_runs
 
     split = the_split_of(components)
     data = open_data(
-        open_catalog(store), split,
+        catalog, split,
         with_days=any(one.needs_days for one in components),
         budget=budget, show_progress=show_progress,
     )  # fmt: skip

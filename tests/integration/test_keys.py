@@ -426,7 +426,7 @@ def test_the_report_calls_users_and_items_by_their_keys(homes: Homes, tmp_path: 
     assert main(["report", "--output", str(page), *homes.keyed]) == 0
     text = page.read_text(encoding="utf-8")
     assert ">item " not in text
-    most_rated, *_ = re.findall("Films like “(.+?)”", text)
+    most_rated, *_ = re.findall("Items like “(.+?)”", text)
     assert html.unescape(most_rated) in homes.numbers["item_id"]
     most = homes.ratings["item_id"].value_counts()["count"].max()
     by_ratings = homes.ratings.group_by("item_id").len().filter(pl.col("len") == most)

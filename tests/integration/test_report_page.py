@@ -231,9 +231,9 @@ def test_a_blend_is_made_again_after_its_components(home: Path) -> None:
     )
 
 
-def test_films_like_one_are_those_of_the_command(home: Path, capsys: Capture) -> None:
+def test_items_like_one_are_those_of_the_command(home: Path, capsys: Capture) -> None:
     text = html.unescape((home / "page.html").read_text(encoding="utf-8"))
-    block = text[text.index("<h3>Films like ") :].split("</figure>", 1)[0]
+    block = text[text.index("<h3>Movies like ") :].split("</figure>", 1)[0]
     films = re.search(r"bigrec similar RUN (\d+)", block)
     assert films is not None
     places = ["--store", str(home / "store"), "--runs", str(home / "runs")]

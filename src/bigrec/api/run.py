@@ -243,7 +243,7 @@ class Run:
         self,
         *,
         top: int = 10,
-        relevant: float = 4.0,
+        relevant: float | None = None,
         n_users: int | None = None,
         seed: int = 0,
         progress: Progress = SILENT,
@@ -252,7 +252,8 @@ class Run:
 
         Args:
             top: length of a list.
-            relevant: stars from which on a test rating is relevant.
+            relevant: the rating from which on a test rating is relevant; None: 4 stars, or as far
+                up on another scale.
             n_users: rank for so many users, drawn at random; None for all of the test subset.
             seed: of that draw and of the random baseline.
             progress: told of finished users.

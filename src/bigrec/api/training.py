@@ -75,7 +75,7 @@ def train(
         >>> run.test["rmse"]
     """
     from bigrec.models.options import override
-    from bigrec.models.registry import find_model, find_preset
+    from bigrec.models.registry import check_feedback, find_model, find_preset
     from bigrec.train.checkpoints import CheckpointOptions
     from bigrec.train.device_options import DeviceOptions
     from bigrec.train.train import train_model
@@ -87,8 +87,10 @@ def train(
         budget=(budget, MAYBE_BUDGET),
     )  # fmt: skip
     folder = as_path("runs", runs)
+    known = find_model(model)
+    check_feedback(known, split.store.manifest.feedback)
     chosen = override(
-        find_preset(find_model(model), preset), {str(k): str(v) for k, v in (options or {}).items()}
+        find_preset(known, preset), {str(k): str(v) for k, v in (options or {}).items()}
     )
     placing = DeviceOptions(device, n_devices, precision, cache)
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bigrec.cli import console
+from bigrec.cli.opening import describe_scale
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -59,6 +60,7 @@ def blend(
         {
             "run": summary.run,
             "protocol": open_run(settings.runs, summary.run).protocol,
+            **describe_scale(components[0].config.spec),
             "fitted to": f"{summary.weights.n_fitted:,} validation ratings",
             "ridge penalty": f"{summary.weights.penalty:g}",
             "test RMSE": summary.test["rmse"],

@@ -16,6 +16,7 @@ from bigrec.cli.options import (
     ThreadsOption,
     read_settings,
 )
+from bigrec.interactions import STARS
 from bigrec.measures import Measure
 
 
@@ -74,11 +75,13 @@ def compare(
         (f"({one.name})", "baseline", *(one.test[measure.name] for measure in measures), None, None)
         for one in comparison.baselines
     ]
+    unit = chosen[0].config.spec.unit
+    errors_in = "" if unit == STARS else f"; errors in {unit}"
     titles = [f"test {measure.title}" for measure in measures]
     console.print_table(
         ("run", "model", *titles, "test ratings", "seconds"),
         rows,
-        title=f"{comparison.runs[0].split}: {comparison.protocol}",
+        title=f"{comparison.runs[0].split}: {comparison.protocol}{errors_in}",
         formats={"seconds": ",.1f"},
         highlight_cells=best_cells,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.opening import note_long_lists, open_trained
+from bigrec.cli.opening import describe_scale, note_long_lists, open_trained
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -20,21 +20,27 @@ from bigrec.cli.options import (
     read_settings,
 )
 from bigrec.errors import RunError
+from bigrec.interactions import rating_words
 
 if TYPE_CHECKING:
     from bigrec.evaluate.evaluation import Evaluation
     from bigrec.evaluate.ranking import RankingSummary
     from bigrec.models.scoring import DecileErrors, Errors
     from bigrec.opened import OpenedRun
+    from bigrec.rows import DataSpec
 
 
 def evaluate(
     run: RunArgument,
     top: TopOption = 10,
     relevant: Annotated[
-        float,
-        typer.Option("--relevant", min=0, help="Stars from which on a test rating is relevant."),
-    ] = 4.0,
+        float | None,
+        typer.Option(
+            "--relevant",
+            help="From which rating on an item is relevant. Default: 4 stars, or as far up on "
+            "another scale.",
+        ),
+    ] = None,
     users: Annotated[
         int | None,
         typer.Option("--users", min=1, help="Rank for so many users, at random. Default: all."),
@@ -74,10 +80,11 @@ def _print(found: Evaluation, opened: OpenedRun, *, as_json: bool) -> None:
     if as_json:
         console.print_json(found.to_json())
         return
-    _print_errors(opened.directory.protocol, found.errors)
+    spec = opened.data.spec
+    _print_errors(opened.directory.protocol, found.errors, spec)
     lists = found.lists
     if lists is not None and lists.rows:
-        _print_lists(lists)
+        _print_lists(lists, spec)
     elif lists is not None:
         console.print_warning(
             f"No lists: none of the {lists.n_cold:,} users of the test subset has a train rating. "
@@ -85,10 +92,11 @@ def _print(found: Evaluation, opened: OpenedRun, *, as_json: bool) -> None:
         )
 
 
-def _print_errors(protocol: str, errors: Errors) -> None:
+def _print_errors(protocol: str, errors: Errors, spec: DataSpec) -> None:
     console.print_fields(
         {
             "protocol": protocol,
+            **describe_scale(spec),
             "test ratings": errors.n,
             "by fallback": errors.n_fallback,
             "test RMSE": errors.rmse,
@@ -119,7 +127,7 @@ def _decile_row(decile: DecileErrors) -> tuple[object, ...]:
     return (decile.decile, counts, decile.n, decile.rmse, decile.mae)
 
 
-def _print_lists(lists: RankingSummary) -> None:
+def _print_lists(lists: RankingSummary, spec: DataSpec) -> None:
     console.print_table(
         (
             "lists by", "precision", "recall", "NDCG", "MAP", "hit rate", "coverage", "popularity"
@@ -130,7 +138,7 @@ def _print_lists(lists: RankingSummary) -> None:
             for row in lists.rows
         ],
         title=f"Lists of the {lists.top} best unseen items, {lists.n_users:,} users, "
-        f"relevant from {lists.relevant:g} stars",
+        f"relevant from {rating_words(lists.relevant, spec.unit)}",
     )  # fmt: skip
     for number, words in (
         (lists.n_without_relevant, "have no relevant item and do not count"),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from bigrec.cli import console
 from bigrec.cli.options import load_tensorflow
+from bigrec.interactions import STARS
 
 if TYPE_CHECKING:
     from bigrec.datasets.training_data import TrainingData
     from bigrec.opened import OpenedRun
+    from bigrec.rows import DataSpec
     from bigrec.settings import Settings
 
 
@@ -32,6 +34,11 @@ def open_data(settings: Settings, split: str, *, with_days: bool) -> TrainingDat
         open_catalog(settings.store), split,
         with_days=with_days, budget=settings.budget, show_progress=console.progress_bars,
     )  # fmt: skip
+
+
+def describe_scale(spec: DataSpec) -> dict[str, str]:
+    """A field that says what errors are counted in; none where it is stars."""
+    return {} if spec.unit == STARS else {"errors in": spec.unit}
 
 
 def note_long_lists(top: int, data: TrainingData) -> None:

@@ -72,7 +72,8 @@ def create(
         ),
     ] = 0.2,
     test_from: Annotated[
-        str | None, typer.Option("--test-from", help="First test day of temporal: YYYY-MM-DD.")
+        str | None,
+        typer.Option("--test-from", help="First test day, or time, of temporal: YYYY-MM-DD."),
     ] = None,
     last: Annotated[
         int | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bigrec.cli import console
-from bigrec.cli.opening import open_data
+from bigrec.cli.opening import describe_scale, open_data
 from bigrec.cli.options import (
     JsonOption,
     MemoryOption,
@@ -107,8 +107,10 @@ def train(
     """Train a model on a split and save the run."""
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     from bigrec.models.options import GradientOptions, override
-    from bigrec.models.registry import find_model, find_preset
+    from bigrec.models.registry import check_feedback, find_model, find_preset
     from bigrec.runs import open_run
+    from bigrec.store.layout import StoreLayout
+    from bigrec.store.manifest import read_manifest
     from bigrec.train.checkpoints import CheckpointOptions
     from bigrec.train.device_options import DeviceOptions
     from bigrec.train.interrupts import TrainingInterrupted
@@ -119,13 +121,13 @@ def train(
     if help_settings:
         _print_settings(known, as_json=as_json)
         return
-    is_stepped = known.steps is not None
-    if is_stepped:
-        load_tensorflow()
     if split is None:
         raise SettingsError(
             "expected --split NAME, found none", hint="bigrec split list shows the splits"
         )
+    check_feedback(known, read_manifest(StoreLayout(settings.store)).feedback)
+    if known.steps is not None:
+        load_tensorflow()
     from bigrec.train.train import train_model
 
     changes = dict(_parse_assignment(text) for text in settings_ or [])
@@ -172,6 +174,7 @@ def train(
         {
             "run": summary.run,
             "protocol": trained.protocol,
+            **describe_scale(data.spec),
             **({"day biases": _describe_days(trained)} if options.day_biases else {}),
             **_name_measures("validation", summary.validation or {}, [summary.primary]),
             **_name_measures("test", summary.test, list(summary.test)),

@@ -2,7 +2,7 @@
 
 Every user of the test subset gets a list of the k best items among all that the train subset knows
 and the user has no train (or validation) rating of. An item is relevant to the user if the test
-subset has it with at least so many stars; relevance is binary, and an item that the user did not
+subset has it with at least some rating; relevance is binary, and an item that the user did not
 rate counts as not relevant, so that values are low and only comparable under one protocol. For the
 list of one user, with hits h_1 … h_k (h_i = 1 if the i-th item is relevant) and R relevant items:
 
@@ -34,6 +34,7 @@ import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
+from bigrec.interactions import rating_words
 from bigrec.models.options import check_seed
 from bigrec.models.ranking import list_length, top_items
 from bigrec.models.scoring import Scorer
@@ -72,7 +73,7 @@ class RankingSummary:
     top: int
     """Length of a list."""
     relevant: float
-    """Stars from which on a test rating is relevant."""
+    """The rating from which on a test rating is relevant."""
     n_users: int
     """Users with a relevant item, whom the averages are over."""
     n_without_relevant: int
@@ -89,7 +90,7 @@ def measure_lists(
     data: TrainingData,
     *,
     top: int = 10,
-    relevant: float = 4.0,
+    relevant: float | None = None,
     n_users: int | None = None,
     seed: int = 0,
     budget: Budget | None = None,
@@ -105,7 +106,7 @@ def measure_lists(
         scorer: its model.
         data: the split that it was trained on.
         top: length of a list, at least 1; cut to the number of items.
-        relevant: stars from which on a test rating is relevant.
+        relevant: the rating from which on a test rating is relevant; DataSpec.relevant if None.
         n_users: measure on so many users, drawn at random; None for all of the test subset.
         seed: of that draw and of the random baseline.
         budget: memory that scores may take an eighth of.
@@ -120,6 +121,8 @@ def measure_lists(
     """
     top = list_length(top, data.spec.n_items)
     check_options(relevant, n_users, seed)
+    if relevant is None:
+        relevant = data.spec.relevant
     item_count, user_count = scorer.biases.item_count, scorer.biases.user_count
     tested = np.flatnonzero(data.test.lengths())
     users = tested[user_count[tested] > 0]
@@ -154,7 +157,8 @@ def measure_lists(
         progress.advance(len(block), len(block))
     if not n_relevant_users:
         raise RunError(
-            f"no user of the test subset has a rating of {relevant:g} stars or more",
+            "no user of the test subset has a rating of "
+            f"{rating_words(relevant, data.spec.unit)} or more",
             hint=_advise(data, relevant),
         )
     return RankingSummary(
@@ -167,16 +171,16 @@ def measure_lists(
     )
 
 
-def check_options(relevant: float, n_users: int | None, seed: int) -> None:
+def check_options(relevant: float | None, n_users: int | None, seed: int) -> None:
     """Refuse what `measure_lists` cannot use, before anything is loaded; its arguments.
 
     Raises:
         SettingsError: a value of these that cannot be.
     """
     is_number = isinstance(relevant, int | float) and not isinstance(relevant, bool)
-    if not is_number or not 0 <= relevant < math.inf:
+    if relevant is not None and not (is_number and math.isfinite(relevant)):
         raise SettingsError(
-            f"expected the stars of a relevant rating, a number from 0 on, found {relevant}",
+            f"expected the number from which on a rating is relevant, found {relevant}",
             hint="for example --relevant 4",
         )
     if n_users is not None and (not isinstance(n_users, int) or n_users < 1):
@@ -257,8 +261,8 @@ def _known_subsets(data: TrainingData) -> Sequence[Rows]:
     return [data.train] if data.validation is None else [data.train, data.validation]
 
 
-def _at_least(rows: Rows, stars: float) -> Rows:
-    """The ratings of so many stars or more."""
-    kept = rows.rating >= stars
+def _at_least(rows: Rows, rating: float) -> Rows:
+    """The ratings that are as high or higher."""
+    kept = rows.rating >= rating
     before = np.concatenate(([0], np.cumsum(kept)))
     return Rows(before[rows.indptr], rows.column[kept], rows.rating[kept])

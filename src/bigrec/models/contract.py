@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 RATING_OBJECTIVE: Final = "rating"
-"""Learns to tell ratings: scores are in stars."""
+"""Learns to tell ratings: scores are on their scale."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import SettingsError
+from bigrec.interactions import IMPLICIT
 from bigrec.plugins import load_offered, offered_names
 
 if TYPE_CHECKING:
@@ -96,6 +97,28 @@ def find_run_model(name: str) -> RunModel:
     return find_model(name)
 
 
+def check_feedback(model: RunModel, feedback: str) -> None:
+    """Stop where a model learns ratings and a store holds none.
+
+    Args:
+        model: what is to be trained, or has been.
+        feedback: of the store.
+
+    Raises:
+        SettingsError: it does, and there are none.
+    """
+    if feedback != IMPLICIT or _ranks(model):
+        return
+    ranking = [name for name in model_names() if _ranks(find_model(name))]
+    raise SettingsError(
+        f"{model.name} learns to tell ratings, and this store holds none: its feedback is implicit",
+        hint=f"models that rank are {', '.join(ranking)}"
+        if ranking
+        else "no model that ranks is installed; what goes together and what is popular can be "
+        "asked: bigrec sql --name co_rated_items --param item_id=ID, or --name most_rated_items",
+    )
+
+
 def find_preset(model: Model, preset: str) -> ModelOptions:
     """The options of a model's preset.
 
@@ -105,6 +128,13 @@ def find_preset(model: Model, preset: str) -> ModelOptions:
     if preset not in model.presets:
         raise SettingsError.unknown_name("preset", preset, model.presets)
     return model.presets[preset]
+
+
+def _ranks(model: RunModel) -> bool:
+    """Whether a model can learn anything but to tell ratings."""
+    from bigrec.models.contract import RATING_OBJECTIVE, Model
+
+    return isinstance(model, Model) and {*model.objectives} != {RATING_OBJECTIVE}
 
 
 def _check_model(model: Any, name: str, where: str) -> Model:

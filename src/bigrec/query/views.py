@@ -1,8 +1,9 @@
 """What SQL sees of a store: the SELECT behind each view, made from paths at connect time.
 
 A store can be moved because no view is stored in it. Tables that a source does not have (probe,
-qualifying) are empty views, and where a store was made without the order by user, ratings stand in
-for it, so that every query and check runs on every store.
+qualifying) are empty views, where a store was made without the order by user, ratings stand in for
+it, and a store without times has dates that are NULL, so that every query and check runs on every
+store.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bigrec.errors import StoreError
-from bigrec.schema import BY_SECOND
+from bigrec.schema import BY_SECOND, NO_TIME
 from bigrec.store.item_names import add_item_names
 from bigrec.store.layout import StoreLayout
 from bigrec.store.manifest import Manifest
@@ -38,9 +39,7 @@ def view_queries(layout: StoreLayout, manifest: Manifest) -> dict[str, str]:
         "items": _with_key(
             _select_files([layout.items], layout.items), "item_id", is_there=manifest.item_keys
         ),
-        "users": _with_key(
-            _select_files([layout.users], layout.users), "user_id", is_there=manifest.user_keys
-        ),
+        "users": _with_key(_select_users(layout, manifest), "user_id", is_there=manifest.user_keys),
         "probe": _select_optional(layout.probe, _PROBE_COLUMNS),
         "qualifying": _select_optional(layout.qualifying, _QUALIFYING_COLUMNS),
         "scale": _select_scale(manifest),
@@ -60,14 +59,28 @@ def _select_files(paths: Iterable[Path], where: Path) -> str:
 
 
 def _select_ratings(paths: Iterable[Path], where: Path, manifest: Manifest) -> str:
-    """Ratings with a time, where the store keeps it, beside the day."""
+    """Ratings with a time, where the store keeps it, beside the day; without times that is NULL."""
     query = _select_files(paths, where)
+    if manifest.time_unit == NO_TIME:
+        return _with_no_dates(query, "date")
     if manifest.time_unit != BY_SECOND:
         return query
     return (
         f"SELECT * EXCLUDE (second), CAST(date AS TIMESTAMP) + to_seconds(second) AS time "  # noqa: S608
         f"FROM ({query}) AS days"
     )
+
+
+def _select_users(layout: StoreLayout, manifest: Manifest) -> str:
+    query = _select_files([layout.users], layout.users)
+    if manifest.time_unit == NO_TIME:
+        return _with_no_dates(query, "first_date", "last_date")
+    return query
+
+
+def _with_no_dates(query: str, *names: str) -> str:
+    nulls = ", ".join(f"CAST(NULL AS DATE) AS {name}" for name in names)
+    return f"SELECT *, {nulls} FROM ({query}) AS timeless"  # noqa: S608
 
 
 def _with_key(query: str, column: str, *, is_there: bool) -> str:
@@ -85,8 +98,10 @@ def _select_optional(path: Path, columns: Mapping[str, str]) -> str:
 
 
 def _select_scale(manifest: Manifest) -> str:
-    rows = ", ".join(f"({value!r})" for value in manifest.scale.values)
-    return f"SELECT CAST(rating AS FLOAT) AS rating FROM (VALUES {rows}) AS scale(rating)"  # noqa: S608
+    # One text is parsed far sooner than many thousands of numbers.
+    values = quote_text(" ".join(map(repr, manifest.scale.values)))
+    value = f"UNNEST(STRING_SPLIT({values}, ' '))"
+    return f"SELECT CAST(CAST({value} AS DOUBLE) AS FLOAT) AS rating"
 
 
 def _select_manifest(manifest: Manifest, *, has_user_order: bool) -> str:

@@ -1,4 +1,4 @@
-"""What models recommend: lists for three users, and the films nearest to one film."""
+"""What models recommend: lists for three users, and the items nearest to one item."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def list_for_user(
     word: str,
     user_index: int,
 ) -> Lists:
-    """A user's best rated films beside the lists of all models.
+    """A user's best rated items beside the lists of all models.
 
     Args:
         recommenders: by model name.
@@ -90,7 +90,7 @@ def list_for_user(
 
 
 def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Catalog) -> Lists:
-    """The films that each model sees nearest to the most rated one.
+    """The items that each model sees nearest to the most rated one.
 
     Args:
         runs: one of each model, at least one.
@@ -99,21 +99,25 @@ def list_for_item(runs: Sequence[RunDirectory], data: TrainingData, catalog: Cat
     """
     biases = runs[0].biases()
     items = read_items(catalog, data)
-    film = int(np.argmax(biases.item_count))
+    thing = catalog.manifest.item_name.replace("_", " ")
+    things = f"{thing}s"
+    most_rated = int(np.argmax(biases.item_count))
     lists: dict[str, Sequence[tuple[str, str]]] = {}
     for run in runs:
         nearest = similar_items(
-            run.similarity(data), items, biases, film, top=_TOP, min_ratings=_FEWEST_ITEM_RATINGS
-        )
+            run.similarity(data), items, biases, most_rated,
+            top=_TOP, min_ratings=_FEWEST_ITEM_RATINGS,
+        )  # fmt: skip
         lists[model_title(run.config.model)] = [
             (item_name(item.title, item.year, item.item_id), f"{item.similarity:.2f}")
             for item in nearest
         ]
     return Lists(
-        title=f"Films like “{items.name(film)}”",
+        title=f"{things.capitalize()} like “{items.name(most_rated)}”",
         lists=lists,
-        caption="The most rated film, and the nearest to it by each model's own picture of items: "
-        "factors, embeddings, weights, or the ratings themselves (1 is alike). Only films with at "
+        caption=f"The most rated {thing}, and the nearest to it by each model's own picture of "
+        "items: factors, embeddings, weights, or the ratings themselves (1 is alike). Only "
+        f"{things} with at "
         f"least {_FEWEST_ITEM_RATINGS} train ratings. The same list in a terminal: "
-        f"bigrec similar RUN {shlex.quote(str(items.key(film)))}",
+        f"bigrec similar RUN {shlex.quote(str(items.key(most_rated)))}",
     )

@@ -97,12 +97,12 @@ def describe_models(
         f"{comparison.protocol}."
         + (f" Scores know the day of each rating: {known_days}." if known_days else ""),
         blocks=[
-            comparison_figure(comparison, presets, published),
+            comparison_figure(comparison, presets, published, data.spec.unit),
             comparison_table(comparison, runs, published),
             *loss_figures(runs),
             cost_figure(runs),
             *blend_figures(runs),
-            *decile_figures(metrics),
+            *decile_figures(metrics, data.spec.unit),
             *score_figures(scores, pairs),
         ],
         # A blend is made when its components are there.
@@ -125,10 +125,11 @@ def _recommendations(
         list_for_user(recommenders, data, catalog, session, word, user_index)
         for word, user_index in pick_users(user_count).items()
     ]
+    thing = catalog.manifest.item_name.replace("_", " ")
     return Section(
         name="recommendations",
         title="What they recommend",
-        text="Three users and one film, by the best run of each model: "
+        text=f"Three users and one {thing}, by the best run of each model: "
         + ", ".join(run.name for run in best)
         + ". Only items that the user has not rated.",
         blocks=[*users, list_for_item(best, data, catalog)],

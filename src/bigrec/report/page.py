@@ -215,8 +215,8 @@ def _write_page(
     return Template((_ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
         title=f"{manifest.n_ratings:,} ratings",
         lead=_escape(
-            f"{manifest.n_users:,} users and {manifest.n_items:,} items, {manifest.first_date} "
-            f"to {manifest.last_date}. Point at a figure for its numbers; click a legend to single "
+            f"{manifest.n_users:,} users and {manifest.n_items:,} items, "
+            f"{manifest.dates}. Point at a figure for its numbers; click a legend to single "
             "one line out."
         ),
         colours=css_variables(),

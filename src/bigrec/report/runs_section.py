@@ -105,7 +105,7 @@ def comparison_table(
     protocol = comparison.protocol
     caption = (
         f"{protocol[:1].upper()}{protocol[1:]}. Errors over "
-        f"{comparison.runs[0].n_test:,} test ratings, in stars, "
+        f"{comparison.runs[0].n_test:,} test ratings, in {runs[0].config.spec.unit}, "
         "scores clipped to the scale. Seconds: the whole training, tests included. Peak: the most "
         "memory that the process of the training held at once. Fallback: test ratings of users or "
         "items without a train rating, scored by the bias model."
@@ -124,7 +124,7 @@ def comparison_table(
 
 
 def comparison_figure(
-    comparison: Comparison, presets: Mapping[str, str], published: Protocol | None
+    comparison: Comparison, presets: Mapping[str, str], published: Protocol | None, unit: str
 ) -> Figure:
     """Test errors on one axis, best first: runs, baselines, published figures.
 
@@ -132,6 +132,7 @@ def comparison_figure(
         comparison: of one split.
         presets: of each run by name.
         published: of the same protocol; None where nothing was.
+        unit: of errors.
     """
     measure = find_measure(comparison.primary)
     rows: list[dict[str, Any]] = [
@@ -162,8 +163,8 @@ def comparison_figure(
         .mark_point(filled=True, size=90)
         .encode(
             x=alt.X(
-                "test:Q", title=f"test {measure.label}", axis=alt.Axis(grid=True, tickCount=6),
-                scale=alt.Scale(zero=False, padding=12),
+                "test:Q", title=f"test {measure.label(unit)}",
+                axis=alt.Axis(grid=True, tickCount=6), scale=alt.Scale(zero=False, padding=12),
             ),
             y=alt.Y(
                 "run:N", title="run", sort=[row["run"] for row in rows],
@@ -217,9 +218,10 @@ def loss_figures(runs: Sequence[RunDirectory]) -> list[Figure]:
     if not rows:
         return []
     models = list(dict.fromkeys(run.config.model for run in stepped))
+    unit = stepped[0].config.spec.unit
     return [
-        _loss_figure(rows, models, "epoch", "epoch"),
-        _loss_figure(rows, models, "seconds", "seconds of training"),
+        _loss_figure(rows, models, unit, "epoch", "epoch"),
+        _loss_figure(rows, models, unit, "seconds", "seconds of training"),
     ]
 
 
@@ -252,7 +254,7 @@ def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
             x=alt.X("seconds:Q", title="seconds, tests included", axis=alt.Axis(format="~s")),
             y=alt.Y(
                 "test:Q",
-                title=f"test {measure.label}",
+                title=f"test {measure.label(runs[0].config.spec.unit)}",
                 scale=alt.Scale(zero=False, padding=10),
             ),
             opacity=alt.condition(selected, alt.value(1), alt.value(0.1)),
@@ -304,7 +306,9 @@ def _history(run: RunDirectory) -> list[dict[str, Any]]:
     return rows
 
 
-def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, words: str) -> Figure:
+def _loss_figure(
+    rows: list[dict[str, Any]], models: list[str], unit: str, column: str, words: str
+) -> Figure:
     selected = legend_filter("model")
     # The train error of a wild first epoch would press all other lines flat.
     highest = max(row["rmse"] for row in rows if row["subset"] == "test")
@@ -316,7 +320,7 @@ def _loss_figure(rows: list[dict[str, Any]], models: list[str], column: str, wor
             scale=alt.Scale(zero=False, nice=column != "epoch"),
         ),
         "y": alt.Y(
-            "rmse:Q", title="RMSE, stars", scale=alt.Scale(domain=domain, nice=True, zero=False)
+            "rmse:Q", title=RMSE.label(unit), scale=alt.Scale(domain=domain, nice=True, zero=False)
         ),
         "detail": "line:N",
         "opacity": alt.condition(selected, alt.value(1), alt.value(0.06)),

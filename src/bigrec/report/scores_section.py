@@ -14,16 +14,22 @@ import altair as alt
 import numpy as np
 
 from bigrec.datasets.training_data import TrainingData
+from bigrec.interactions import STARS
+from bigrec.measures import RMSE
 from bigrec.models.scoring import Scorer
 from bigrec.report.figures import Figure, diagonal, legend_filter, new_chart, tooltips
+from bigrec.report.rating_groups import group_starts
 from bigrec.report.runs_section import model_encodings, model_title
 from bigrec.report.theme import ACCENT
+from bigrec.rows import DataSpec
 from bigrec.run_records import RunMetrics
 
 Array = np.ndarray[Any, Any]
 
 SAMPLED_ROWS: Final = 50_000
 _BIN: Final = 0.25
+"""Of scores in stars; other scales are cut into _N_BINS."""
+_N_BINS: Final = 20
 _FEWEST: Final = 30
 
 
@@ -36,10 +42,12 @@ class SampledPairs:
     item_index: Array
     """(n,) int32."""
     rating: Array
-    """(n,) float32, stars."""
+    """(n,) float32."""
     day: Array | None
     """(n,) uint16, days since 1921; None where they are not known."""
     n_users: int
+    spec: DataSpec
+    """Of the split."""
     is_sample: bool
     """Whether the test subset has more."""
 
@@ -64,7 +72,7 @@ def sample_pairs(data: TrainingData, *, n_rows: int = SAMPLED_ROWS, seed: int = 
     user_index = np.repeat(drawn, rows.lengths()).astype(np.int32)
     return SampledPairs(
         user_index, np.asarray(rows.column), np.asarray(rows.rating), rows.day, len(drawn),
-        is_sample=rows.n_ratings < data.test.n_ratings,
+        data.spec, is_sample=rows.n_ratings < data.test.n_ratings,
     )  # fmt: skip
 
 
@@ -85,21 +93,22 @@ def score_figures(scores: Mapping[str, Array], pairs: SampledPairs) -> list[Figu
     return [_calibration_figure(scores, pairs), _spread_figure(best, scores[best], pairs)]
 
 
-def decile_figures(metrics: Mapping[str, RunMetrics]) -> list[Figure]:
+def decile_figures(metrics: Mapping[str, RunMetrics], unit: str) -> list[Figure]:
     """Errors by popularity of the items and by activity of the users.
 
     Args:
         metrics: of the best run of each model, best model first.
+        unit: of errors.
     """
     return [
         _decile_figure(
             {model: recorded.item_deciles for model, recorded in metrics.items()},
-            name="error-by-popularity", title="Error by popularity", things="items",
+            name="error-by-popularity", title="Error by popularity", things="items", unit=unit,
             ends=("rarest", "most popular"),
         ),
         _decile_figure(
             {model: recorded.user_deciles for model, recorded in metrics.items()},
-            name="error-by-activity", title="Error by activity", things="users",
+            name="error-by-activity", title="Error by activity", things="users", unit=unit,
             ends=("least active", "most active"),
         ),
     ]  # fmt: skip
@@ -111,6 +120,7 @@ def _decile_figure(
     name: str,
     title: str,
     things: str,
+    unit: str,
     ends: tuple[str, str],
 ) -> Figure:
     first, last = ends
@@ -127,7 +137,7 @@ def _decile_figure(
         deciles,
         x=alt.X("decile:O", title=f"tenth of the train ratings, {first} {things} first",
                 axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("rmse:Q", title="RMSE, stars", scale=alt.Scale(zero=False)),
+        y=alt.Y("rmse:Q", title=RMSE.label(unit), scale=alt.Scale(zero=False)),
         fields=tooltips(
             model="|text", decile="tenth|d", from_count=f"train ratings of its {things} from|,",
             to_count="to|,", n="test ratings|,", rmse="RMSE|.4f",
@@ -145,10 +155,19 @@ def _decile_figure(
     )
 
 
+def _bin_of(spec: DataSpec) -> tuple[float, str]:
+    """The width of the bins of scores, and the same in words."""
+    if spec.unit == STARS:
+        return _BIN, "a quarter star"
+    width = (spec.max_rating - spec.min_rating) / _N_BINS or 1.0
+    return width, f"{width:g}"
+
+
 def _calibration_figure(scores: Mapping[str, Array], pairs: SampledPairs) -> Figure:
     rows: list[dict[str, Any]] = []
+    width, words = _bin_of(pairs.spec)
     for model, scored in scores.items():
-        bins = np.round(scored / _BIN).astype(int)
+        bins = np.round(scored / width).astype(int)
         for number in np.unique(bins):
             inside = bins == number
             if inside.sum() >= _FEWEST:
@@ -162,7 +181,7 @@ def _calibration_figure(scores: Mapping[str, Array], pairs: SampledPairs) -> Fig
                 )
     chart = _lines(
         scores,
-        x=alt.X("score:Q", title="score, in steps of a quarter star", scale=alt.Scale(zero=False)),
+        x=alt.X("score:Q", title=f"score, in steps of {words}", scale=alt.Scale(zero=False)),
         y=alt.Y("rating:Q", title="mean rating given", scale=alt.Scale(zero=False)),
         fields=tooltips(model="|text", score="score|.2f", rating="mean rating|.2f",
                         n_ratings="ratings"),
@@ -182,15 +201,22 @@ def _calibration_figure(scores: Mapping[str, Array], pairs: SampledPairs) -> Fig
 def _spread_figure(model: str, scores: Array, pairs: SampledPairs) -> Figure:
     """Predicted against actual of one model, as shares of each actual rating."""
     rows: list[dict[str, Any]] = []
-    bins = np.floor(scores / _BIN + 1e-6).astype(int)
-    for rating in np.unique(pairs.rating):
-        inside = pairs.rating == rating
+    width, _ = _bin_of(pairs.spec)
+    bins = np.floor(scores / width + 1e-6).astype(int)
+    starts = group_starts(np.unique(pairs.rating).tolist(), is_count=False)
+    start_of = np.array([starts[rating] for rating in pairs.rating.tolist()])
+    is_grouped = len({*starts.values()}) < len(starts)
+    given = "stars given" if pairs.spec.unit == STARS else "rating given"
+    if is_grouped:
+        given += ", from"
+    for rating in np.unique(start_of):
+        inside = start_of == rating
         for number, count in zip(*np.unique(bins[inside], return_counts=True), strict=True):
             rows.append(
                 {
                     "rating": float(rating),
-                    "from_score": round(float(number * _BIN), 2),
-                    "to_score": round(float((number + 1) * _BIN), 2),
+                    "from_score": round(float(number * width), 6),
+                    "to_score": round(float((number + 1) * width), 6),
                     "percent": round(float(100 * count / inside.sum()), 3),
                     "n_ratings": int(count),
                 }
@@ -199,12 +225,13 @@ def _spread_figure(model: str, scores: Array, pairs: SampledPairs) -> Figure:
         new_chart(300)
         .mark_rect(fill=ACCENT)
         .encode(
-            x=alt.X("rating:O", title="stars given", axis=alt.Axis(labelAngle=0)),
+            x=alt.X("rating:O", title=given, axis=alt.Axis(labelAngle=0)),
             y=alt.Y("from_score:Q", bin="binned", title="score", scale=alt.Scale(zero=False)),
             y2="to_score:Q",
             opacity=alt.Opacity("percent:Q", legend=None, scale=alt.Scale(range=[0.04, 1])),
             tooltip=tooltips(
-                rating="stars given|.1f", from_score="score from|.2f", to_score="to|.2f",
+                rating=f"{given}|{'.1f' if pairs.spec.unit == STARS else ''}",
+                from_score="score from|.2f", to_score="to|.2f",
                 percent="per cent of these|.1f", n_ratings="ratings",
             ),
         )
@@ -212,9 +239,9 @@ def _spread_figure(model: str, scores: Array, pairs: SampledPairs) -> Figure:
     return Figure(
         name="predicted-against-actual",
         title="Predicted against actual",
-        caption=f"Scores of {model_title(model)}, the best model, for the ratings of each number "
-        f"of stars: the stronger the colour, the more of its column. {pairs.words()}",
-        alt=f"A map of the scores of {model_title(model)} for each number of stars given.",
+        caption=f"Scores of {model_title(model)}, the best model, by the rating that was "
+        f"given: the stronger the colour, the more of its column. {pairs.words()}",
+        alt=f"A map of the scores of {model_title(model)} for each rating given.",
         rows=rows,
         chart=chart,
     )

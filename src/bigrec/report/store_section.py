@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import altair as alt
 
+from bigrec.interactions import IMPLICIT, STARS
 from bigrec.query.session import Session
 from bigrec.report.figures import (
     Figure,
@@ -28,13 +29,20 @@ from bigrec.report.figures import (
     tooltips,
     total,
 )
+from bigrec.report.rating_figure import rating_distribution
+from bigrec.report.rating_groups import rating_word
 from bigrec.report.theme import ACCENT, SERIES
 from bigrec.report.title_figures import title_figures
+from bigrec.schema import NO_TIME
+from bigrec.store.manifest import Manifest
 
 _MOST_STEPS: Final = 4000
 _SMOOTHED_DAYS: Final = 28
 _FEW: Final = 0.2
 """Steps with less than this share of the usual number of ratings do not stretch the scale."""
+_NETFLIX_ODDITY: Final = (
+    " In the Netflix Prize data the line jumps early in 2004, the set's best-known oddity."
+)
 _ITEM_CLIP: Final = {"clip": 18_000, "width": 100}
 _USER_CLIP: Final = {"clip": 300, "width": 2}
 
@@ -47,21 +55,26 @@ def describe_store(session: Session) -> Section:
     """
     manifest = session.manifest
     density = ask(session, "density")[0]
-    daily = ask_exactly(session, "ratings_over_time", days=1)
+    has_times = manifest.time_unit != NO_TIME
+    is_rated = manifest.feedback != IMPLICIT
+    daily = ask_exactly(session, "ratings_over_time", days=1) if has_times else []
     return Section(
         name="data",
         title="The data",
-        text=f"{manifest.n_ratings:,} ratings from {manifest.source} files. Every figure is one "
-        "SQL query over the whole store; the command below it prints its numbers.",
+        text=f"{manifest.n_ratings:,} ratings from {manifest.source} files. "
+        + ("" if is_rated else "They count how often a user chose an item (implicit feedback). ")
+        + ("" if has_times else "The store has no times, so there are no figures over time. ")
+        + "Every figure is one SQL query over the whole store; the command below it prints its "
+        "numbers.",
         blocks=[
-            _rating_distribution(session),
-            _ratings_per_day(session, daily),
-            _mean_over_time(session, daily),
-            _items_by_year(session),
+            rating_distribution(session),
+            *([_ratings_per_day(session, daily)] if has_times else []),
+            *([_mean_over_time(session, daily)] if has_times and is_rated else []),
+            *_items_by_year(session),
             _ratings_per_item(session),
             _ratings_per_user(session),
             _long_tail(session),
-            _item_age(session),
+            *([_item_age(session)] if has_times and is_rated else []),
             *title_figures(session),
         ],
         commands=[["bigrec", "ingest", "RAW"]],
@@ -69,38 +82,22 @@ def describe_store(session: Session) -> Section:
             "ratings": f"{manifest.n_ratings:,}",
             "users": f"{manifest.n_users:,}",
             "items": f"{manifest.n_items:,}",
-            "mean rating": f"{manifest.mean_rating:.3f}",
+            f"mean {'rating' if is_rated else 'count'}": f"{manifest.mean_rating:.3f}",
+            **({} if rating_word(manifest) == STARS else {"scale": _scale(manifest)}),
             "of all pairs rated": f"{density['percent_filled']:.2f} %",
             "ratings per user": f"{density['ratings_per_user']:,.1f}",
             "ratings per item": f"{density['ratings_per_item']:,.1f}",
-            "from": manifest.first_date or "",
-            "to": manifest.last_date or "",
+            **(
+                {"from": manifest.first_date or "", "to": manifest.last_date or ""}
+                if has_times
+                else {"times": "none"}
+            ),
         },
     )
 
 
-def _rating_distribution(session: Session) -> Figure:
-    rows = ask(session, "rating_distribution")
-    most = max(rows, key=lambda row: row["n_ratings"])
-    base = new_chart().encode(
-        x=alt.X("rating:O", title="stars", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("n_ratings:Q", title="ratings", axis=alt.Axis(format="~s")),
-        tooltip=tooltips(rating="stars|.1f", n_ratings="ratings", percent="per cent|.2f"),
-    )
-    label = alt.Text("label:N")
-    chart = base.mark_bar() + base.transform_calculate(
-        label="format(datum.percent, '.1f') + ' %'"
-    ).mark_text(dy=-8).encode(text=label)
-    return Figure(
-        name="rating-distribution",
-        title=f"Distribution of {session.manifest.n_ratings:,} ratings",
-        caption=f"Most are {most['rating']:g} stars: {most['percent']:.1f} % of all ratings.",
-        alt="Bars of how often each rating was given: "
-        + ", ".join(f"{row['rating']:g} stars {row['percent']:.1f} %" for row in rows),
-        rows=rows,
-        chart=chart,
-        command=sql_command("rating_distribution"),
-    )
+def _scale(manifest: Manifest) -> str:
+    return f"{manifest.scale.low:g} to {manifest.scale.high:g}"
 
 
 def _ratings_per_day(session: Session, daily: Sequence[Row]) -> Figure:
@@ -156,8 +153,8 @@ def _mean_over_time(session: Session, daily: Sequence[Row]) -> Figure:
     return Figure(
         name="mean-rating-over-time",
         title="Mean rating over time",
-        caption=f"Means {every}; the dashed line is the mean of all. In the Netflix Prize data the "
-        "line jumps early in 2004, the set's best-known oddity."
+        caption=f"Means {every}; the dashed line is the mean of all."
+        + (_NETFLIX_ODDITY if session.manifest.source == "netflix" else "")
         + (f" Outside the picture, with very few ratings: {outside}." if outside else ""),
         alt=f"A line of the mean rating {every}, from {rows[0]['mean_rating']:.2f} at first to "
         f"{rows[-1]['mean_rating']:.2f} at last.",
@@ -167,8 +164,10 @@ def _mean_over_time(session: Session, daily: Sequence[Row]) -> Figure:
     )
 
 
-def _items_by_year(session: Session) -> Figure:
+def _items_by_year(session: Session) -> list[Figure]:
     rows = ask(session, "items_by_release_year")
+    if not rows:
+        return []
     dated = total(rows, "n_items")
     undated = session.manifest.n_items - dated
     chart = (
@@ -183,8 +182,8 @@ def _items_by_year(session: Session) -> Figure:
             tooltip=tooltips(year="year|d", n_items="items"),
         )
     )  # fmt: skip
-    most = max(rows, key=lambda row: row["n_items"], default={"year": "none", "n_items": 0})
-    return Figure(
+    most = max(rows, key=lambda row: row["n_items"])
+    figure = Figure(
         name="items-by-release-year",
         title=f"{dated:,} items by year of release",
         caption=f"Most came out in {most['year']}: {most['n_items']:,}. "
@@ -195,6 +194,7 @@ def _items_by_year(session: Session) -> Figure:
         log_axes=["y"],
         command=sql_command("items_by_release_year"),
     )
+    return [figure]
 
 
 def _ratings_per_item(session: Session) -> Figure:
@@ -303,9 +303,12 @@ def _item_age(session: Session) -> Figure:
         for row in ask(session, "rating_by_item_age")
     ]
     base = new_chart()
+    points = STARS if rating_word(session.manifest) == STARS else "points"
     chart = base.mark_line(point=alt.OverlayMarkDef(size=18, fill=ACCENT, stroke=ACCENT)).encode(
         x=alt.X("from_age_years:Q", title="years since the item's first rating"),
-        y=alt.Y("drift:Q", title="stars above the items' own means", scale=alt.Scale(zero=False)),
+        y=alt.Y(
+            "drift:Q", title=f"{points} above the items' own means", scale=alt.Scale(zero=False)
+        ),
         tooltip=tooltips(
             from_age_days="days from", drift="above own means|+.3f", mean_rating="mean rating|.3f",
             n_ratings="ratings",
@@ -317,7 +320,7 @@ def _item_age(session: Session) -> Figure:
         caption="In steps of 90 days since the item's first rating, against the mean of the same "
         "items, so that the line does not merely show that better items stay longer.",
         alt=f"A line of how far ratings lie from their items' means by the items' age, from "
-        f"{rows[0]['drift']:+.3f} to {rows[-1]['drift']:+.3f} stars.",
+        f"{rows[0]['drift']:+.3f} to {rows[-1]['drift']:+.3f} {points}.",
         rows=rows,
         chart=level(0) + chart,
         command=sql_command("rating_by_item_age"),
@@ -326,10 +329,10 @@ def _item_age(session: Session) -> Figure:
 
 def _time_step(session: Session, days: int) -> tuple[int, str]:
     """Days a step, at least those given, so that the data's span has few enough, and words."""
-    manifest = session.manifest
-    if manifest.first_date is None or manifest.last_date is None:
-        return days, ""
-    span = dt.date.fromisoformat(manifest.last_date) - dt.date.fromisoformat(manifest.first_date)
+    first, last = session.manifest.first_date, session.manifest.last_date
+    assert first is not None  # noqa: S101 - there are times
+    assert last is not None  # noqa: S101
+    span = dt.date.fromisoformat(last) - dt.date.fromisoformat(first)
     step = max(days, -(-(span.days + 1) // _MOST_STEPS))
     return step, {1: "per day", 7: "per week"}.get(step, f"per {step} days")
 

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bigrec.interactions import IMPLICIT
 from bigrec.query.library import find_query
 from bigrec.query.session import Session, open_session
+from bigrec.report.rating_groups import group_starts, rating_word
 from bigrec.resources import Budget
+from bigrec.schema import NO_TIME
 
 _BAR_WIDTH: Final = 50
 _N_STEPS: Final = 72
@@ -66,12 +69,19 @@ def draw_columns(values: Sequence[float], n_lines: int) -> list[str]:
 def _draw_distribution(session: Session) -> list[str]:
     query = find_query("rating_distribution")
     rows = session.run(query.sql, query.bind({})).fetchall()
-    most = max(percent for _, _, percent in rows)
+    manifest = session.manifest
+    starts = group_starts((row[0] for row in rows), is_count=manifest.feedback == IMPLICIT)
+    percents: dict[float, float] = {}
+    for rating, _, percent in rows:
+        percents[starts[rating]] = percents.get(starts[rating], 0) + percent
+    most = max(percents.values())
+    word = rating_word(manifest) + (", from" if len(percents) < len(rows) else "")
+    width = max(4, *(len(f"{start:g}") for start in percents))
     return [
-        "ratings by stars",
+        f"ratings by {word}",
         *(
-            f"{rating:>4g}  {draw_bar(percent / most, _BAR_WIDTH)} {percent:5.1f} %"
-            for rating, _, percent in rows
+            f"{start:>{width}g}  {draw_bar(percent / most, _BAR_WIDTH)} {percent:5.1f} %"
+            for start, percent in sorted(percents.items(), reverse=True)
         ),
     ]
 
@@ -79,6 +89,8 @@ def _draw_distribution(session: Session) -> list[str]:
 def _draw_timeline(session: Session) -> list[str]:
     query = find_query("ratings_over_time")
     manifest = session.manifest
+    if manifest.time_unit == NO_TIME:
+        return ["no times"]
     span = session.run("SELECT last_date - first_date + 1 FROM manifest").fetchall()[0][0]
     days = max(1, -(-span // _N_STEPS))
     rows = session.run(query.sql, query.bind({"days": str(days)})).fetchall()

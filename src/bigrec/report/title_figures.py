@@ -1,4 +1,4 @@
-"""Films by name: the most rated, the most loved, the most divisive."""
+"""Items by name: the most rated, the most loved, the most divisive."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from typing import Any, Final
 
 import altair as alt
 
+from bigrec.interactions import IMPLICIT
 from bigrec.query.session import Session
 from bigrec.report.figures import Figure, ask, new_chart, sql_command, tooltips
+from bigrec.report.rating_groups import store_unit
 from bigrec.report.theme import ACCENT
 
 _N_TITLES: Final = 12
 
 
 def title_figures(session: Session) -> list[Figure]:
-    """Three rankings of films.
+    """Three rankings of items; where there are no ratings the first of them.
 
     Args:
         session: the open store.
     """
+    if session.manifest.feedback == IMPLICIT:
+        return [_most_rated(session)]
     return [_most_rated(session), _most_loved(session), _most_divisive(session)]
 
 
@@ -43,7 +47,8 @@ def _most_divisive(session: Session) -> Figure:
     least = _enough_ratings(session)
     return _titles(
         session, "most_divisive_items", {"min_ratings": least, "top": _N_TITLES},
-        "standard_deviation", "standard deviation, stars", ".2f", title="Most divisive",
+        "standard_deviation", f"standard deviation, {store_unit(session.manifest)}", ".2f",
+        title="Most divisive",
         caption=f"Where opinions differ most, among items with at least {least:,} ratings.",
     )  # fmt: skip
 

@@ -28,6 +28,10 @@ BY_KEY: Final = 1
 BY_TIME: Final = 2
 BY_LIST: Final = 3
 
+SECONDS_A_DAY: Final = 86_400
+ITEM_BITS: Final = np.uint64(31)
+"""Of a time order, above which stand the seconds since 1921, in 33 bits."""
+
 _PRIME = np.uint64(PRIME)
 _LOW_BITS = np.uint64((1 << 32) - 1)
 
@@ -69,7 +73,7 @@ class Rule(NamedTuple):
     """BY_KEY: keys from low up to high, exclusive, are the test subset."""
     high: int
     starts: Array
-    """BY_TIME: (n_users,) int64, `time_order` of each user's first row of the test subset."""
+    """BY_TIME: (n_users,) uint64, `time_order` of each user's first row of the test subset."""
     listed_ends: Array
     """BY_LIST: (n_users + 1,) int64, where each user's items in `listed` end."""
     listed: Array
@@ -80,6 +84,8 @@ class Rule(NamedTuple):
     """Second keys below this go to validation."""
     reads_days: bool
     """Whether the day of a row matters."""
+    reads_seconds: bool
+    """Whether the second of the day matters too."""
     first_day: int
     """First day taken, in days since 1921."""
     last_day: int
@@ -114,9 +120,9 @@ def compiled_key(user_id, item_id, seed):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def time_order(day, item_id):  # type: ignore[no-untyped-def]
-    """One number that orders rows by day and then by item_id."""
-    return np.int64(day) << 32 | np.int64(item_id)
+def time_order(day, second, item_id):  # type: ignore[no-untyped-def]
+    """One number, above 0, that orders rows by time and then by item_id: uint64."""
+    return np.uint64(day * SECONDS_A_DAY + second) << ITEM_BITS | np.uint64(item_id)
 
 
 @compiled
@@ -157,15 +163,16 @@ def _find(ids, wanted):  # type: ignore[no-untyped-def]
 
 @compiled
 def _find_rows(  # type: ignore[no-untyped-def]
-    runs, shifts, other_id, day, rating, others, codes, first_day, last_day, out
+    runs, shifts, other_id, day, second, rating, others, codes, first_day, last_day, out
 ):
-    """Write the pairs, ids and days of rows that take part to the front of `out`; how many."""
+    """Write the pairs, ids and times of rows that take part to the front of `out`; how many."""
     run_index, run_id, run_end = runs
     run_shift, other_shift = shifts
-    out_run_id, out_other_id, out_pair, out_day = out
+    out_run_id, out_other_id, out_pair, out_day, out_second = out
     ids, lookup = others.ids, others.lookup
     last_position = np.int32(len(lookup) - 1)
-    has_lookup, has_days, has_ratings = len(lookup) > 0, len(day) > 0, len(rating) > 0
+    has_lookup, has_ratings = len(lookup) > 0, len(rating) > 0
+    has_days, has_seconds = len(day) > 0, len(second) > 0
     n_found = 0
     end = 0
     for run in range(len(run_end)):
@@ -186,6 +193,8 @@ def _find_rows(  # type: ignore[no-untyped-def]
             if has_days:
                 out_day[n_found] = day[row]
                 is_found &= (day[row] >= first_day) & (day[row] <= last_day)
+            if has_seconds:
+                out_second[n_found] = second[row]
             n_found += int(is_found)
     return n_found
 
@@ -200,10 +209,12 @@ def _mark_keys(user_id, item_id, seed, low, high, subset, mark):  # type: ignore
 
 
 @compiled
-def _mark_late(pair, packing, day, item_id, starts, subset):  # type: ignore[no-untyped-def]
+def _mark_late(pair, packing, day, second, item_id, starts, subset):  # type: ignore[no-untyped-def]
     """Put rows that are not before their user's start in time order in the test subset."""
+    has_seconds = len(second) > 0
     for row in range(len(subset)):
-        if time_order(day[row], item_id[row]) >= starts[user_of(pair[row], packing)]:
+        order = time_order(day[row], second[row] if has_seconds else 0, item_id[row])
+        if order >= starts[user_of(pair[row], packing)]:
             subset[row] = TEST
 
 
@@ -218,9 +229,9 @@ def _mark_listed(pair, packing, listed_ends, listed, subset):  # type: ignore[no
 
 
 @compiled
-def _drop_cold(pair, packing, day, subset, warm_users, warm_items):  # type: ignore[no-untyped-def]
+def _drop_cold(pair, packing, day, second, subset, warm_users, warm_items):  # type: ignore[no-untyped-def]
     """Move the rows that stay to the front; how many."""
-    has_days = len(day) > 0
+    has_days, has_seconds = len(day) > 0, len(second) > 0
     n_kept = 0
     for row in range(len(subset)):
         user, item = user_of(pair[row], packing), item_of(pair[row], packing)
@@ -228,13 +239,15 @@ def _drop_cold(pair, packing, day, subset, warm_users, warm_items):  # type: ign
             pair[n_kept], subset[n_kept] = pair[row], subset[row]
             if has_days:
                 day[n_kept] = day[row]
+            if has_seconds:
+                second[n_kept] = second[row]
             n_kept += 1
     return n_kept
 
 
 @compiled
 def select_rows(  # type: ignore[no-untyped-def]
-    runs, other_id, day, rating, others, codes, packing, rule, by_user, out
+    runs, other_id, day, second, rating, others, codes, packing, rule, by_user, out
 ):
     """Take the rows of a split out of a row group, as pairs with their subsets.
 
@@ -243,27 +256,30 @@ def select_rows(  # type: ignore[no-untyped-def]
             indices (ABSENT to skip), ids and ends, (n_runs,) each.
         other_id: (n,) int32, the other id of each row.
         day: (n,) int32, days since 1921; empty where it does not matter.
+        second: (n,) int32, of the day; empty where it does not matter, or the store has none.
         rating: (n,) float32; empty where it does not matter.
         others: IdIndex of the other ids that take part.
         codes: Codes of the store's scale.
         packing: Packing of the pairs.
         rule: Rule.
         by_user: whether the runs are of users.
-        out: (n,) each: ids of the runs and the others, int32, for use in between; pair, int64; day,
-            like the input; subset, uint8.
+        out: (n,) each: ids of the runs and the others, int32, for use in between; pair, int64; day
+            and second, like the input; subset, uint8.
 
     Returns:
         How many rows were written to the front of `out`, and how many were dropped as cold.
     """
-    run_id, other, pair, out_day, subset = out
-    found = run_id, other, pair, out_day
+    run_id, other, pair, out_day, out_second, subset = out
+    found = run_id, other, pair, out_day, out_second
     shifts = packing.user_shift, packing.item_shift
     if not by_user:
         shifts = packing.item_shift, packing.user_shift
     n_found = _find_rows(
-        runs, shifts, other_id, day, rating, others, codes, rule.first_day, rule.last_day, found
-    )
-    pair, subset, out_day = pair[:n_found], subset[:n_found], out_day[:n_found]
+        runs, shifts, other_id, day, second, rating, others, codes, rule.first_day, rule.last_day,
+        found,
+    )  # fmt: skip
+    pair, subset = pair[:n_found], subset[:n_found]
+    out_day, out_second = out_day[:n_found], out_second[:n_found]
     user_id, item_id = run_id[:n_found], other[:n_found]
     if not by_user:
         user_id, item_id = item_id, user_id
@@ -271,7 +287,7 @@ def select_rows(  # type: ignore[no-untyped-def]
     if rule.way == BY_KEY:
         _mark_keys(user_id, item_id, rule.seed, rule.low, rule.high, subset, TEST)
     elif rule.way == BY_TIME:
-        _mark_late(pair, packing, out_day, item_id, rule.starts, subset)
+        _mark_late(pair, packing, out_day, out_second, item_id, rule.starts, subset)
     elif rule.way == BY_LIST:
         _mark_listed(pair, packing, rule.listed_ends, rule.listed, subset)
     if rule.validation_bound:
@@ -279,7 +295,9 @@ def select_rows(  # type: ignore[no-untyped-def]
         _mark_keys(user_id, item_id, seed, 0, bound, subset, VALIDATION)
     n_kept = n_found
     if rule.drops_cold:
-        n_kept = _drop_cold(pair, packing, out_day, subset, rule.warm_users, rule.warm_items)
+        n_kept = _drop_cold(
+            pair, packing, out_day, out_second, subset, rule.warm_users, rule.warm_items
+        )
     return n_kept, n_found - n_kept
 
 
@@ -292,11 +310,13 @@ def count_rows(by_user, by_item, pair, packing, subset):  # type: ignore[no-unty
 
 
 @compiled
-def keep_latest(latest, pair, packing, day, item_ids):  # type: ignore[no-untyped-def]
-    """Keep each user's greatest time orders in (n_users, n) int64, ascending; -1 is none."""
+def keep_latest(latest, pair, packing, day, second, item_ids):  # type: ignore[no-untyped-def]
+    """Keep each user's greatest time orders in (n_users, n) uint64, ascending; 0 is none."""
     n_kept = latest.shape[1]
+    has_seconds = len(second) > 0
     for row in range(len(day)):
-        order = time_order(day[row], item_ids[item_of(pair[row], packing)])
+        item_id = item_ids[item_of(pair[row], packing)]
+        order = time_order(day[row], second[row] if has_seconds else 0, item_id)
         kept = latest[user_of(pair[row], packing)]
         if order <= kept[0]:
             continue

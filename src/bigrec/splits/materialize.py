@@ -34,6 +34,7 @@ from bigrec.splits.selection import SelectedRows, scan_selected
 from bigrec.splits.shards import FORMAT_VERSION, making_once
 from bigrec.splits.shuffling import order_rows, shuffle_pairs
 from bigrec.splits.splits import Split
+from bigrec.splits.subsets import require_times
 from bigrec.store.publish import Draft
 from bigrec.store.seal import Kind
 from bigrec.workspace import Workspace
@@ -119,8 +120,11 @@ def materialize_split(
 
     Raises:
         StoreError: the store has no ratings by user.
+        SplitError: days are wanted, and the store has no times.
     """
     budget = budget or Budget()
+    if with_days:
+        require_times(split.catalog, "a model with day biases")
     making_once(
         split.shards,
         Kind.SHARDS,

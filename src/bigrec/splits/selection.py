@@ -6,6 +6,7 @@ has is stored, so the column of the ids that rows are sorted by is never read.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from bigrec.errors import StoreError
 from bigrec.interactions import Packing
 from bigrec.resources import Budget, Progress, map_in_order
-from bigrec.schema import DATE, EPOCH_DAY, ITEM_ID, RATING, USER_ID
+from bigrec.schema import DATE, EPOCH_DAY, ITEM_ID, RATING, SECOND, USER_ID
 from bigrec.splits.kernels import ABSENT, N_SUBSETS, Codes, IdIndex, Rule, count_rows, select_rows
 from bigrec.store.catalog import Catalog
 from bigrec.workspace import Workspace
@@ -52,6 +53,8 @@ class SelectedRows:
     """Of the pairs."""
     day: Array
     """(n,) int32, days since 1921; empty where no days were read."""
+    second: Array
+    """(n,) int32, of the day; empty where no seconds were read."""
     subset: Array
     """(n,) uint8: TRAIN, VALIDATION or TEST."""
     n_read: int
@@ -61,8 +64,10 @@ class SelectedRows:
 
     def copy(self) -> SelectedRows:
         """The same rows in memory of their own."""
-        pair, day, subset = self.pair.copy(), self.day.copy(), self.subset.copy()
-        return SelectedRows(pair, self.packing, day, subset, self.n_read, self.n_dropped)
+        return dataclasses.replace(
+            self, pair=self.pair.copy(), day=self.day.copy(), second=self.second.copy(),
+            subset=self.subset.copy(),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def scan_selected(
         selection: what to take.
         threads: row groups in work at a time.
         then: what to do with the selected rows of a row group; they hold until it returns.
-        columns: which of RATING and DATE to read besides the ids and what the rule needs.
+        columns: which of RATING, DATE and SECOND to read besides the ids and what the rule needs.
 
     Raises:
         StoreError: the store's counts do not add up to its rows.
@@ -117,8 +122,10 @@ def scan_selected(
     others = selection.items if order.by_user else selection.users
     other_id = ITEM_ID if order.by_user else USER_ID
     with_days = selection.rule.reads_days or DATE in columns
+    with_seconds = selection.rule.reads_seconds or SECOND in columns
     with_ratings = RATING in columns
-    names = [other_id, *([DATE] if with_days else []), *([RATING] if with_ratings else [])]
+    optional = {DATE: with_days, SECOND: with_seconds, RATING: with_ratings}
+    names = [other_id, *(name for name, is_read in optional.items() if is_read)]
     workspace = Workspace()
 
     def select(group: _RowGroup) -> Result:
@@ -129,6 +136,7 @@ def scan_selected(
         inputs = [
             _column(batch, other_id),
             _column(batch, DATE) if with_days else np.empty(0, np.int32),
+            _column(batch, SECOND) if with_seconds else np.empty(0, np.int32),
             _column(batch, RATING) if with_ratings else np.empty(0, np.float32),
         ]
         for column in inputs:
@@ -137,13 +145,16 @@ def scan_selected(
         other = workspace.array("other", n, np.int32)
         pair = workspace.array("pair", n, np.int64)
         day = workspace.array("day", len(inputs[1]), np.int32)
+        second = workspace.array("second", len(inputs[2]), np.int32)
         subset = workspace.array("subset", n, np.uint8)
         n_kept, n_dropped = select_rows(
             order.runs(group.start, group.start + n), *inputs, others, codes, packing,
-            selection.rule, order.by_user, (run_id, other, pair, day, subset),
+            selection.rule, order.by_user, (run_id, other, pair, day, second, subset),
         )  # fmt: skip
         return then(
-            SelectedRows(pair[:n_kept], packing, day[:n_kept], subset[:n_kept], n, n_dropped)
+            SelectedRows(
+                pair[:n_kept], packing, day[:n_kept], second[:n_kept], subset[:n_kept], n, n_dropped
+            )
         )
 
     return map_in_order(select, order.row_groups(), threads, n_ahead=threads)

@@ -50,13 +50,14 @@ class SplitSpec:
     method: str = "random"
     """How rows go to the test subset; one of METHODS.
 
-    random: each row is drawn on its own. temporal: the rows from one day on. leave-last: the latest
-    rows of each user, of one day those with the greatest item_id. probe: the pairs of the probe
-    file. folds: one of equal parts of a random partition.
+    random: each row is drawn on its own. temporal: the rows from one time on. leave-last: the
+    latest rows of each user, of one time those with the greatest item_id. probe: the pairs of the
+    probe file. folds: one of equal parts of a random partition.
     """
     test_fraction: float = 0.2
     """Share of rows in the test subset, above 0 and below 1. The temporal method takes the first
-    day whose share is nearest to it. The other methods that are not random do not use it."""
+    day or second whose share is nearest to it. The other methods that are not random do not use
+    it."""
     seed: int = 0
     """Seed of the random choices, from 0 to MAX_SEED."""
     k_core: int = 0
@@ -70,7 +71,8 @@ class SplitSpec:
     user_ids: tuple[int, ...] | None = None
     """Keep these users only. None: all."""
     test_from: str | None = None
-    """First day of the test subset of the temporal method, ISO 8601. None: by test_fraction."""
+    """First day of the test subset of the temporal method, or its first second where the store has
+    seconds, ISO 8601 in UTC. None: by test_fraction."""
     last: int = 0
     """Test rows of each user in the leave-last method, from 1 to MAX_LAST; else 0."""
     folds: int = 0
@@ -99,8 +101,10 @@ class SplitSpec:
             ("k_core", _MAX_COUNT), ("seed", MAX_SEED),
         ):  # fmt: skip
             _check_range(name, getattr(self, name), 0, highest)
-        for name in ("first_date", "last_date", "test_from"):
+        for name in ("first_date", "last_date"):
             _check_date(name, getattr(self, name))
+        if self.test_from is not None:
+            object.__setattr__(self, "test_from", _check_time("test_from", self.test_from))
         if self.first_date and self.last_date and self.first_date > self.last_date:
             raise SettingsError(
                 f"expected a first date not after the last date {self.last_date}, "
@@ -196,7 +200,7 @@ class SplitSpec:
         shares = f"{_percent(1 - self.test_fraction)}/{_percent(self.test_fraction)}"
         seed = f", seed {self.seed}"
         if self.method == "temporal":
-            train_test = f"test from {self.test_from}" if self.test_from else f"{shares} by day"
+            train_test = f"test from {self.test_from}" if self.test_from else f"{shares} by time"
             return f"temporal, {train_test}" + (seed if self.validation_fraction else "")
         if self.method == "leave-last":
             return f"last {self.last} of each user" + (seed if self.validation_fraction else "")
@@ -265,6 +269,21 @@ def _check_date(name: str, text: str | None) -> None:
         canonical = ""
     if canonical != text:
         raise SettingsError(f"expected {name} as YYYY-MM-DD, found {text!r}")
+
+
+def _check_time(name: str, text: str) -> str:
+    """A day, or a day and a time of it, with a blank between them."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is not None:
+        for canonical in (str(moment.date()), str(moment.replace(tzinfo=None))):
+            if text.replace("T", " ") == canonical:
+                return canonical
+    raise SettingsError(
+        f"expected {name} as YYYY-MM-DD, or YYYY-MM-DD HH:MM:SS in UTC, found {text!r}"
+    )
 
 
 def _check_ids(name: str, ids: Sequence[int]) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 splits/NAME/split.json        the spec, its digest, its counts
 splits/NAME/users.parquet     user_id, n_train, n_validation, n_test; row number = user_index;
-                              of leave-last also test_from_date, test_from_item_id
+                              of leave-last also test_from_date or test_from_time, and
+                              test_from_item_id
 splits/NAME/items.parquet    item_id, n_train, n_validation, n_test; row number = item_index
 splits/NAME/shards/           once materialized (see materialize)
 splits/NAME/days/             once a training asked for them (see days)
@@ -33,6 +34,7 @@ from bigrec.splits.kernels import TEST, TRAIN, VALIDATION
 from bigrec.splits.selection import Counts, Selection, count_subsets, index_ids
 from bigrec.splits.spec import SplitSpec
 from bigrec.splits.subsets import (
+    check_times,
     find_last_starts,
     find_test_from,
     lazy_subset,
@@ -76,7 +78,7 @@ class SplitSummary:
     k_core_rounds: int = 0
     """Scans that finding the k-core took, the last of which dropped nothing; 0 without one."""
     test_from: str | None = None
-    """First day of the test subset, ISO 8601; None unless the method is temporal."""
+    """First day or time of the test subset, ISO 8601; None unless the method is temporal."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +143,17 @@ class Split:
         """What the split takes, as scans read it."""
         users, items = self.users().collect(), self.items().collect()
         by_id = index_ids(users[USER_ID].to_numpy()), index_ids(items[ITEM_ID].to_numpy())
-        starts = np.empty(0, np.int64)
+        starts = np.empty(0, np.uint64)
         if self.summary.test_from is not None:
             starts = temporal_starts(self.summary.test_from, by_id[0])
         elif self.spec.method == "leave-last":
-            starts = starts_of(users)
+            starts = starts_of(users, self.catalog.manifest.time_unit)
         warm = tuple(np.array(frame["n_train"] > 0) for frame in (users, items))
         rule = rule_for(
             self.spec,
             *by_id,
             starts=starts,
+            time_unit=self.catalog.manifest.time_unit,
             probe=self.catalog.probe() if self.spec.method == "probe" else None,
             warm=(warm[0], warm[1]) if self.spec.warm else None,
         )
@@ -168,7 +171,8 @@ def create_split(
     """Count a split's rows and save its description under a name.
 
     Counting is one scan. A k-core takes one more a round, leave-last and a temporal fraction one
-    more, and a warm split one more if it drops rows.
+    more (the fraction two, where times are kept by the second), and a warm split one more if it
+    drops rows.
 
     The same spec under the same name a second time changes nothing.
 
@@ -181,8 +185,9 @@ def create_split(
 
     Raises:
         SettingsError: the name cannot be a folder's name.
-        SplitError: the name is taken by another split, a subset would be empty, or there are more
-            users and items than a pair can tell apart.
+        SplitError: the name is taken by another split, a subset would be empty, the store keeps no
+            times that the split needs, or there are more users and items than a pair can tell
+            apart.
     """
     (split,) = _create_all(catalog, {name: spec}, budget or Budget(), progress)
     return split
@@ -300,7 +305,9 @@ def _creating(
         "protocol": spec.protocol(),
         "counts": dataclasses.asdict(summary),
     }
-    starts = start_columns(found.selection.rule.starts) if spec.method == "leave-last" else {}
+    starts = {}
+    if spec.method == "leave-last":
+        starts = start_columns(found.selection.rule.starts, catalog.manifest.time_unit)
     folder = Path(os.path.realpath(catalog.layout.splits)) / name
     with drafting(folder, Kind.SPLIT) as draft:
         partial = draft.folder
@@ -349,6 +356,7 @@ class _Resolved:
 
 def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progress) -> _Resolved:
     """Settle all that depends on more than one row, then count."""
+    check_times(catalog, spec)
     probe = catalog.probe() if spec.method == "probe" else None
     users, items = candidates(catalog, spec)
     Packing.for_counts(len(users.ids), len(items.ids), len(catalog.manifest.scale.values))
@@ -356,13 +364,14 @@ def _resolve(catalog: Catalog, spec: SplitSpec, budget: Budget, progress: Progre
     if spec.k_core:
         users, items, rounds = find_k_core(catalog, users, items, spec, budget, progress)
     undivided = Selection(users, items, rule_for(spec, users, items, subsets=False))
-    test_from, starts = None, np.empty(0, np.int64)
+    test_from, starts = None, np.empty(0, np.uint64)
     if spec.method == "temporal":
         test_from = spec.test_from or find_test_from(catalog, undivided, spec, budget, progress)
         starts = temporal_starts(test_from, users)
     elif spec.method == "leave-last":
         starts = find_last_starts(catalog, undivided, spec, budget, progress)
-    rule = rule_for(spec, users, items, starts=starts, probe=probe)
+    time_unit = catalog.manifest.time_unit
+    rule = rule_for(spec, users, items, starts=starts, time_unit=time_unit, probe=probe)
     selection = Selection(users, items, rule)
     counts = count_subsets(catalog, selection, budget, progress, "counting")
     if spec.warm:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from bigrec.errors import SplitError
+from bigrec.schema import BY_SECOND, DATE, TIME
 from bigrec.splits.random_key import random_key, second_seed, threshold
 from bigrec.splits.spec import SplitSpec
 from bigrec.store.item_names import add_item_names
@@ -56,8 +57,9 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
             f"the split {name!r} was made of other ratings than the store holds now",
             hint=f"remove {path.parent} and make the split again",
         )
+    columns = _rating_columns(manifest.time_unit)
     subsets = {
-        subset: f"SELECT item_id, user_id, rating, date FROM split_rows WHERE in_{subset}"  # noqa: S608
+        subset: f"SELECT {columns} FROM split_rows WHERE in_{subset}"  # noqa: S608
         for subset in ("train", "validation", "test")
     }
     numbers = ", ".join(f"CAST({n} AS BIGINT) AS {key}" for key, n in counts.items())
@@ -66,31 +68,32 @@ def split_view_queries(layout: StoreLayout, name: str) -> dict[str, str]:
         "split_items": select_files([folder / "items.parquet"]),
         "split": f"SELECT {quote_text(name)} AS name, "
         f"{quote_text(spec.protocol())} AS protocol, {numbers}",
-        "split_rows": rows_query(spec, test_from),
+        "split_rows": rows_query(spec, test_from, manifest.time_unit),
         **subsets,
     }
     return add_item_names(views, manifest.item_name)
 
 
-def rows_query(spec: SplitSpec, test_from: str | None) -> str:
+def rows_query(spec: SplitSpec, test_from: str | None, time_unit: str) -> str:
     """The rows that a split's filters keep and the subsets that they are on, as a SELECT.
 
     Args:
         spec: the split.
-        test_from: first day of the test subset in the temporal method, ISO 8601.
+        test_from: first day or time of the test subset in the temporal method, ISO 8601.
+        time_unit: of the store.
     """
     steps: list[str] = []
-    is_test = _is_test(spec, test_from, steps)
+    is_test = _is_test(spec, test_from, time_unit, steps)
     is_validation = "false"
     if spec.validation_fraction:
         key = _key(second_seed(spec.seed), steps)
         is_validation = f"{key} < {threshold(spec.validation_fraction)}"
     is_warm = "user_n_train > 0 AND item_n_train > 0" if spec.warm else "true"
-    rows = _kept_rows(spec)
+    rows = _kept_rows(spec, time_unit)
     for number, step in enumerate(steps):
         rows = f"SELECT *, {step} AS {_step_name(number)} FROM ({rows}) AS rows_{number}"  # noqa: S608
     return (
-        "SELECT item_id, user_id, rating, date, "  # noqa: S608
+        f"SELECT {_rating_columns(time_unit)}, "  # noqa: S608
         "NOT is_test AND NOT is_validation AS in_train, "
         "NOT is_test AND is_validation AND is_warm AS in_validation, "
         "is_test AND is_warm AS in_test, "
@@ -100,7 +103,7 @@ def rows_query(spec: SplitSpec, test_from: str | None) -> str:
     )
 
 
-def _kept_rows(spec: SplitSpec) -> str:
+def _kept_rows(spec: SplitSpec, time_unit: str) -> str:
     columns = ["ratings.*"]
     joins = ["JOIN split_items ON ratings.item_id = split_items.item_id",
              "JOIN split_users ON ratings.user_id = split_users.user_id"]  # fmt: skip
@@ -108,7 +111,7 @@ def _kept_rows(spec: SplitSpec) -> str:
         columns.append("split_items.n_train AS item_n_train")
         columns.append("split_users.n_train AS user_n_train")
     if spec.method == "leave-last":
-        columns += ["split_users.test_from_date", "split_users.test_from_item_id"]
+        columns += [f"split_users.{_start(time_unit)}", "split_users.test_from_item_id"]
     if spec.method == "probe":
         columns.append("probe.item_id IS NOT NULL AS in_probe")
         joins.append(
@@ -122,16 +125,34 @@ def _kept_rows(spec: SplitSpec) -> str:
     return f"SELECT {', '.join(columns)} FROM ratings {' '.join(joins)}{where}"  # noqa: S608
 
 
-def _is_test(spec: SplitSpec, test_from: str | None, steps: list[str]) -> str:
+def _is_test(spec: SplitSpec, test_from: str | None, time_unit: str, steps: list[str]) -> str:
+    time, start = _time(time_unit), _start(time_unit)
     if spec.method == "temporal":
-        return f"date >= DATE {quote_text(test_from)}"
+        kind = "TIMESTAMP" if time_unit == BY_SECOND else "DATE"
+        return f"{time} >= {kind} {quote_text(test_from)}"
     if spec.method == "leave-last":
-        return "(date > test_from_date OR (date = test_from_date AND item_id >= test_from_item_id))"
+        return f"({time} > {start} OR ({time} = {start} AND item_id >= test_from_item_id))"
     if spec.method == "probe":
         return "in_probe"
     low, high = spec.key_range
     key = _key(spec.seed, steps)
     return f"({key} >= {low} AND {key} < {high})"
+
+
+def _rating_columns(time_unit: str) -> str:
+    return ", ".join(
+        ["item_id, user_id, rating, date", *([TIME] if time_unit == BY_SECOND else [])]
+    )
+
+
+def _time(time_unit: str) -> str:
+    """The column that orders rows in time."""
+    return TIME if time_unit == BY_SECOND else DATE
+
+
+def _start(time_unit: str) -> str:
+    """The column of split_users in the leave-last method: when a user's first test row is."""
+    return f"test_from_{_time(time_unit)}"
 
 
 def _key(seed: int, steps: list[str]) -> str:

@@ -105,6 +105,11 @@ class Manifest:
         """Mean of all ratings."""
         return self.rating_sum / self.n_ratings
 
+    @property
+    def dates(self) -> str:
+        """The first and the last day, in words."""
+        return f"{self.first_date} to {self.last_date}" if self.first_date else "no times"
+
     def is_source(self, path: Path) -> bool:
         """Whether a file is one that the store was made from, by its name, size and time.
 

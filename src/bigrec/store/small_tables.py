@@ -21,11 +21,13 @@ def arrow_column(
     a third of a second.
 
     Args:
-        values: (n,) numbers, or days as datetime64.
+        values: (n,) numbers, or days or microseconds as datetime64.
         kind: a type of the same width; None for the array's own.
         missing: (n,) bool, which of the values are null.
     """
-    if values.dtype.kind == "M":
+    if values.dtype == np.dtype("datetime64[us]"):
+        values, kind = values.astype(np.int64), pa.timestamp("us")
+    elif values.dtype.kind == "M":
         values, kind = values.astype("datetime64[D]").astype(np.int32), pa.date32()
     values = np.ascontiguousarray(values)
     valid = None

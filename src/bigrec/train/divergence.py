@@ -38,7 +38,9 @@ def check_loss(
     if options.optimizer != "sgd":
         rates["dense_learning_rate"] = options.dense_learning_rate
     lower = " ".join(f"--set {name}={rate / _FACTOR:g}" for name, rate in rates.items() if rate)
-    found = f"has reached {rmse:.3g} stars" if math.isfinite(rmse) else "is not a number any more"
+    found = (
+        f"has reached {rmse:.3g} {spec.unit}" if math.isfinite(rmse) else "is not a number any more"
+    )
     raise RunError(
         f"training has diverged: in epoch {epoch} the error in the train subset {found}",
         hint=f"lower the step size with {lower}, or raise it gently with --set warmup=2",

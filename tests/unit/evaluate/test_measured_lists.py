@@ -133,9 +133,9 @@ def test_what_is_no_length_is_refused(case: Case, top: Any) -> None:
         measure_lists("run", case.scorer, case.data, top=top)
 
 
-@pytest.mark.parametrize("relevant", [math.nan, math.inf, -1, "4", None])
-def test_stars_that_are_none_are_refused(case: Case, relevant: Any) -> None:
-    with pytest.raises(SettingsError, match="expected the stars of a relevant rating"):
+@pytest.mark.parametrize("relevant", [math.nan, math.inf, -math.inf, "4", True])
+def test_a_rating_that_is_none_is_refused(case: Case, relevant: Any) -> None:
+    with pytest.raises(SettingsError, match="expected the number from which on a rating"):
         measure_lists("run", case.scorer, case.data, relevant=relevant)
 
 

@@ -126,7 +126,7 @@ def test_the_comparison_is_ordered_and_holds_baselines(
     runs: list[RunDirectory], comparison: Comparison
 ) -> None:
     presets = {run.name: "tuned" for run in runs}
-    figure = comparison_figure(comparison, presets, None)
+    figure = comparison_figure(comparison, presets, None, "stars")
     assert [row["run"] for row in figure.rows] == ["mf", "bias", "dnn-a", "knn", "global-mean"]
     table = comparison_table(comparison, runs, None)
     assert table.best_row == 0
@@ -140,7 +140,7 @@ def test_published_figures_come_with_their_source(
     runs: list[RunDirectory], comparison: Comparison
 ) -> None:
     published = PROTOCOLS[0]
-    figure = comparison_figure(comparison, {run.name: "tuned" for run in runs}, published)
+    figure = comparison_figure(comparison, {run.name: "tuned" for run in runs}, published, "stars")
     shown = [row["test"] for row in figure.rows if row["model"] == "published"]
     assert shown == sorted(published.rmse.values())
     assert published.source in figure.caption
@@ -181,7 +181,8 @@ def test_the_command_sets_what_differs_from_the_preset(runs: list[RunDirectory])
 def test_they_can_be_drawn(runs: list[RunDirectory], comparison: Comparison) -> None:
     presets = {run.name: "tuned" for run in runs}
     for figure in (
-        *loss_figures(runs), cost_figure(runs), comparison_figure(comparison, presets, None)
+        *loss_figures(runs), cost_figure(runs),
+        comparison_figure(comparison, presets, None, "stars"),
     ):  # fmt: skip
         assert render.svg_image(figure).startswith("<svg")
         assert render.vega_spec(figure)["marks"]

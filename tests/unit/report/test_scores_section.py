@@ -8,6 +8,7 @@ from tests.support.runs import make_metrics
 
 from bigrec.report.lists_section import pick_users
 from bigrec.report.scores_section import SampledPairs, decile_figures, score_figures
+from bigrec.rows import DataSpec
 
 
 @pytest.fixture
@@ -20,6 +21,7 @@ def pairs() -> SampledPairs:
         rating=random.integers(1, 6, n).astype(np.float32),
         day=None,
         n_users=50,
+        spec=DataSpec(50, 40, 3.0, 1.0, 5.0),
         is_sample=True,
     )
 
@@ -30,7 +32,7 @@ def test_deciles_are_shown_as_recorded() -> None:
         {"decile": 10, "from_count": 90, "to_count": 90, "n": 60, "rmse": 0.75, "mae": 0.5},
     ]
     metrics = {"dnn": make_metrics(item_deciles=tuple(deciles), user_deciles=tuple(deciles[:1]))}
-    by_item, by_user = decile_figures(metrics)
+    by_item, by_user = decile_figures(metrics, "stars")
     assert [(row["decile"], row["n"], row["rmse"]) for row in by_item.rows] == [
         (1, 50, 1.25), (10, 60, 0.75)
     ]  # fmt: skip

@@ -22,7 +22,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "10-core; random 90/10, seed 3; warm rows only": {
         "k_core": 10, "test_fraction": 0.1, "seed": 3, "warm": True,
     },
-    "ratings from 2000-01-01 and ratings to 2004-12-31; temporal, 80/20 by day": {
+    "ratings from 2000-01-01 and ratings to 2004-12-31; temporal, 80/20 by time": {
         "method": "temporal", "first_date": "2000-01-01", "last_date": "2004-12-31",
     },
     "all ratings; temporal, test from 2005-12-01": {
@@ -67,6 +67,9 @@ def test_listed_ids_are_a_set_with_a_digest() -> None:
         {"last": 1},
         {"folds": 5},
         {"test_from": "2005-01-01"},
+        {"method": "temporal", "test_from": "2005-01-01 10:00:00.5"},
+        {"method": "temporal", "test_from": "2005-01-01 10:00:00+01:00"},
+        {"method": "temporal", "test_from": "2005-01-01 10"},
         {"method": "leave-last"},
         {"method": "leave-last", "last": 101},
         {"method": "folds", "folds": 1, "fold": 1},
@@ -76,6 +79,15 @@ def test_listed_ids_are_a_set_with_a_digest() -> None:
 def test_values_out_of_bounds_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"expected|belongs to"):
         SplitSpec(**fields)
+
+
+def test_a_time_to_test_from_has_one_form() -> None:
+    one, two = (
+        SplitSpec(method="temporal", test_from=f"2005-01-01{between}10:00:00")
+        for between in ("T", " ")
+    )
+    assert one == two
+    assert one.protocol() == "all ratings; temporal, test from 2005-01-01 10:00:00"
 
 
 def test_unknown_fields_are_refused() -> None:
