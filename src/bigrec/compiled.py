@@ -15,6 +15,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 _LOCK: Final = threading.Lock()
+_listeners: list[Callable[[], None]] = []
+"""Who is to be told, once, that a loop is being compiled and was not on disk."""
 
 
 class CompiledLoop:
@@ -60,6 +62,15 @@ class CompiledLoop:
         return self.dispatcher._numba_type_
 
 
+def tell_of_compiling(listener: Callable[[], None]) -> None:
+    """Have somebody told when this process compiles its first loop, which takes seconds.
+
+    Args:
+        listener: called once, before that, from any thread.
+    """
+    _listeners[:] = [listener]
+
+
 def compiled(function: Callable[..., Any]) -> CompiledLoop:
     """Compile a loop at its first call, or take it from the cache on disk.
 
@@ -100,7 +111,11 @@ def _forgiving_cache() -> Any:
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             """What is cached for a signature; None, to be compiled, where it cannot be read."""
             with suppress(Exception):  # whatever unpickling a damaged file may raise
-                return super().load_overload(sig, target_context)
+                if found := super().load_overload(sig, target_context):
+                    return found
+            with suppress(IndexError):
+                _listeners.pop()()
+            return None
 
         def save_overload(self, sig: Any, data: Any) -> None:
             """Cache what was compiled for a signature, if there is room."""

@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from bigrec.cli import console
+from bigrec.compiled import tell_of_compiling
 from bigrec.errors import (
     BigrecError,
     ResourceError,
@@ -71,6 +72,10 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
+def _say_compiling() -> None:
+    console.print_note("compiling loops for this machine; it takes some seconds, the first time")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see ARCHITECTURE: errors and exit codes).
 
@@ -80,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["sql"]:
         arguments = [f" {text}" if _COMMENT.match(text) else text for text in arguments]
+    if console.is_watched():
+        tell_of_compiling(_say_compiling)
     try:
         code = make_app(arguments)(args=arguments, prog_name="bigrec", standalone_mode=False)
         console.flush()

@@ -148,6 +148,11 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def is_watched() -> bool:
+    """Whether stderr is read by a person."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def flush() -> None:
     """Write what waits to be written.
 

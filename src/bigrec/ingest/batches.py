@@ -37,7 +37,7 @@ from bigrec.workspace import Workspace
 Array = np.ndarray[Any, Any]
 
 _FAILURES: Final = (*DISK_FAILURES, pa.ArrowException)
-_ROW_BYTES = 32  # of a row as it is checked
+_ROW_BYTES = 64  # of a row as it is checked, with its keys
 _GUESSED_ROW_BYTES = 8  # of a row in a file that does not say how many it has
 _SAMPLE_ROWS = 1 << 16
 _SHOWN_VALUES = 12
@@ -172,6 +172,7 @@ class BatchReader:
                     n_bytes = self._n_bytes * len(part) // self._n_rows
                     yield BatchUnit(part, first + start, n_bytes, (self._file,))
                 first += len(rows)
+                pa.default_memory_pool().release_unused()  # it keeps what batches took otherwise
 
     def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> KeyedRows:  # noqa: ARG002
         """Check the rows of a unit; they stay in their order.

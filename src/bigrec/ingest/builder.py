@@ -55,7 +55,8 @@ _UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple o
 _MAX_UNIT_BYTES = 32 << 20
 _SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
 _MAX_BUCKET_ROWS = 1 << 20
-_KEYS_SHARE = 0.6  # of the memory beside the base, for the tables of keys while units are parsed
+_ARROW_BYTES = 48 << 20  # what readers of Parquet and JSON keep for themselves
+_KEYS_SHARE = 0.5  # of the rest, for the tables of keys while units are parsed
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class StoreBuilder:
         spare = budget.memory_bytes - _BASE_BYTES
         a_thread = spare // (budget.threads + 1)
         self._bucket_rows = min(a_thread // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
-        keys_bytes = int(spare * _KEYS_SHARE) if keyed else 0
+        keys_bytes = int((spare - _ARROW_BYTES) * _KEYS_SHARE) if keyed else 0
         a_thread = (spare - keys_bytes) // (budget.threads + 1)
         self._unit_bytes = min(a_thread // _UNIT_COPIES, _MAX_UNIT_BYTES)
         self._numbering = Numbering(draft.folder, keyed, source.scale, keys_bytes)

@@ -41,23 +41,43 @@ _BLOCK = 1 << 9  # rows that are looked up together
 assert int(_LENGTH_MASK) >= MAX_KEY_BYTES  # noqa: S101
 
 
+class Memory:
+    """What several tables may take together.
+
+    Args:
+        n_bytes: of all of them.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self.n_bytes = n_bytes
+        self._n_free = n_bytes
+
+    def take(self, n_bytes: int) -> bool:
+        """Take so many bytes if they are free; whether they were. Less than none is given back."""
+        if n_bytes > self._n_free:
+            return False
+        self._n_free -= n_bytes
+        return True
+
+
 class KeyTable:
     """The keys of users or of items, as many as the memory holds.
 
     Args:
         path: a file for the keys in the order of their numbers.
         first_id: the id of the first key.
-        max_bytes: memory that the table may take; when it is full, further keys stay unknown.
+        memory: what it may take; when there is no more, further keys stay unknown.
     """
 
-    def __init__(self, path: Path, max_bytes: int, first_id: int = 1) -> None:
+    def __init__(self, path: Path, memory: Memory, first_id: int = 1) -> None:
         self.file = KeyFile(path)
         self.n_keys = 0
         self.is_full = False
-        self.max_bytes = max_bytes
+        self._memory = memory
+        self._n_taken = 0
         self._first_id = first_id
         self._slots = _zeros(_FIRST_SLOTS)
-        most = max(_FIRST_SLOTS, max_bytes // _KEY_BYTES)
+        most = max(_FIRST_SLOTS, memory.n_bytes // _KEY_BYTES)
         self._words = _zeros(2 * most).reshape(-1, 2)
         self._heap = np.zeros(_HEAP_BYTES, np.uint8)
         self._n_heap = 0
@@ -108,6 +128,8 @@ class KeyTable:
 
     def release(self) -> None:
         """Give the memory back; no key is looked up any more."""
+        self._memory.take(-self._n_taken)
+        self._n_taken = 0
         self._slots, self._words = np.zeros(1, np.uint64), np.zeros((1, 2), np.uint64)
         self._heap = np.zeros(1, np.uint8)
 
@@ -133,9 +155,10 @@ class KeyTable:
             + n_slots * _FULL_NUMERATOR // _FULL_DENOMINATOR * _KEY_BYTES
             + 2 * len(self._heap)
         )
-        if n_bytes > self.max_bytes or self.next_id + n_slots > MAX_ID:
+        if self.next_id + n_slots > MAX_ID or not self._memory.take(n_bytes - self._n_taken):
             self.is_full = True
             return
+        self._n_taken = n_bytes
         slots = _zeros(n_slots)
         _rehash(self._slots, self._words, slots)
         self._slots = slots

@@ -20,7 +20,7 @@ import numpy as np
 
 from bigrec.compiled import compiled
 from bigrec.ingest.key_file import KeyFile, KeyReader
-from bigrec.ingest.key_table import KeyTable
+from bigrec.ingest.key_table import KeyTable, Memory
 from bigrec.ingest.value_table import ValueTable
 from bigrec.ingest.waiting_rows import HalfKnown, WaitingRows
 from bigrec.interactions import CODE_BITS, Scale
@@ -130,9 +130,9 @@ class Numbering:
         self.turns = Turns()
         self.values = ValueTable(scale)
         self._folder = folder
-        self._max_bytes = max_bytes
+        self._memory = Memory(max_bytes)
         self._tables = {
-            role: KeyTable(folder / f"keys-{role}-0", max_bytes // len(keyed)) for role in keyed
+            role: KeyTable(folder / f"keys-{role}-0", self._memory) for role in sorted(keyed)
         }
         self._full: list[tuple[str, KeyTable]] = []  # of earlier rounds
         self._n_rounds = self._n_begun = 0
@@ -303,7 +303,7 @@ class Numbering:
                 table.release()
                 self._full.append((role, table))
                 path = self._folder / f"keys-{role}-{self._n_rounds}"
-                self._tables[role] = KeyTable(path, table.max_bytes, table.next_id)
+                self._tables[role] = KeyTable(path, self._memory, table.next_id)
         for unit in waiting.units():
             yield WaitingUnit(waiting, unit)
         self.turns.wait_for_all(self._n_begun)

@@ -308,6 +308,8 @@ class RawFolder:
             self._add_members(members)
         elif members:
             self.archives.append(path)
+        else:
+            self._unreadable.append(empty_file_error(RawFile(path)))
         return True
 
     def _add_members(self, members: list[RawFile]) -> None:

@@ -83,13 +83,16 @@ def open_source(
             return source(folder)
     folder.require_readable()
     if kind == "auto":
+        known = list(SOURCES.values())
+        is_near = not folder.is_single and _what_to_give(raw, folder, known).startswith("did you")
         try:
-            return open_table(raw, options, kept, None)
-        except DataError:
-            sources = list(SOURCES.values())
-            hint = _what_to_give(raw, folder, sources)
-            if not hint.startswith("did you mean"):
+            if not is_near:
+                return open_table(raw, options, kept, None)
+        except DataError as error:
+            # A question about a table is one for people; else it is said what could be here.
+            if folder.is_single or "hich " in error.message:
                 raise
+        sources = known
     expected = " or ".join(source.signature for source in sources)
     names = [*folder.names, *(path.name for path in folder.archives)]
     found = ", ".join(names[:_SHOWN]) or "nothing"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bigrec.ingest.key_file import KeyReader
-from bigrec.ingest.key_table import KeyTable
+from bigrec.ingest.key_table import KeyTable, Memory
 from bigrec.sources.keys import KEY_PADDING, MAX_KEY_BYTES, Keys
 from bigrec.workspace import Workspace
 
@@ -31,7 +31,7 @@ def texts_of(rng: random.Random, n: int) -> list[str]:
 def test_ids_are_those_of_a_dictionary_and_keys_come_back(tmp_path: Path) -> None:
     rng = random.Random(1)
     pool = texts_of(rng, 9000)
-    table, workspace = KeyTable(tmp_path / "keys", 64 << 20), Workspace()
+    table, workspace = KeyTable(tmp_path / "keys", Memory(64 << 20)), Workspace()
     expected: dict[str, int] = {}
     for _ in range(12):
         texts = rng.choices(pool, k=4000)
@@ -52,7 +52,7 @@ def test_ids_are_those_of_a_dictionary_and_keys_come_back(tmp_path: Path) -> Non
 
 
 def test_keys_that_differ_in_one_byte_anywhere_are_not_the_same(tmp_path: Path) -> None:
-    table, workspace = KeyTable(tmp_path / "keys", 64 << 20), Workspace()
+    table, workspace = KeyTable(tmp_path / "keys", Memory(64 << 20)), Workspace()
     texts = [
         "a" * at + other + "a" * (length - at - 1)
         for length in LENGTHS
@@ -68,7 +68,7 @@ def test_keys_that_differ_in_one_byte_anywhere_are_not_the_same(tmp_path: Path) 
 
 @pytest.mark.parametrize("length", [5, 40])
 def test_a_full_table_knows_what_it_has_and_takes_no_more(length: int, tmp_path: Path) -> None:
-    table, workspace = KeyTable(tmp_path / "keys", 1 << 18), Workspace()
+    table, workspace = KeyTable(tmp_path / "keys", Memory(1 << 18)), Workspace()
     texts = [f"{number:0{length}}" for number in range(50_000)]
     keys = keys_of(texts)
     ids = table.find(keys, workspace, "ids")
