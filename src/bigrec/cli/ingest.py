@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,88 +14,135 @@ if TYPE_CHECKING:
     from bigrec.ingest.options import IngestOptions
 
 
+_WRITTEN: Final = "How the files are written, where they do not show it"
+_KEPT: Final = "What is kept"
+
+
 def ingest(
-    raw: Annotated[Path, typer.Argument(help="A file, a folder of files, or a zip archive.")],
+    raw: Annotated[Path, typer.Argument(help="A file, a folder, or a zip archive.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is taken for what; write nothing.")
+    ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="PAIRS", help="user=…,item=…,rating=…,time=…"),
+    ] = None,
+    items: Annotated[
+        Path | None, typer.Option("--items", metavar="FILE", help="A table that describes items.")
+    ] = None,
+    item_columns: Annotated[
+        str | None,
+        typer.Option("--item-columns", metavar="PAIRS", help="Its key=…,title=…,year=…"),
+    ] = None,
+    store: StoreOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the store, its splits included.")
+    ] = False,
+    memory: MemoryOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
     source: Annotated[
         str,
         typer.Option(
             "--source",
-            help="What the files are: auto, netflix, movielens, table, or a published set "
-            "such as amazon-2018; a wrong name lists all.",
+            metavar="NAME",
+            rich_help_panel=_WRITTEN,
+            show_default=False,
+            help="auto, netflix, movielens, yelp …",
         ),
     ] = "auto",
-    columns: Annotated[
+    separator: Annotated[
         str | None,
         typer.Option(
-            "--columns", help="user=…,item=…,rating=…,time=…: names, positions from 1, or none."
+            "--separator",
+            metavar="TEXT",
+            rich_help_panel=_WRITTEN,
+            help="';', '::', tab, blanks …",
         ),
-    ] = None,
-    separator: Annotated[
-        str | None, typer.Option("--separator", help="Between fields, such as ';' or tab.")
     ] = None,
     header: Annotated[
         bool | None,
-        typer.Option("--header/--no-header", help="Whether the first line names the columns."),
+        typer.Option(
+            "--header/--no-header", rich_help_panel=_WRITTEN, help="The first line names columns."
+        ),
     ] = None,
     encoding: Annotated[
-        str | None, typer.Option("--encoding", help="utf-8, latin-1 or cp1252.")
+        str | None,
+        typer.Option(
+            "--encoding",
+            metavar="NAME",
+            rich_help_panel=_WRITTEN,
+            help="utf-8, latin-1 or cp1252.",
+        ),
     ] = None,
     time_unit: Annotated[
         str | None,
-        typer.Option("--time-unit", help="seconds, milliseconds, microseconds, days or iso."),
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option("--time", help="What to keep of times: seconds or days.")
+        typer.Option(
+            "--time-unit",
+            metavar="UNIT",
+            rich_help_panel=_WRITTEN,
+            help="seconds, milliseconds … days, iso.",
+        ),
     ] = None,
     scale: Annotated[
-        str | None, typer.Option("--scale", help="MIN:MAX, where the ratings do not show it.")
+        str | None,
+        typer.Option(
+            "--scale",
+            metavar="MIN:MAX",
+            rich_help_panel=_WRITTEN,
+            help="The least and the best rating.",
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time", metavar="UNIT", rich_help_panel=_KEPT, help="Of times: seconds or days."
+        ),
     ] = None,
     zero: Annotated[
         str | None,
         typer.Option(
-            "--zero", help="What a 0 is: keep, or no rating: drop the row, or implicit for all."
+            "--zero",
+            metavar="WHAT",
+            rich_help_panel=_KEPT,
+            help="Of a 0: keep, drop, or implicit.",
         ),
     ] = None,
     repeats: Annotated[
         str,
         typer.Option(
-            "--repeats", help="A user's item again: error, last, first, mean, max, sum or count."
+            "--repeats",
+            metavar="WHICH",
+            rich_help_panel=_KEPT,
+            show_default=False,
+            help="error, last, mean, sum, count …",
         ),
     ] = "error",
-    items: Annotated[
-        Path | None, typer.Option("--items", help="A file that says what items are, if any.")
-    ] = None,
-    item_columns: Annotated[
-        str | None,
-        typer.Option("--item-columns", help="Its columns: key=…,title=…,year=…; all are kept."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what the columns are taken for; write nothing.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the store, its splits included.")
-    ] = False,
     by_user: Annotated[
         bool,
         typer.Option(
-            "--by-user/--no-by-user", help="Whether to keep them in order of users as well."
+            "--by-user/--no-by-user",
+            rich_help_panel=_KEPT,
+            show_default=False,
+            help="The order by user as well, or not.",
         ),
     ] = True,
     on_error: Annotated[
         str,
         typer.Option(
             "--on-error",
-            help="What a bad line does: stop (nothing is written) or skip it.",
+            metavar="WHAT",
+            rich_help_panel=_KEPT,
+            show_default=False,
+            help="At a bad line: stop, or skip it.",
         ),
     ] = "stop",
     rejects: Annotated[
         Path | None,
-        typer.Option("--rejects", help="A csv file for the lines that --on-error skip left out."),
+        typer.Option(
+            "--rejects", metavar="FILE", rich_help_panel=_KEPT, help="Takes the skipped lines."
+        ),
     ] = None,
-    store: StoreOption = None,
-    memory: MemoryOption = None,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Turn files of ratings into a checked Parquet store, streaming."""
     from bigrec.ingest.ingest import ingest_ratings

@@ -28,7 +28,7 @@ StoreOption = Annotated[
         "--store",
         parser=_read_path,
         metavar="DIRECTORY",
-        help="The store's folder. Default: store, or BIGREC_STORE.",
+        help="Default: store, or BIGREC_STORE.",
     ),
 ]
 RunsOption = Annotated[
@@ -42,15 +42,13 @@ RunsOption = Annotated[
 ]
 MemoryOption = Annotated[
     str | None,
-    typer.Option("--memory", help="Memory to stay within. Default: 1GiB, or BIGREC_MEMORY."),
+    typer.Option("--memory", metavar="SIZE", help="Default: 1GiB, or BIGREC_MEMORY."),
 ]
 ThreadsOption = Annotated[
     str | None,
     typer.Option("--threads", metavar="NUMBER", help="Worker threads. Default: all cores."),
 ]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print nothing but one JSON object.")]
 RunArgument = Annotated[str, typer.Argument(help="Name of the run.")]
 TopOption = Annotated[int, typer.Option("--top", min=1, help="Length of a list.")]
 ReplaceRunOption = Annotated[bool, typer.Option("--overwrite", help="Replace a run of that name.")]
