@@ -28,6 +28,7 @@ DOCS: Final = ROOT / "docs"
 
 CHAINS: Final = (
     ("README.md",),
+    ("docs/your-own-data.md",),
     (
         "docs/tour.md", "docs/splits.md", "docs/training.md", "docs/evaluation.md",
         "docs/python.md", "docs/adding-a-query.md", "docs/store-format.md",
