@@ -128,6 +128,16 @@ def test_days_are_kept_where_all_that_comes_are_days(tmp_path: Path) -> None:
     assert sorted(map(str, frame["date"])) == ["1969-12-31", "2004-02-29"]
 
 
+def test_times_under_any_name_are_found_and_two_are_a_question(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("user,item,rating,bought\na,x,3,2024-01-02T03:04:05Z\nb,x,4,2023-11-12\n")
+    ingest(path, tmp_path / "store")
+    assert ("a", "x", 3.0, 1_704_164_645) in stored_rows(tmp_path / "store")
+    path.write_text("user,item,rating,bought,sent\na,x,3,2024-01-02,2024-01-03\n")
+    with pytest.raises(DataError, match="is the time 'bought' or 'sent', or is there none"):
+        ingest(path, tmp_path / "other")
+
+
 def test_plays_are_implicit_and_zeros_may_be_no_rating(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("userID\tartistID\tweight\r\n2\t51\t13883\r\n2\t52\t7\r\n")

@@ -185,8 +185,21 @@ class _Choice:
             self._take(missing[0], unknown[0])
         elif missing:
             self._ask_for(missing)
+        if TIME in self.open:
+            self._take_unnamed_time()
         if RATING in self.open:
             self._take_unnamed_rating()
+
+    def _take_unnamed_time(self) -> None:
+        """Take the only column that is left whose values are times."""
+        times = [position for position in self._free() if look_like_times(self.values[position])]
+        if len(times) > 1:
+            shown = " or ".join(repr(self.names[position]) for position in times)
+            raise self._question(
+                f"is the time {shown}, or is there none (--columns time=none)?", {TIME: times[0]}
+            )
+        if times:
+            self._take(TIME, times[0])
 
     def _candidates(self, role: str) -> list[int]:
         """The columns whose names fit a role best."""
