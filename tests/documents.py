@@ -2,8 +2,8 @@
 
 `python -m tests.documents` (`make outputs`) runs all that the documents show, and where it says
 something else now, puts that in its place; with `--times` also where only times differ.
-A line of three dots in an output stands for any lines, and stays. What `$ cat FILE` shows is written
-to that file, if it is not there; a command that shows an error is to end with one.
+A line of three dots in an output stands for any lines, and stays. What `$ cat FILE` shows is
+written to that file, if it is not there; a command that shows an error is to end with one.
 """
 
 from __future__ import annotations

@@ -182,7 +182,8 @@ class Titles:
         """Some of them.
 
         Args:
-            begin, end: their positions.
+            begin: the position of the first.
+            end: the position behind the last.
         """
         attributes = self.attributes
         if attributes is not None:
