@@ -6,6 +6,7 @@ Users and items are written as they come, so that no number of them fills the me
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,20 +83,19 @@ def write_user_table(
         keys: of the users; None where ids are the source's own.
         with_dates: whether there are times.
     """
-    writer = TableWriter(path, keys)
-    for users in _large(groups):
-        columns = {
-            USER_ID: arrow_column(users.ids),
-            "n_ratings": arrow_column(users.counts),
-            "mean_rating": _means(users.sums, users.counts),
-        }
-        if with_dates:
-            columns |= {
-                "first_date": arrow_column(users.first_days - np.int32(EPOCH_DAY), pa.date32()),
-                "last_date": arrow_column(users.last_days - np.int32(EPOCH_DAY), pa.date32()),
+    with closing(TableWriter(path, keys)) as writer:
+        for users in _large(groups):
+            columns = {
+                USER_ID: arrow_column(users.ids),
+                "n_ratings": arrow_column(users.counts),
+                "mean_rating": _means(users.sums, users.counts),
             }
-        writer.write(columns)
-    writer.close()
+            if with_dates:
+                columns |= {
+                    "first_date": arrow_column(users.first_days - np.int32(EPOCH_DAY), pa.date32()),
+                    "last_date": arrow_column(users.last_days - np.int32(EPOCH_DAY), pa.date32()),
+                }
+            writer.write(columns)
     return writer.n_rows
 
 
@@ -110,18 +110,17 @@ def write_item_table(
         keys: of the items; None where ids are the source's own.
         titles: what is known of items.
     """
-    writer = TableWriter(path, keys)
     begin = 0
     rated: GroupStats | None = None
-    for following in _large(groups):
+    with closing(TableWriter(path, keys)) as writer:
+        for following in _large(groups):
+            if rated is not None:
+                end = int(np.searchsorted(titles.item_id, following.ids[0]))
+                writer.write(_item_columns(titles.part(begin, end), rated))
+                begin = end
+            rated = following
         if rated is not None:
-            end = int(np.searchsorted(titles.item_id, following.ids[0]))
-            writer.write(_item_columns(titles.part(begin, end), rated))
-            begin = end
-        rated = following
-    if rated is not None:
-        writer.write(_item_columns(titles.part(begin, len(titles.title)), rated))
-    writer.close()
+            writer.write(_item_columns(titles.part(begin, len(titles.title)), rated))
     return writer.n_rows
 
 
