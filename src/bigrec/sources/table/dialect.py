@@ -21,7 +21,9 @@ SAMPLE_LINES: Final = 300
 """Lines from which a dialect is judged."""
 _USUAL: Final = ("\t", "::", ";", "|", ",", BLANKS)
 _SPACED: Final = (",", ";", "|")
-_SPOKEN: Final = {"\\t": "\t", "tab": "\t", "blank": BLANKS, "space": BLANKS}
+_SPOKEN: Final = {
+    "\\t": "\t", "tab": "\t", "blank": BLANKS, "blanks": BLANKS, "space": BLANKS,
+}  # fmt: skip
 _RARE: Final = re.compile(r"[^\w\s.\-+\"'/@]{1,2}|\x01")
 _LEAST_SHARE: Final = 0.8
 _MAX_RECORD_LINES: Final = 16

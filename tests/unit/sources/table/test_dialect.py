@@ -52,6 +52,11 @@ def test_runs_of_blanks_and_tabs_are_one_separator() -> None:
     assert sample.rows == (("1", "9", "2.5"), ("10", "9", "4"))
 
 
+@pytest.mark.parametrize("said", ["blank", "blanks", "space", " "])
+def test_blanks_may_be_said_in_a_word(said: str) -> None:
+    assert _sample("1  9 2.5\n10 9  4\n", separator=said).dialect.separator == BLANKS
+
+
 @pytest.mark.parametrize(
     ("data", "encoding"),
     [
