@@ -20,7 +20,7 @@ from bigrec.sources.table.columnar_files import ColumnarFile, open_columnar
 from bigrec.sources.table.plan import ITEM, RATING, TIME, USER, TablePlan
 from bigrec.sources.table.times import are_days, is_number, is_text
 
-MAX_BATCH_ROWS: Final = 1 << 17
+MAX_BATCH_ROWS: Final = 1 << 16
 """Rows of a batch, at most."""
 _EXAMPLE_ROWS: Final = 3
 _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
