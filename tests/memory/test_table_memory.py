@@ -56,8 +56,8 @@ def _write(path: Path, n_rows: int) -> Path:
 def test_a_table_needs_no_more_memory_for_eight_times_the_rows_and_users(
     form: str, tmp_path: Path
 ) -> None:
-    small = _write(tmp_path / f"small.{form}", 350_000)
-    large = _write(tmp_path / f"large.{form}", 2_800_000)
+    small = _write(tmp_path / f"small.{form}", 600_000)
+    large = _write(tmp_path / f"large.{form}", 4_800_000)
     peak_bytes(INGEST, large, tmp_path / "warm", MIN_MEMORY_BYTES)  # compiles all loops
     peaks = []
     for name, raw in (("small", small), ("large", large)):

@@ -55,7 +55,7 @@ _UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple o
 _MAX_UNIT_BYTES = 32 << 20
 _SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
 _MAX_BUCKET_ROWS = 1 << 20
-_ARROW_BYTES = 48 << 20  # what readers of Parquet and JSON keep for themselves
+_ARROW_BYTES = 64 << 20  # what readers of Parquet and JSON keep for themselves
 _KEYS_SHARE = 0.5  # of the rest, for the tables of keys while units are parsed
 
 
