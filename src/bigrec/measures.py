@@ -75,7 +75,12 @@ _LISTS: Final = {
 }  # fmt: skip
 """Measures of lists, by the name before @ and the length: more is better."""
 
-_PRIMARY: Final = {"rating": "rmse", "ranking": "ndcg@10"}
+RATING_OBJECTIVE: Final = "rating"
+"""Learns to tell ratings: scores are on their scale."""
+RANKING_OBJECTIVE: Final = "ranking"
+"""Learns what to show next, from what was chosen: scores order the items of a user, and no more."""
+
+_PRIMARY: Final = {RATING_OBJECTIVE: "rmse", RANKING_OBJECTIVE: "ndcg@10"}
 
 
 def find_measure(name: str) -> Measure:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
+from bigrec.measures import RANKING_OBJECTIVE
 from bigrec.models.threads import limit_computing
 from bigrec.resources import SILENT, Budget, Progress
 from bigrec.runs import RunDirectory, open_run
@@ -267,8 +268,10 @@ class OpenedRun:
         return self.predict(pairs, output)
 
     @cached_property
-    def test_errors(self) -> Errors:
-        """Errors of the scores in the test subset."""
+    def test_errors(self) -> Errors | None:
+        """Errors of the scores in the test subset; None for a model that ranks."""
+        if self.directory.config.objective == RANKING_OBJECTIVE:
+            return None
         return self.scorer.errors_on(self.data.test)
 
     def evaluate(

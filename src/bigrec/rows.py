@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from bigrec.interactions import STARS, error_unit
+from bigrec.interactions import EXPLICIT, IMPLICIT, STARS, error_unit
 
 Array = np.ndarray[Any, Any]
 
@@ -43,6 +43,8 @@ class DataSpec:
     """Lowest rating of the scale; predictions are clipped to it."""
     max_rating: float
     """Highest rating of the scale."""
+    feedback: str = EXPLICIT
+    """What a rating says; see bigrec.interactions."""
 
     @property
     def unit(self) -> str:
@@ -53,8 +55,10 @@ class DataSpec:
     def relevant(self) -> float:
         """The rating from which on an item is relevant, unless somebody says another.
 
-        4 of 5 stars, and as far up on another scale.
+        4 of 5 stars, and as far up on another scale; every rating of implicit feedback.
         """
+        if self.feedback == IMPLICIT:
+            return self.min_rating
         if self.unit == STARS:
             return _RELEVANT_STARS
         return self.min_rating + _RELEVANT_SHARE * (self.max_rating - self.min_rating)

@@ -67,7 +67,7 @@ class RunConfig:
     model: str
     """Name of the model."""
     objective: str
-    """What it learned to do: rating, …"""
+    """What it learned to do: rating or ranking."""
     preset: str
     """Where the options started from."""
     options: Mapping[str, Any]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.commands import places
+from tests.support.model_names import RATING_MODELS
 
 from bigrec.cli.app import main
-from bigrec.models.registry import MODELS
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def home(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     at = places(folder)
     create = ["split", "create", "s", "--min-item-ratings", "20", "--min-user-ratings", "5"]
     assert main([*create, *at[:2]]) == 0
-    for model in MODELS:
+    for model in RATING_MODELS:
         epochs = [] if model == "cosine-knn" else ["--epochs", "2"]
         assert main(["train", model, "--split", "s", "--run", model, *epochs, *at]) == 0
     return folder

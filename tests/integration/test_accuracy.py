@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.support.model_names import RATING_MODELS
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.evaluate.baselines import measure_baselines
@@ -42,7 +43,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     return Known(data, bias_rmse, made.noise_rmse)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RATING_MODELS)
 def test_tuned_models_beat_the_bias_model(name: str, known: Known, tmp_path: Path) -> None:
     options = MODELS[name].presets["tuned"]
     summary = train_model(known.data, name, options, preset="tuned", runs=tmp_path, run="r")

@@ -176,6 +176,7 @@ def test_measures_are_those_of_the_commands(
     assert as_json(found.to_json()) == json_of(
         capsys, "evaluate", MF, "--top", "5", "--users", "50", "--seed", "3", *at
     )
+    assert found.errors is not None
     assert found.errors.rmse == pytest.approx(run.test["rmse"], abs=1e-6)
     both = [split.run(place / "runs", name) for name in (MF, "knn")]
     assert as_json(bigrec.compare(both)) == json_of(capsys, "compare", MF, "knn", *at)

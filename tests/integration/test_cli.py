@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import Capture, json_of, places
+from tests.support.model_names import RATING_MODELS
 from tests.support.sealing import rewrite_json
 
 from bigrec.cli.app import main
 from bigrec.models.deep.model import DNN_PRESETS
-from bigrec.models.registry import MODELS
 from bigrec.train.devices import list_gpus
 
 
@@ -154,7 +154,7 @@ def test_a_diverging_run_stops_with_advice(home: Path, capsys: Capture) -> None:
 
 def test_compare_puts_all_runs_and_baselines_in_one_table(home: Path, capsys: Capture) -> None:
     table = json_of(capsys, "compare", *places(home))
-    assert {row["run"] for row in table["runs"]} == set(MODELS)
+    assert {row["run"] for row in table["runs"]} == set(RATING_MODELS)
     errors = [row["test"]["rmse"] for row in table["runs"]]
     assert errors == sorted(errors)
     assert [baseline["name"] for baseline in table["baselines"]] == [
@@ -214,7 +214,7 @@ def test_baselines_agree_with_pandas(home: Path, capsys: Capture) -> None:
         assert baselines[name]["test"]["rmse"] == pytest.approx(rmse, rel=1e-5)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", RATING_MODELS)
 def test_recommendations_are_unseen_and_in_order(model: str, home: Path, capsys: Capture) -> None:
     ratings = pl.scan_parquet(home / "store" / "ratings" / "*.parquet")
     user = int(ratings.select("user_id").first().collect().item())
@@ -298,7 +298,7 @@ def test_the_python_api_does_the_same(raw_small: Path, tmp_path: Path) -> None:
 def test_doctor_is_loud_without_a_gpu(home: Path, capsys: Capture) -> None:
     report = json_of(capsys, "doctor", *places(home))
     assert report["packages"]["tensorflow"]
-    assert sorted(report["runs"]) == sorted(MODELS)
+    assert sorted(report["runs"]) == sorted(RATING_MODELS)
     if not report["gpus"]:
         assert main(["doctor", *places(home)]) == 0
         assert "no GPU" in capsys.readouterr().err

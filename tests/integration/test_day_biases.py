@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import Capture, json_of, places
+from tests.support.model_names import RATING_MODELS
 from tests.support.netflix_files import write_netflix
 
 import bigrec
 from bigrec.cli.app import main
-from bigrec.models.registry import MODELS
 
 N_USERS: Final = 90
 N_ITEMS: Final = 60
@@ -47,7 +47,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = write_netflix(folder / "raw", rows, others=others)
     store = bigrec.ingest(raw, folder / "store")
     split = store.split("s", validation_fraction=0.1)
-    for model in MODELS:
+    for model in RATING_MODELS:
         for name, with_days in ((model, False), (f"{model}-days", True)):
             options: dict[str, object] = {"day_biases": with_days}
             if model in {"dnn", "residual"}:
@@ -64,7 +64,7 @@ def open_run(home: Path, name: str) -> tuple[bigrec.Run, Any]:
     return split.run(home / "runs", name), split.materialize(with_days=True)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", RATING_MODELS)
 def test_moods_are_learned(home: Path, model: str) -> None:
     plain, data = open_run(home, model)
     dated, _ = open_run(home, f"{model}-days")
@@ -75,7 +75,7 @@ def test_moods_are_learned(home: Path, model: str) -> None:
     assert not (dated.directory.folder / "shuffled").exists()
 
 
-@pytest.mark.parametrize("name", [*(f"{model}-days" for model in MODELS), "blend-days"])
+@pytest.mark.parametrize("name", [*(f"{model}-days" for model in RATING_MODELS), "blend-days"])
 def test_a_day_adds_its_bias_to_the_score(home: Path, name: str) -> None:
     run, data = open_run(home, name)
     pairs = next(data.test.pair_chunks(500))

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import Capture
+from tests.support.model_names import RATING_MODELS
 from tests.support.table_source import make_store
 
 import bigrec
@@ -19,7 +20,7 @@ from bigrec.cli.app import main
 from bigrec.errors import SettingsError, SplitError
 from bigrec.interactions import EXPLICIT, IMPLICIT, Scale
 from bigrec.models import registry
-from bigrec.models.registry import MODELS, check_feedback, find_model
+from bigrec.models.registry import check_feedback, find_model
 from bigrec.query.library import ANALYSIS, list_queries
 from bigrec.query.session import open_session
 from bigrec.report.page import write_report
@@ -195,7 +196,7 @@ def test_rating_models_are_refused_where_there_are_no_ratings(
 ) -> None:
     at = ["--store", str(home / kind / "store"), "--runs", str(home / "runs")]
     store = bigrec.open(home / kind / "store")
-    for model in MODELS:
+    for model in RATING_MODELS:
         assert main(["train", model, "--split", "s", *at]) == 2
         said = " ".join(capsys.readouterr().err.split())
         assert f"{model} learns to tell ratings, and this store holds none" in said

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import Capture, json_of, places
+from tests.support.model_names import RATING_MODELS
 from tests.support.processes import loaded_by
 
 from bigrec.cli.app import main
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.models.factorization.scorer import FactorScorer
-from bigrec.models.registry import MODELS
 from bigrec.recommend import top_lists
 from bigrec.recommend.recommend import recommend_items
 from bigrec.recommend.top_lists import write_top_lists
@@ -141,7 +141,7 @@ def test_lists_that_fail_leave_the_old_file(
     assert output.read_text() == "old"
 
 
-@pytest.mark.parametrize("run", MODELS)
+@pytest.mark.parametrize("run", RATING_MODELS)
 def test_reasons_are_liked_items_nearest_first(
     run: str, home: Path, data: TrainingData, capsys: Capture
 ) -> None:
@@ -221,7 +221,7 @@ def test_a_new_person_by_title_or_by_id(
     assert "no way to score a person" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("run", MODELS)
+@pytest.mark.parametrize("run", RATING_MODELS)
 def test_similar_items_go_by_similarity(
     run: str, home: Path, catalog: Catalog, data: TrainingData, capsys: Capture
 ) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tests.support.naive_metrics import naive_metrics
 
-from bigrec.evaluate.ranking import USER_METRICS, list_metrics
+from bigrec.models.list_measures import USER_METRICS, list_metrics
 from bigrec.models.ranking import top_items
 from bigrec.rows import Rows
 

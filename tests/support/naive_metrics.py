@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bigrec.evaluate.ranking import USER_METRICS
+from bigrec.models.list_measures import USER_METRICS
 
 
 def naive_metrics(listed: list[int], relevant: set[int]) -> dict[str, float]:

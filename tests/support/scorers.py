@@ -12,7 +12,7 @@ from bigrec.rows import DataSpec, Rows
 def make_scorer(name: str, preset: str, rows: Rows, spec: DataSpec, biases: Biases) -> Scorer:
     """Of an untrained network, or of a model that is fitted at once."""
     model = MODELS[name]
-    options = model.presets[preset]
+    options = model.presets[preset].settled(spec)
     if model.steps is None:
         return model.fit(FitContext(rows, spec, biases, options))
     network = model.steps.build(spec, options, biases)

@@ -95,7 +95,7 @@ def train(
     placing = DeviceOptions(device, n_devices, precision, cache)
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
     name = run or f"{model}-{split.name}-{preset}"
-    data = split.materialize(with_days=chosen.day_biases)
+    data = split.materialize(with_days=chosen.needs_days)
     train_model(
         data, model, chosen, preset=preset, runs=folder, run=name, seed=seed, device=placing,
         overwrite=overwrite, resume=resume, checkpoints=checkpoints,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,10 @@ from bigrec.cli.options import (
     read_settings,
 )
 from bigrec.interactions import STARS
-from bigrec.measures import Measure
+from bigrec.measures import Measure, find_measure
+
+if TYPE_CHECKING:
+    from bigrec.evaluate.compare import Comparison
 
 
 def compare(
@@ -33,12 +36,14 @@ def compare(
 ) -> None:
     """Compare the runs of a split with each other and with the baselines.
 
+    Runs that tell ratings and runs that rank are in tables of their own, with --json in a list of
+    two objects.
+
     A run that cannot be read is an error where it is named. Among all runs it is left out, with a
     word on stderr and exit code 0.
     """
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
-    from bigrec.evaluate.baselines import Baseline
-    from bigrec.evaluate.compare import ComparedRun, shared_measures, sort_out
+    from bigrec.evaluate.compare import group_by_measure, sort_out, the_split_of
     from bigrec.run_groups import compare_trained
     from bigrec.runs import list_runs, open_run
 
@@ -52,12 +57,27 @@ def compare(
             console.print_warning(f"Left out: {error.message}")
     if split is not None:
         chosen = [run for run in chosen if run.config.split.name == split]
-    comparison = compare_trained(
-        settings.store, chosen, budget=settings.budget, show_progress=console.progress_bars
-    )
+    the_split_of(chosen)
+    comparisons = [
+        compare_trained(
+            settings.store, group, budget=settings.budget, show_progress=console.progress_bars
+        )
+        for group in group_by_measure(chosen).values()
+    ]
     if as_json:
-        console.print_json(comparison)
+        console.print_json(comparisons[0] if len(comparisons) == 1 else comparisons)
         return
+    for comparison in comparisons:
+        _print(comparison, chosen[0].config.spec.unit)
+    with_days = [run.name for run in chosen if run.needs_days]
+    if with_days:
+        console.print_note(f"Scores know the day of each rating: {', '.join(with_days)}")
+
+
+def _print(comparison: Comparison, unit: str) -> None:
+    from bigrec.evaluate.baselines import Baseline
+    from bigrec.evaluate.compare import ComparedRun, shared_measures
+
     runs_and_baselines: list[ComparedRun | Baseline] = [*comparison.runs, *comparison.baselines]
     measures = shared_measures(comparison)
     best_cells = [
@@ -75,8 +95,8 @@ def compare(
         (f"({one.name})", "baseline", *(one.test[measure.name] for measure in measures), None, None)
         for one in comparison.baselines
     ]
-    unit = chosen[0].config.spec.unit
-    errors_in = "" if unit == STARS else f"; errors in {unit}"
+    is_error = find_measure(comparison.primary).is_error
+    errors_in = f"; errors in {unit}" if is_error and unit != STARS else ""
     titles = [f"test {measure.title}" for measure in measures]
     console.print_table(
         ("run", "model", *titles, "test ratings", "seconds"),
@@ -85,9 +105,6 @@ def compare(
         formats={"seconds": ",.1f"},
         highlight_cells=best_cells,
     )
-    with_days = [run.name for run in chosen if run.needs_days]
-    if with_days:
-        console.print_note(f"Scores know the day of each rating: {', '.join(with_days)}")
 
 
 def _best(column: int, measure: Measure, values: Sequence[float]) -> list[tuple[int, int]]:

@@ -37,7 +37,7 @@ def demo(
     seed: SeedOption = 0,
     memory: MemoryOption = None,
 ) -> None:
-    """Make data, ingest, check, query, split, train five models, compare, recommend, report."""
+    """Make data, ingest, check, query, split, train every model, compare, recommend, report."""
     require_extra("train", "tensorflow")
     require_extra("report", "altair")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -54,6 +54,8 @@ def evaluate(
 ) -> None:
     """Measure a run in the test subset: errors of its scores, and lists over all unseen items.
 
+    A run that ranks has no errors.
+
     Where no user of the test subset has a train rating there are errors, of the fallback, and no
     lists.
     """
@@ -70,6 +72,8 @@ def evaluate(
                 top=top, relevant=relevant, n_users=users, seed=seed, progress=progress
             )
     except RunError:
+        if errors is None:
+            raise
         _print(Evaluation(run, errors, None), opened, as_json=as_json)  # which are right
         raise
     _print(found, opened, as_json=as_json)
@@ -81,14 +85,17 @@ def _print(found: Evaluation, opened: OpenedRun, *, as_json: bool) -> None:
         console.print_json(found.to_json())
         return
     spec = opened.data.spec
-    _print_errors(opened.directory.protocol, found.errors, spec)
+    if found.errors is not None:
+        _print_errors(opened.directory.protocol, found.errors, spec)
+    else:
+        console.print_fields({"protocol": opened.directory.protocol})
     lists = found.lists
     if lists is not None and lists.rows:
         _print_lists(lists, spec)
     elif lists is not None:
         console.print_warning(
-            f"No lists: none of the {lists.n_cold:,} users of the test subset has a train rating. "
-            "The errors are those of the fallback."
+            f"No lists: none of the {lists.n_cold:,} users of the test subset has a train rating."
+            + ("" if found.errors is None else " The errors are those of the fallback.")
         )
 
 

@@ -26,11 +26,13 @@ from bigrec.cli.options import (
     require_extra,
 )
 from bigrec.errors import BigrecError, SettingsError
-from bigrec.measures import Measure, find_measure, primary_measure
+from bigrec.interactions import rating_words
+from bigrec.measures import RANKING_OBJECTIVE, Measure, find_measure, primary_measure
 from bigrec.models.registry import MODELS
 
 if TYPE_CHECKING:
     from bigrec.models.contract import Model
+    from bigrec.rows import DataSpec
     from bigrec.run_records import EpochSummary
     from bigrec.runs import RunDirectory
 
@@ -143,7 +145,7 @@ def train(
     n_epochs = options.epochs if isinstance(options, GradientOptions) else 1
     table = _EpochTable(n_epochs, primary_measure(find_model(model).objectives[0]))
     checkpoints = CheckpointOptions(checkpoint_steps, checkpoint_minutes)
-    data = open_data(settings, split, with_days=options.day_biases)
+    data = open_data(settings, split, with_days=options.needs_days)
     with console.progress_bars(keep=False) as progress:
         try:
             summary = train_model(
@@ -174,12 +176,12 @@ def train(
         {
             "run": summary.run,
             "protocol": trained.protocol,
-            **describe_scale(data.spec),
-            **({"day biases": _describe_days(trained)} if options.day_biases else {}),
+            **_describe_ratings(trained, data.spec),
+            **({"day biases": _describe_days(trained)} if options.needs_days else {}),
             **_name_measures("validation", summary.validation or {}, [summary.primary]),
             **_name_measures("test", summary.test, list(summary.test)),
             "test ratings": summary.n_test,
-            "by fallback": summary.n_fallback,
+            ("not ranked" if _ranks(trained) else "by fallback"): summary.n_fallback,
         }
     )
 
@@ -190,6 +192,21 @@ def _name_measures(
     """Some measures by what they are called in print; those of unclipped scores are left out."""
     shown = [find_measure(name) for name in names if name in measures and "unclipped" not in name]
     return {f"{subset} {measure.title}": measures[measure.name] for measure in shown}
+
+
+def _ranks(run: RunDirectory) -> bool:
+    return bool(run.config.objective == RANKING_OBJECTIVE)
+
+
+def _describe_ratings(run: RunDirectory, spec: DataSpec) -> dict[str, str]:
+    """What errors are counted in, or what a run that ranks learned from."""
+    if not _ranks(run):
+        return describe_scale(spec)
+    return {
+        "learned from": f"ratings of {rating_words(run.config.options['positive'], spec.unit)} "
+        "or more",
+        "relevant from": rating_words(spec.relevant, spec.unit),
+    }
 
 
 def _describe_days(run: RunDirectory) -> str:

@@ -154,8 +154,9 @@ def open_training_data(shards: Path) -> TrainingData:
         fields = read_object(path, Kind.SHARDS)
         scale = Scale(tuple(map(float, fields["scale"])))
         spec = DataSpec(
-            fields["n_users"], fields["n_items"], fields["mean_rating"], scale.low, scale.high
-        )
+            fields["n_users"], fields["n_items"], fields["mean_rating"], scale.low, scale.high,
+            fields["feedback"],
+        )  # fmt: skip
         return TrainingData(
             shards, fields["split"], fields["split_digest"], fields["protocol"], spec, scale,
             Packing(**fields["packing"]),

@@ -37,6 +37,7 @@ class Comparison:
     """The measure by which runs are in order."""
     runs: tuple[ComparedRun, ...]
     baselines: tuple[Baseline, ...]
+    """None for runs that rank: popularity is a model."""
 
 
 def sort_out(runs: Sequence[RunDirectory]) -> tuple[list[RunDirectory], list[RunError]]:
@@ -68,26 +69,39 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
     """
     for run in runs:
         run.check_split(data)
-    measures = {run.metrics.measure for run in runs}
-    if len(measures) > 1:
-        names = ", ".join(sorted(measure.title for measure in measures))
+    groups = group_by_measure(runs)
+    if len(groups) > 1:
+        names = ", ".join(sorted(measure.title for measure in groups))
         raise RunError(
             f"these runs are judged by different measures ({names})",
             hint="compare those that learned to do the same",
         )
-    (measure,) = measures
+    (measure,) = groups
     rows = [_describe(run) for run in runs]
+    # The baselines tell ratings. That of lists is a model itself: popularity.
+    baselines = list[Baseline]()
+    if measure.is_error:
+        # The bias model knows no days; nor does it learn beside days where there is a choice.
+        biases = min(runs, key=lambda run: run.needs_days).biases()
+        baselines = measure_baselines(data.test, data.spec, biases)
     return Comparison(
         data.protocol,
         measure.name,
         tuple(sorted(rows, key=lambda row: measure.order(row.test[measure.name]))),
-        # The baseline knows no days; nor does it learn beside days where there is a choice.
-        tuple(
-            measure_baselines(
-                data.test, data.spec, min(runs, key=lambda run: run.needs_days).biases()
-            )
-        ),
+        tuple(baselines),
     )
+
+
+def group_by_measure(runs: Sequence[RunDirectory]) -> dict[Measure, list[RunDirectory]]:
+    """The runs that can be compared with each other, by their primary measure: errors first.
+
+    Args:
+        runs: at least one.
+    """
+    groups: dict[Measure, list[RunDirectory]] = {}
+    for run in sorted(runs, key=lambda run: not run.metrics.measure.is_error):
+        groups.setdefault(run.metrics.measure, []).append(run)
+    return groups
 
 
 def shared_measures(comparison: Comparison) -> list[Measure]:

@@ -16,8 +16,8 @@ class Evaluation:
 
     run: str
     """Name of the run."""
-    errors: Errors
-    """Of the scores of all test ratings."""
+    errors: Errors | None
+    """Of the scores of all test ratings; None for a model that ranks."""
     lists: RankingSummary | None
     """Of the best unseen items; None if no user has a relevant one."""
 
@@ -25,6 +25,6 @@ class Evaluation:
         """run, errors and lists."""
         return {
             "run": self.run,
-            "errors": dataclasses.asdict(self.errors),
+            "errors": None if self.errors is None else dataclasses.asdict(self.errors),
             "lists": None if self.lists is None else dataclasses.asdict(self.lists),
         }

@@ -1,1 +1,1 @@
-"""The five models, one file each: arrays in, arrays out."""
+"""The models, a folder each family: arrays in, arrays out."""

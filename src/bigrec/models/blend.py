@@ -19,7 +19,7 @@ import numpy as np
 
 from bigrec.models.baseline.bias import USER_PENALTY, Biases
 from bigrec.models.contract import RunModel, SavedModel, TrainSubset
-from bigrec.models.options import ModelOptions
+from bigrec.models.options import RatingOptions
 from bigrec.models.scoring import Graph, Scorer
 from bigrec.rows import DataSpec, Rows
 
@@ -182,7 +182,7 @@ class BlendModel(RunModel):
 
     name = BLEND
     title = "Blend"
-    options_class = ModelOptions
+    options_class = RatingOptions
 
     def load(self, saved: SavedModel, subset: TrainSubset) -> Blend:
         """The components, blended by the weights in the run's config."""

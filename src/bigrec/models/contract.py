@@ -11,10 +11,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from bigrec.measures import RATING_OBJECTIVE
 from bigrec.models.options import ModelOptions
 from bigrec.models.similarity import ItemSimilarity, RatingSimilarity
 from bigrec.resources import SILENT, Budget, Progress
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from bigrec.models.scoring import Scorer
 
 Array = np.ndarray[Any, Any]
-
-RATING_OBJECTIVE: Final = "rating"
-"""Learns to tell ratings: scores are on their scale."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class FitContext(TrainSubset):
     """All that a model is fitted from."""
 
     options: Any
-    """Of the model's own class of options."""
+    """Of the model's own class of options, settled."""
     seed: int = 0
     """The only source of randomness."""
     budget: Budget = field(default_factory=Budget)
@@ -178,7 +176,8 @@ class Model(RunModel, Protocol):
     """Options by the name of their preset, all of `options_class`; `tuned` is what is taken where
     none is named."""
     objectives: tuple[str, ...] = (RATING_OBJECTIVE,)
-    """What it can learn to do."""
+    """What it can learn to do. The options of a model that ranks are RankingOptions, its scorer is
+    a RankingScorer."""
 
     @property
     def steps(self) -> GradientModel | None:

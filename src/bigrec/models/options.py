@@ -13,10 +13,13 @@ import re
 import textwrap
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from bigrec.errors import SettingsError
+
+if TYPE_CHECKING:
+    from bigrec.rows import DataSpec
 
 Options = TypeVar("Options", bound="ModelOptions")
 
@@ -54,17 +57,31 @@ def choice(default: str, *values: str) -> Any:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Hyper-parameters of any model. Values are checked when an object is made."""
+    """Hyper-parameters of any model. Values are checked when an object is made.
 
-    day_biases: bool = False
-    """Whether each user has a bias on each day too. The model learns from ratings less these
-    biases, and scores of pairs with a date have them added. The data tells how far they may go, and
-    where ratings of one day agree no more than others, there are none."""
+    Fields are bool, int, float, str, or one of these or None where the data decide.
+    """
+
+    @property
+    def needs_days(self) -> bool:
+        """Whether the model learns from the days of ratings."""
+        return False
+
+    def settled(self, spec: DataSpec) -> Self:  # noqa: ARG002
+        """The same with what the data decide filled in.
+
+        Args:
+            spec: of the split that the model is trained on.
+        """
+        return self
 
     def __post_init__(self) -> None:
         types = typing.get_type_hints(type(self))
         for spec in dataclasses.fields(self):
-            value, kind = getattr(self, spec.name), types[spec.name]
+            value = getattr(self, spec.name)
+            kind, can_be_none = _kind_of(types[spec.name])
+            if value is None and can_be_none:
+                continue
             values = spec.metadata.get("values")
             if values and value not in values:
                 raise SettingsError.unknown_name(
@@ -84,7 +101,36 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class GradientOptions(ModelOptions):
+class RatingOptions(ModelOptions):
+    """Hyper-parameters of any model that learns to tell ratings."""
+
+    day_biases: bool = False
+    """Whether each user has a bias on each day too. The model learns from ratings less these
+    biases, and scores of pairs with a date have them added. The data tells how far they may go, and
+    where ratings of one day agree no more than others, there are none."""
+
+    @property
+    def needs_days(self) -> bool:
+        """Whether there are to be biases of days."""
+        return self.day_biases
+
+
+@dataclass(frozen=True)
+class RankingOptions(ModelOptions):
+    """Hyper-parameters of any model that learns to rank."""
+
+    positive: float | None = bounded(None)
+    """The rating from which on a train rating is positive: the model learns from those alone, and
+    of them that they are there. None: 4 of 5 stars, as far up on another scale, and every rating of
+    implicit feedback."""
+
+    def settled(self, spec: DataSpec) -> Self:
+        """The same with the number that `positive` stands for."""
+        return self if self.positive is not None else replace(self, positive=spec.relevant)
+
+
+@dataclass(frozen=True)
+class GradientOptions(RatingOptions):
     """Hyper-parameters of any model that is fitted by gradient steps."""
 
     epochs: int = bounded(5, 1)
@@ -142,7 +188,7 @@ def describe_options(presets: Mapping[str, ModelOptions]) -> list[OptionDescript
         described.append(
             OptionDescription(
                 spec.name,
-                types[spec.name].__name__,
+                _kind_of(types[spec.name])[0].__name__,
                 {name: getattr(options, spec.name) for name, options in presets.items()},
                 f"one of {', '.join(values)}" if values else _bounds(low, high),
                 meanings.get(spec.name, ""),
@@ -170,13 +216,23 @@ def override(options: Options, settings: Mapping[str, str]) -> Options:
     for name, text in settings.items():
         if name not in types:
             raise SettingsError.unknown_name("hyper-parameter", name, types)
-        kind = types[name]
+        kind, can_be_none = _kind_of(types[name])
+        if can_be_none and text.lower() == "none":
+            values[name] = None
+            continue
         try:
             values[name] = _parse(kind, text)
         except ValueError:
             shown = text[:_SHOWN_DIGITS]
             raise SettingsError(f"expected {name} as {kind.__name__}, found {shown!r}") from None
     return dataclasses.replace(options, **values)
+
+
+def _kind_of(annotation: Any) -> tuple[type, bool]:
+    """The type of a field's values, and whether None is one too."""
+    kinds = typing.get_args(annotation) or (annotation,)
+    (kind,) = (one for one in kinds if one is not type(None))
+    return kind, len(kinds) > 1
 
 
 def _parse(kind: type, text: str) -> Any:

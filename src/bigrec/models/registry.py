@@ -28,6 +28,8 @@ _OWN: Final[Mapping[str, str]] = {
     "matrix-factorization": "bigrec.models.factorization.model:MODEL",
     "dnn": "bigrec.models.deep.model:DNN",
     "residual": "bigrec.models.deep.model:RESIDUAL",
+    "popularity": "bigrec.models.popularity.model:MODEL",
+    "ease": "bigrec.models.ease.model:MODEL",
 }
 _MADE_OF_RUNS: Final[Mapping[str, str]] = {"blend": "bigrec.models.blend:MODEL"}
 _registered: dict[str, Model] = {}
@@ -112,10 +114,7 @@ def check_feedback(model: RunModel, feedback: str) -> None:
     ranking = [name for name in model_names() if _ranks(find_model(name))]
     raise SettingsError(
         f"{model.name} learns to tell ratings, and this store holds none: its feedback is implicit",
-        hint=f"models that rank are {', '.join(ranking)}"
-        if ranking
-        else "no model that ranks is installed; what goes together and what is popular can be "
-        "asked: bigrec sql --name co_rated_items --param item_id=ID, or --name most_rated_items",
+        hint=f"models that rank are {', '.join(ranking)}",
     )
 
 
@@ -132,7 +131,8 @@ def find_preset(model: Model, preset: str) -> ModelOptions:
 
 def _ranks(model: RunModel) -> bool:
     """Whether a model can learn anything but to tell ratings."""
-    from bigrec.models.contract import RATING_OBJECTIVE, Model
+    from bigrec.measures import RATING_OBJECTIVE
+    from bigrec.models.contract import Model
 
     return isinstance(model, Model) and {*model.objectives} != {RATING_OBJECTIVE}
 

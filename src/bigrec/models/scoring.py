@@ -185,6 +185,16 @@ class Scorer(abc.ABC):
         """
         return None
 
+    def stands_behind(self, rating: Array) -> Array:
+        """Which ratings of one person speak for what is recommended to them: (n,) bool.
+
+        Those that are at least as high as the person's mean, unless a subclass knows better.
+
+        Args:
+            rating: (n,) float32, at least one.
+        """
+        return np.asarray(rating >= rating.mean())
+
     def graph(self) -> Graph | None:
         """What `score_warm_pairs` does as a graph of TensorFlow, to export; None if there is none.
 

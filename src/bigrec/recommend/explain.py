@@ -50,20 +50,20 @@ Reason = LikedItem | NearUser
 
 
 def explain_by_items(
-    similarity: ItemSimilarity, items: Items, rated: Rows, item_index: int
+    similarity: ItemSimilarity, items: Items, rated: Rows, liked: Array, item_index: int
 ) -> tuple[LikedItem, ...]:
-    """The items most like one, of those that a user rates at least as high as they do on average.
+    """The items most like one, of those that a user likes.
 
     Args:
         similarity: the run's.
         items: of the split.
         rated: the row of the one user.
+        liked: (n,) int, positions in the row (see Scorer.stands_behind).
         item_index: the recommended item.
 
     Returns:
         At most three, nearest first, all of positive similarity.
     """
-    liked = np.flatnonzero(rated.rating >= rated.rating.mean())
     values = similarity.compare(item_index)[rated.column[liked]]
     nearest = np.argsort(-values, kind="stable")[:_REASONS]
     return tuple(

@@ -36,7 +36,7 @@ class RecommendedItem:
     year: int | None
     """Of its release; None where the source has none."""
     score: float
-    """The model's score, in stars, not clipped, so that the order can be seen."""
+    """The model's score, not clipped, so that the order can be seen: in stars, unless it ranks."""
     because: tuple[Reason, ...] = ()
     """Where they are asked for, at most three (see explain)."""
 
@@ -80,12 +80,13 @@ def recommend_items(
     if similarity is None:
         return _list(scores[0], found, items)
     rated = data.train.take(user)
+    liked = np.flatnonzero(recommender.stands_behind(rated.rating))
 
     def explain(item: int) -> tuple[Reason, ...]:
         raters = recommender.raters_near(user_index, item)
         if raters is not None:
             return explain_by_users(raters, data.user_ids, users)
-        return explain_by_items(similarity, items, rated, item)
+        return explain_by_items(similarity, items, rated, liked, item)
 
     return _list(scores[0], found, items, explain)
 
@@ -117,9 +118,10 @@ def recommend_to_person(
     found = top_items(scores[None], person.rows, recommender.biases.item_count, top)[0]
     if similarity is None:
         return _list(scores, found, items)
+    liked = np.flatnonzero(recommender.stands_behind(person.rating))
     return _list(
         scores, found, items,
-        lambda item: explain_by_items(similarity, items, person.rows, item),
+        lambda item: explain_by_items(similarity, items, person.rows, liked, item),
     )  # fmt: skip
 
 

@@ -7,18 +7,20 @@ from typing import Any
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.errors import RunError
-from bigrec.evaluate.compare import compare_runs
+from bigrec.evaluate.compare import compare_runs, group_by_measure
+from bigrec.measures import Measure
 from bigrec.models.scoring import Scorer
 from bigrec.models.threads import limit_computing
 from bigrec.query.session import Session
 from bigrec.report.blend_section import blend_figures
-from bigrec.report.figures import Section
+from bigrec.report.figures import Block, Section
 from bigrec.report.lists_section import list_for_item, list_for_user, pick_users
-from bigrec.report.published import find_published
+from bigrec.report.published import Protocol, find_published
 from bigrec.report.runs_section import (
     comparison_figure,
     comparison_table,
     cost_figure,
+    figure_name,
     loss_figures,
     train_command,
 )
@@ -74,7 +76,8 @@ def describe_models(
             limit_computing(budget.threads, tensorflow=run.needs_keras)
             recommender = run.recommender(data)
             recommender.use_threads(budget.threads)
-            scores[model] = score_sample(recommender, pairs)
+            if run.metrics.measure.is_error:
+                scores[model] = score_sample(recommender, pairs)
             run.similarity(data)
         except RunError as error:
             errors.append(error)
@@ -85,15 +88,33 @@ def describe_models(
         progress.advance(1)
     if not best:
         return [], errors
-    comparison = compare_runs(runs, data)
-    metrics = {run.config.model: run.metrics for run in best}
-    presets = {run.name: run.config.preset for run in runs}
+    metrics = {run.config.model: run.metrics for run in best if run.metrics.measure.is_error}
+    of_scores: list[Block] = []
+    if scores:
+        of_scores = [*decile_figures(metrics, data.spec.unit), *score_figures(scores, pairs)]
     published = find_published(catalog.manifest, split.spec)
+    sections = [
+        _models(group, data, published if measure.is_error else None, measure, of_scores)
+        for measure, group in group_by_measure(runs).items()
+    ]
+    return [*sections, _recommendations(catalog, session, data, recommenders, best)], errors
+
+
+def _models(
+    runs: Sequence[RunDirectory],
+    data: TrainingData,
+    published: Protocol | None,
+    measure: Measure,
+    of_scores: Sequence[Block],
+) -> Section:
+    """The section of all runs of one measure."""
+    comparison = compare_runs(runs, data)
+    presets = {run.name: run.config.preset for run in runs}
     known_days = ", ".join(run.name for run in runs if run.needs_days)
-    models = Section(
-        name="models",
-        title="The models",
-        text=f"{len(runs)} runs, trained and tested on the split {split.name!r}: "
+    return Section(
+        name=figure_name(measure, "models"),
+        title="The models" if measure.is_error else "The models that rank",
+        text=f"{len(runs)} runs, trained and tested on the split {data.split!r}: "
         f"{comparison.protocol}."
         + (f" Scores know the day of each rating: {known_days}." if known_days else ""),
         blocks=[
@@ -102,15 +123,13 @@ def describe_models(
             *loss_figures(runs),
             cost_figure(runs),
             *blend_figures(runs),
-            *decile_figures(metrics, data.spec.unit),
-            *score_figures(scores, pairs),
+            *(of_scores if measure.is_error else ()),
         ],
         # A blend is made when its components are there.
         commands=[
             train_command(run) for run in sorted(runs, key=lambda run: bool(run.config.components))
         ],
     )
-    return [models, _recommendations(catalog, session, data, recommenders, best)], errors
 
 
 def _recommendations(
@@ -137,6 +156,7 @@ def _recommendations(
     )
 
 
-def _order(run: RunDirectory) -> float:
-    """Best first, by the run's own primary measure."""
-    return run.metrics.measure.order(run.metrics.value)
+def _order(run: RunDirectory) -> tuple[bool, float]:
+    """Those that tell ratings first, best first by the run's own primary measure."""
+    measure = run.metrics.measure
+    return not measure.is_error, measure.order(run.metrics.value)

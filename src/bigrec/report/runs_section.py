@@ -11,7 +11,8 @@ import altair as alt
 
 from bigrec.errors import SettingsError
 from bigrec.evaluate.compare import Comparison, shared_measures
-from bigrec.measures import RMSE, find_measure
+from bigrec.interactions import rating_words
+from bigrec.measures import RANKING_OBJECTIVE, RMSE, Measure, find_measure
 from bigrec.models.blend import BLEND
 from bigrec.models.registry import MODELS, find_model, find_preset, find_run_model
 from bigrec.report.figures import (
@@ -54,9 +55,13 @@ def model_encodings(
         narrow_columns: of the legend on a phone.
         wide_columns: of the legend elsewhere.
     """
-    order = [*MODELS, BLEND, *(name for name in models if name not in {*MODELS, BLEND})]
-    shown = [name for name in order if name in models]
-    positions = [order.index(name) for name in shown]
+    # Models that rank are in figures of their own, where the colours begin anew.
+    ranking = [name for name, one in MODELS.items() if RANKING_OBJECTIVE in one.objectives]
+    rating = [*(name for name in MODELS if name not in ranking), BLEND]
+    others = [name for name in models if name not in {*rating, *ranking}]
+    own = [*rating, *others]
+    shown = [name for name in [*own, *ranking] if name in models]
+    positions = [(ranking if name in ranking else own).index(name) for name in shown]
     domain = [model_title(name) for name in shown]
     # What is no model of bigrec stays grey, told apart by its shape.
     colours = [SERIES[position] if position < len(SERIES) else MUTED for position in positions]
@@ -71,6 +76,16 @@ def model_encodings(
         scale = alt.Scale(domain=domain, range=shapes)
         encodings["shape"] = alt.Shape("model:N", scale=scale, legend=legend)
     return encodings
+
+
+def figure_name(measure: Measure, name: str) -> str:
+    """What a figure is called in the page, that of runs that rank by a name of its own.
+
+    Args:
+        measure: the primary one of its runs.
+        name: of the figure of errors.
+    """
+    return name if measure.is_error else f"ranking-{name}".replace("error", "quality")
 
 
 def comparison_table(
@@ -103,12 +118,19 @@ def comparison_table(
         )
     ]
     protocol = comparison.protocol
+    spec = runs[0].config.spec
+    n_test = f"{comparison.runs[0].n_test:,} test ratings"
     caption = (
-        f"{protocol[:1].upper()}{protocol[1:]}. Errors over "
-        f"{comparison.runs[0].n_test:,} test ratings, in {runs[0].config.spec.unit}, "
-        "scores clipped to the scale. Seconds: the whole training, tests included. Peak: the most "
-        "memory that the process of the training held at once. Fallback: test ratings of users or "
-        "items without a train rating, scored by the bias model."
+        f"{protocol[:1].upper()}{protocol[1:]}. "
+        + (
+            f"Errors over {n_test}, in {spec.unit}, scores clipped to the scale. "
+            if primary.is_error
+            else f"Lists of unseen items over the users of {n_test}, an item being relevant from "
+            f"{rating_words(spec.relevant, spec.unit)}. "
+        )
+        + "Seconds: the whole training, tests included. Peak: the most memory that the process of "
+        "the training held at once. Fallback: test ratings of users or items without a train "
+        f"rating, {'scored by the bias model' if primary.is_error else 'which are in no list'}."
     )
     if published is not None and primary == RMSE:
         rows += [
@@ -120,13 +142,14 @@ def comparison_table(
         "run": "", **{f"test {one.title}": ".4f" for one in measures}, "seconds": ",.1f",
         "peak MiB": ",", "model": "", "preset": "", "fallback": ",",
     }  # fmt: skip
-    return Table(title="Comparison", columns=columns, rows=rows, caption=caption, best_row=0)
+    title = "Comparison" if primary.is_error else "Comparison of lists"
+    return Table(title=title, columns=columns, rows=rows, caption=caption, best_row=0)
 
 
 def comparison_figure(
     comparison: Comparison, presets: Mapping[str, str], published: Protocol | None, unit: str
 ) -> Figure:
-    """Test errors on one axis, best first: runs, baselines, published figures.
+    """The primary measure on one axis, best first: runs, baselines, published figures.
 
     Args:
         comparison: of one split.
@@ -182,8 +205,8 @@ def comparison_figure(
     words = ", ".join(f"{row['run']} {row['test']:.4f}" for row in rows)
     source = f" Published: {published.source}, {published.note}." if published else ""
     return Figure(
-        name="comparison",
-        title="Test error of each run",
+        name=figure_name(measure, "comparison"),
+        title="Test error of each run" if measure.is_error else f"Test {measure.title} of each run",
         caption=f"{'Right' if measure.higher_is_better else 'Left'} is better.{source}",
         alt=f"Points of the test {measure.title}, best first: {words}",
         rows=rows,
@@ -264,8 +287,8 @@ def cost_figure(runs: Sequence[RunDirectory]) -> Figure:
         .add_params(selected)
     )
     return Figure(
-        name="error-against-time",
-        title="What the error costs",
+        name=figure_name(measure, "error-against-time"),
+        title="What the error costs" if measure.is_error else f"What {measure.title} costs",
         caption="Each point is a run; the "
         f"{'upper' if measure.higher_is_better else 'lower'} left is where one wants to be.",
         alt=f"Points of test {measure.title} by seconds of training: "

@@ -1,6 +1,6 @@
 """Materializing a split for training: dense indices, rows by user, and a uniform shuffle.
 
-    shards/manifest.json                  digest of the split, counts, mean, scale, packing
+    shards/manifest.json                  digest of the split, counts, scale, feedback, packing
     shards/users.npy, items.npy          (n,) int32 ids; position = dense index
     shards/SUBSET/indptr.npy                (n_users + 1,) int64: user u has indptr[u]:indptr[u+1]
     shards/SUBSET/item_index.npy           (n_rows,) int32, ascending for each user
@@ -246,6 +246,7 @@ def _write_manifest(partial: Path, split: Split, rating_sum: float) -> None:
         "n_items": split.summary.n_items,
         "mean_rating": rating_sum / split.summary.n_train,
         "scale": list(scale.values),
+        "feedback": split.catalog.manifest.feedback,
         "packing": packing._asdict(),
     }
     (partial / "manifest.json").write_text(json.dumps(fields, indent=2) + "\n")

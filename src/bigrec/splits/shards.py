@@ -15,7 +15,7 @@ from bigrec.store.locks import sweep_beside, writer_lock
 from bigrec.store.publish import Draft, drafting
 from bigrec.store.seal import SEAL, Kind, damaged, open_sealed, read_object
 
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
 """Of the files that `materialize` writes."""
 
 

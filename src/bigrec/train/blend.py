@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from bigrec.datasets.training_data import TrainingData
 from bigrec.environment import describe_environment
 from bigrec.errors import RunError, SplitError
+from bigrec.measures import RATING_OBJECTIVE
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.blend import BLEND, Blend, BlendWeights, ComponentWeights, Support
 from bigrec.models.options import check_seed
@@ -80,8 +81,8 @@ def blend_runs(
         SettingsError: a name that cannot be a folder's, or no seed.
         SplitError: the split has no validation subset, or none that the components can be told by.
         RunError: there is no component, the run exists already, a component is given twice, is a
-            blend itself, or was trained on another state of the split, or components differ in
-            day_biases.
+            blend itself, ranks, or was trained on another state of the split, or components differ
+            in day_biases.
     """
     _check_components(components)
     check_seed(seed)
@@ -209,6 +210,11 @@ def _check_components(components: Sequence[RunDirectory]) -> None:
             raise RunError(
                 f"run {one.name!r} is a blend itself",
                 hint="name its components: " + ", ".join(own.run for own in one.config.components),
+            )
+        if one.config.objective != RATING_OBJECTIVE:
+            raise RunError(
+                f"run {one.name!r} ranks, and a blend is made of scores that tell ratings",
+                hint="leave it out",
             )
 
 

@@ -1,10 +1,11 @@
-"""What a training gives: errors after each epoch, and in the end."""
+"""What a training gives: measures after each epoch, and in the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bigrec.models.list_measures import ListQuality
 from bigrec.models.scoring import Errors
 from bigrec.run_records import EpochSummary
 
@@ -13,11 +14,11 @@ OnEpoch = Callable[[EpochSummary], None]
 
 @dataclass(frozen=True)
 class Measured:
-    """Errors after an epoch."""
+    """Errors after an epoch, or how good the lists are of a model that ranks."""
 
-    validation: Errors | None
+    validation: Errors | ListQuality | None
     """None for a split without a validation subset."""
-    test: Errors
+    test: Errors | ListQuality
 
     @property
     def validation_measures(self) -> dict[str, float] | None:
@@ -44,4 +45,4 @@ class TrainSummary:
     n_test: int
     """Test pairs."""
     n_fallback: int
-    """Test pairs whose user or item has no train row, scored by the bias model."""
+    """Test pairs whose user or item has no train row."""

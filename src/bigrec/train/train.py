@@ -73,6 +73,7 @@ def train_model(
             split without a validation subset, or a precision or devices that the model cannot make
             use of.
         StoreError: day biases are wanted, and the split's days are not there.
+        SplitError: the model ranks, and nobody in a subset has anything to be ranked.
         RunError: the run exists already, there is none to resume or it was begun otherwise, or the
             training has diverged.
         ResourceError: there is no such device, its memory does not suffice, or the disk is full.
@@ -83,8 +84,9 @@ def train_model(
     budget = budget or Budget()
     model = find_model(model_name)
     check_seed(seed)
+    options = options.settled(data.spec)
     limit_computing(budget.threads, tensorflow=model.steps is not None)
-    if options.day_biases:
+    if options.needs_days:
         data.check_days()
     devices, device = _choose_devices(data, model, options, device or DeviceOptions())
     objective = model.objectives[0]
@@ -102,11 +104,12 @@ def train_model(
         device=DeviceRecord(device.kind, tuple(used), device.precision, device.cache),
     )
     with writing_run(runs, run, config, overwrite=overwrite, resume=resume) as folder:
-        biases = fit_biases(data.train, data.spec, with_days=options.day_biases, progress=progress)
+        biases = fit_biases(data.train, data.spec, with_days=options.needs_days, progress=progress)
         training = Training(
             data, model, options, biases, seed, device, devices, folder, started,
             checkpoints or CheckpointOptions(), resume, budget, progress, on_epoch,
         )  # fmt: skip
+        training.check_measures()
         fitted = _fit(training)
         peak = peak_rss_bytes()
         metrics = RunMetrics(

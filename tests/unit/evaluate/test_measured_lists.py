@@ -14,8 +14,9 @@ from tests.support.table_scorer import TableScorer
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError, SettingsError
-from bigrec.evaluate import ranking
-from bigrec.evaluate.ranking import USER_METRICS, RankingSummary, measure_lists
+from bigrec.evaluate.ranking import RankingSummary, measure_lists
+from bigrec.models import list_measures
+from bigrec.models.list_measures import USER_METRICS
 from bigrec.models.ranking import top_items
 from bigrec.rows import DataSpec, Rows
 
@@ -96,7 +97,7 @@ def test_lists_are_measured_as_a_naive_loop_does(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measure_lists("run", case.scorer, case.data, top=K)
-    monkeypatch.setattr(ranking, "_SCORES_AT_ONCE", 4 * N_ITEMS)  # blocks of four users
+    monkeypatch.setattr(list_measures, "_SCORES_AT_ONCE", 4 * N_ITEMS)  # blocks of four users
     summary = measure_lists("run", case.scorer, case.data, top=K)
     for name in ("run", "popularity", "random"):
         assert row_of(summary, name) == pytest.approx(row_of(whole, name))

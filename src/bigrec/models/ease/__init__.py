@@ -1,0 +1,1 @@
+"""EASE: items weighed by items, in closed form."""

@@ -1,0 +1,1 @@
+"""Popularity: the same list for everybody, which every model that ranks must beat."""
