@@ -200,7 +200,7 @@ def test_rating_models_are_refused_where_there_are_no_ratings(
         assert main(["train", model, "--split", "s", *at]) == 2
         said = " ".join(capsys.readouterr().err.split())
         assert f"{model} learns to tell ratings, and this store holds none" in said
-        assert "co_rated_items" in said
+        assert "models that rank are popularity, ease" in said
         with pytest.raises(SettingsError, match="its feedback is implicit"):
             bigrec.train(store.split("s"), model, runs=home / "runs")
     with pytest.raises(SettingsError, match="blend learns to tell ratings"):
@@ -215,7 +215,7 @@ def test_models_that_rank_are_named_and_taken(home: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(registry, "_registered", {"wmf": ranks})
     with pytest.raises(SettingsError) as caught:
         check_feedback(bias, IMPLICIT)
-    assert caught.value.hint == "models that rank are wmf"
+    assert caught.value.hint == "models that rank are popularity, ease, wmf"
     check_feedback(ranks, IMPLICIT)
     check_feedback(bias, EXPLICIT)
 

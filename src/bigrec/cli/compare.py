@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,8 @@ def compare(
         for group in group_by_measure(chosen).values()
     ]
     if as_json:
-        console.print_json(comparisons[0] if len(comparisons) == 1 else comparisons)
+        found = [dataclasses.asdict(comparison) for comparison in comparisons]
+        console.print_json(found[0] if len(found) == 1 else found)
         return
     for comparison in comparisons:
         _print(comparison, chosen[0].config.spec.unit)

@@ -151,7 +151,7 @@ def _print(items: Sequence[RecommendedItem], explain: bool, title: str) -> None:
     if explain:
         columns.append("because of")
         for row, item in zip(rows, items, strict=True):
-            row.append("\n".join(map(_reason, item.because)) or "nothing rated is like it")
+            row.append("\n".join(map(_reason, item.because)) or "nothing rated speaks for it")
     console.print_table(columns, rows, title=title)
 
 

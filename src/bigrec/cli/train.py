@@ -202,9 +202,10 @@ def _describe_ratings(run: RunDirectory, spec: DataSpec) -> dict[str, str]:
     """What errors are counted in, or what a run that ranks learned from."""
     if not _ranks(run):
         return describe_scale(spec)
+    positive = run.config.options["positive"]
+    from_words = f"ratings of {rating_words(positive, spec.unit)} or more"
     return {
-        "learned from": f"ratings of {rating_words(run.config.options['positive'], spec.unit)} "
-        "or more",
+        "learned from": "every rating" if positive <= spec.min_rating else from_words,
         "relevant from": rating_words(spec.relevant, spec.unit),
     }
 

@@ -119,14 +119,25 @@ class RatingOptions(ModelOptions):
 class RankingOptions(ModelOptions):
     """Hyper-parameters of any model that learns to rank."""
 
-    positive: float | None = bounded(None)
+    positive: float | None = bounded(None, -(10**12), 10**12)
     """The rating from which on a train rating is positive: the model learns from those alone, and
     of them that they are there. None: 4 of 5 stars, as far up on another scale, and every rating of
     implicit feedback."""
 
     def settled(self, spec: DataSpec) -> Self:
-        """The same with the number that `positive` stands for."""
-        return self if self.positive is not None else replace(self, positive=spec.relevant)
+        """The same with the number that `positive` stands for.
+
+        Raises:
+            SettingsError: no rating of the scale is as high.
+        """
+        if self.positive is None:
+            return replace(self, positive=spec.relevant)
+        if self.positive > spec.max_rating:
+            raise SettingsError(
+                f"expected positive to be at most {spec.max_rating:g}, the highest rating of the "
+                f"scale, found {self.positive:g}"
+            )
+        return self
 
 
 @dataclass(frozen=True)
