@@ -30,8 +30,8 @@ class EaseOptions(RankingOptions):
     """Hyper-parameters."""
 
     penalty: float = bounded(500.0, 0.01)
-    """L2 penalty on the weights, in users: lambda of the paper. Its authors take 500 for the 137,000
-    users of MovieLens 20M, and 1000 for the 463,000 of the Netflix Prize."""
+    """L2 penalty on the weights, in users: lambda of the paper, whose author takes 500 for the
+    137,000 users of MovieLens 20M, and 1000 for the 463,000 of the Netflix Prize."""
 
 
 PRESETS: Final = {"tuned": EaseOptions()}
