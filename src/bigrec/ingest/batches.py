@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bigrec.compiled import compiled
 from bigrec.errors import DataError
 from bigrec.ingest.numbering import OtherKeys
 from bigrec.schema import (
@@ -40,6 +41,7 @@ _FAILURES: Final = (*DISK_FAILURES, pa.ArrowException)
 _ROW_BYTES = 64  # of a row as it is checked, with its keys
 _GUESSED_ROW_BYTES = 8  # of a row in a file that does not say how many it has
 _SAMPLE_ROWS = 1 << 16
+_RELEASE_ROWS = 1 << 20
 _SHOWN_VALUES = 12
 _TICKS_A_SECOND: Final = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
 _SECONDS_A_DAY = 86_400
@@ -161,7 +163,7 @@ class BatchReader:
 
     def _units(self, unit_bytes: int, bad_lines: list[BadLine] | None) -> Iterator[BatchUnit]:
         most = max(1, unit_bytes // _ROW_BYTES)
-        first = 0
+        first = n_since = 0
         source = self._source
         batches = source.batches() if bad_lines is None else source.batches_but(bad_lines)
         with reading(self._file, _FAILURES):
@@ -172,15 +174,19 @@ class BatchReader:
                     n_bytes = self._n_bytes * len(part) // self._n_rows
                     yield BatchUnit(part, first + start, n_bytes, (self._file,))
                 first += len(rows)
-                pa.default_memory_pool().release_unused()  # it keeps what batches took otherwise
+                n_since += len(rows)
+                if n_since >= _RELEASE_ROWS:
+                    _release_unused()
+                    n_since = 0
+        _release_unused()
 
-    def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> KeyedRows:  # noqa: ARG002
+    def parse(self, unit: BatchUnit, workspace: Workspace, *, skip_bad: bool) -> KeyedRows:
         """Check the rows of a unit; they stay in their order.
 
         Raises:
             RawFormatError: a row cannot be stored, and such rows are not to be skipped.
         """
-        rows, faults = self._check(unit.rows)
+        rows, faults = self._check(unit.rows, workspace)
         wrong = np.logical_or.reduce([mask for mask, _ in faults])
         if wrong.any():
             positions = np.flatnonzero(wrong)
@@ -203,8 +209,9 @@ class BatchReader:
         wanted = {(str(item), str(user)): (item, user) for item, user in pairs}
         items, users = (pa.array({pair[side] for pair in wanted}) for side in (0, 1))
         counts: dict[tuple[str, str], int] = {}
+        workspace = Workspace()
         for part in self._units(_SAMPLE_ROWS * _ROW_BYTES, [] if self._skips else None):
-            _, faults = self._check(part.rows)
+            _, faults = self._check(part.rows, workspace)
             wrong = np.logical_or.reduce([mask for mask, _ in faults])  # left out for themselves
             item, user = (part.rows.column(name).cast(pa.string()) for name in (ITEM_ID, USER_ID))
             found = pc.and_(pc.is_in(item, items), pc.is_in(user, users))
@@ -253,14 +260,16 @@ class BatchReader:
             hint="see docs/adding-a-source.md",
         )
 
-    def _check(self, rows: pa.RecordBatch) -> tuple[KeyedRows, list[tuple[Array, str]]]:
+    def _check(
+        self, rows: pa.RecordBatch, workspace: Workspace
+    ) -> tuple[KeyedRows, list[tuple[Array, str]]]:
         """Convert rows; say which cannot be stored.
 
         Returns:
             The rows, and (n,) bool with what is expected where it is set, once for each column.
         """
-        user, bad_user = self._ids(rows.column(USER_ID), "user")
-        item, bad_item = self._ids(rows.column(ITEM_ID), "item")
+        user, bad_user = self._ids(rows.column(USER_ID), "user", workspace)
+        item, bad_item = self._ids(rows.column(ITEM_ID), "item", workspace)
         faults = [
             (bad_user, f"{_EXPECTED_ID} as {USER_ID}"),
             (bad_item, f"{_EXPECTED_ID} as {ITEM_ID}"),
@@ -277,15 +286,16 @@ class BatchReader:
             faults.append((bad_rating, self._expected_rating))
         if DATE in rows.schema.names:
             column = rows.column(DATE)
-            seconds = _seconds(column)
-            day = seconds // _SECONDS_A_DAY + EPOCH_DAY
-            faults.append(((day < 0) | (day > _LAST_DAY) | _nulls(column), _EXPECTED_DATE))
-            if self._source.time_unit == BY_SECOND:
-                second = (seconds % _SECONDS_A_DAY).astype(np.int32)
-            day = np.clip(day, 0, _LAST_DAY).astype(np.int32)
+            bad_time = _nulls(column)
+            day = workspace.array("read day", len(rows), np.int32)
+            second = workspace.array("read second", len(rows), np.int32)
+            split_seconds(_seconds(column), day, second, bad_time)
+            faults.append((bad_time, _EXPECTED_DATE))
+            if self._source.time_unit != BY_SECOND:
+                second = None
         return KeyedRows(item, user, rating, day, second), faults
 
-    def _ids(self, column: pa.Array, role: str) -> tuple[Keys | Array, Array]:
+    def _ids(self, column: pa.Array, role: str, workspace: Workspace) -> tuple[Keys | Array, Array]:
         """The ids of a column, and which of them are none, (n,) bool."""
         wrong = _nulls(column)
         if pa.types.is_integer(column.type) and role not in self._keyed:
@@ -293,7 +303,7 @@ class BatchReader:
             if (((values < 1) | (values > MAX_ID)) & ~wrong).any():
                 raise OtherKeys(role)
             return values.astype(np.int32), wrong
-        keys = keys_of(column)
+        keys = keys_of(column, workspace, role)
         wrong = wrong | (keys.lengths < 1) | (keys.lengths > MAX_KEY_BYTES)
         if not keys.text[: len(keys.text) - KEY_PADDING].all():
             wrong = wrong | np.fromiter(
@@ -305,6 +315,11 @@ class BatchReader:
         """A row that cannot be stored."""
         path, word, number = self._source.locate(unit.first + row)
         return BadLine(path, number, _shown(unit.rows, row), expected, word=word)
+
+
+def _release_unused() -> None:
+    """Give memory back that Arrow keeps for batches to come."""
+    pa.default_memory_pool().release_unused()
 
 
 def _is_time(kind: pa.DataType) -> bool:
@@ -360,3 +375,22 @@ def _shown(rows: pa.RecordBatch, row: int) -> str:
             column = column.cast(pa.timestamp(column.type.unit))  # as UTC, which needs no zones
         fields.append(f"{name}={column.cast(pa.string())[0].as_py()}")
     return ", ".join(fields)
+
+
+@compiled
+def split_seconds(seconds, day, second, wrong):  # type: ignore[no-untyped-def]
+    """Cut times into days and seconds of the day.
+
+    Args:
+        seconds: (n,) int64 since 1970-01-01.
+        day: (n,) int32 out, days as payloads count them; the nearest one that there is.
+        second: (n,) int32 out, 0 to 86,399.
+        wrong: (n,) bool, set where there is no such day.
+    """
+    for row in range(len(seconds)):
+        days = seconds[row] // _SECONDS_A_DAY
+        second[row] = seconds[row] - days * _SECONDS_A_DAY
+        days += EPOCH_DAY
+        if days < 0 or days > _LAST_DAY:
+            wrong[row] = True
+        day[row] = min(max(days, 0), _LAST_DAY)

@@ -47,15 +47,13 @@ from bigrec.workspace import Workspace
 
 Array = np.ndarray[Any, Any]
 
-# The interpreter with its libraries and compiled code. How much of their files is resident differs
-# between machines: 240 to 320 MiB were seen.
-_BASE_BYTES = 320 << 20
+_BASE_BYTES = 320 << 20  # the interpreter with its libraries and compiled code; 240 to 320 seen
 MIN_MEMORY_BYTES: Final = _BASE_BYTES + (128 << 20)
 _UNIT_COPIES = 6  # memory that a unit in work or waiting takes, as a multiple of its text
 _MAX_UNIT_BYTES = 32 << 20
 _SORT_ROW_BYTES = 60  # memory that a row of a bucket in work takes
 _MAX_BUCKET_ROWS = 1 << 20
-_ARROW_BYTES = 64 << 20  # what readers of Parquet and JSON keep for themselves
+_ARROW_BYTES = 64 << 20  # what Arrow keeps for itself, once it has read a table
 _KEYS_SHARE = 0.5  # of the rest, for the tables of keys while units are parsed
 
 
@@ -109,9 +107,10 @@ class StoreBuilder:
                 hint=f"give at least --memory {MIN_MEMORY_BYTES >> 20}MiB",
             )
         spare = budget.memory_bytes - _BASE_BYTES
-        a_thread = spare // (budget.threads + 1)
+        to_sort = spare - _ARROW_BYTES if keyed else spare
+        a_thread = to_sort // (budget.threads + 1)
         self._bucket_rows = min(a_thread // _SORT_ROW_BYTES, _MAX_BUCKET_ROWS)
-        keys_bytes = int((spare - _ARROW_BYTES) * _KEYS_SHARE) if keyed else 0
+        keys_bytes = int(to_sort * _KEYS_SHARE) if keyed else 0
         a_thread = (spare - keys_bytes) // (budget.threads + 1)
         self._unit_bytes = min(a_thread // _UNIT_COPIES, _MAX_UNIT_BYTES)
         self._numbering = Numbering(draft.folder, keyed, source.scale, keys_bytes)

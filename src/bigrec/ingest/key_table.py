@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bigrec.compiled import compiled
+from bigrec.compiled import compiled, inlined_part
 from bigrec.ingest.key_file import KeyFile
 from bigrec.schema import MAX_ID
 from bigrec.sources.fields import load_word
@@ -172,19 +172,19 @@ def _zeros(n_words: int) -> Array:
     return np.frombuffer(memory, np.uint64)
 
 
-@compiled
+@inlined_part
 def _tail(word, n_bytes):  # type: ignore[no-untyped-def]
     """The first 1 to 8 bytes of a word."""
     shift = np.uint64(64 - 8 * n_bytes)
     return (word << shift) >> shift
 
 
-@compiled
+@inlined_part
 def _hash_words(one, two):  # type: ignore[no-untyped-def]
     return mix64(one ^ mix64(two + GOLDEN))
 
 
-@compiled
+@inlined_part
 def hash_key(text, start, length):  # type: ignore[no-untyped-def]
     """The hash of a key, and what it is in the table.
 
@@ -192,31 +192,33 @@ def hash_key(text, start, length):  # type: ignore[no-untyped-def]
         (hash, first word, second word); of a long key the first word is the hash itself, and the
         second its length.
     """
-    if length <= 8:
-        one, two = _tail(load_word(text, start), length), np.uint64(0)
-        return _hash_words(one, two), one, two
     if length <= _SHORT:
-        one, two = load_word(text, start), _tail(load_word(text, start + 8), length - 8)
-        return _hash_words(one, two), one, two
-    value = np.uint64(length)
-    position, end = start, start + length
-    while end - position >= 8:
-        value = mix64(value ^ load_word(text, position)) + GOLDEN
-        position += 8
-    if position < end:
-        value = mix64(value ^ _tail(load_word(text, position), end - position)) + GOLDEN
-    value = mix64(value)
-    return value, value, np.uint64(length)
+        if length <= 8:
+            one, two = _tail(load_word(text, start), length), np.uint64(0)
+        else:
+            one, two = load_word(text, start), _tail(load_word(text, start + 8), length - 8)
+        value = _hash_words(one, two)
+    else:
+        value, two = np.uint64(length), np.uint64(length)
+        position, end = start, start + length
+        while end - position >= 8:
+            value = mix64(value ^ load_word(text, position)) + GOLDEN
+            position += 8
+        if position < end:
+            value = mix64(value ^ _tail(load_word(text, position), end - position)) + GOLDEN
+        value = mix64(value)
+        one = value
+    return value, one, two
 
 
-@compiled
+@inlined_part
 def _tag(value, length):  # type: ignore[no-untyped-def]
     """The upper half of a slot: bits of the hash, of which the last says that a key is long."""
     is_long = _ONE if length > _SHORT else np.uint64(0)
     return ((value >> _U32) & ~_ONE) | is_long
 
 
-@compiled
+@inlined_part
 def _is_same(text, start, length, one, two, words, heap, number):  # type: ignore[no-untyped-def]
     """Whether key `number` is the one in a text; both are long, or both are not."""
     if words[number, 0] != one:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bigrec.compiled import compiled
+from bigrec.compiled import compiled, inlined_part
 from bigrec.schema import EPOCH_DAY, MAX_ID
 
 OK: Final = 0
@@ -69,7 +69,7 @@ def _month_tables() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 MONTH_START, MONTH_LENGTH = _month_tables()
 
 
-@compiled
+@inlined_part
 def load_word(text, position):  # type: ignore[no-untyped-def]
     """The eight bytes from `position` on, the first one lowest; compiles to one load."""
     at = np.uint64(position)  # unsigned, for numba need not provide for negative places

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bigrec.compiled import compiled
+from bigrec.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,23 +57,35 @@ class Keys:
         return self.text[start : start + int(self.lengths[row])].tobytes()
 
 
-def keys_of(column: pa.Array) -> Keys:
+def keys_of(column: pa.Array, workspace: Workspace | None = None, name: str = "keys") -> Keys:
     """Texts, or integers in decimal digits, as keys; a null has no bytes.
 
     Args:
         column: of an Arrow table.
+        workspace: scratch memory that holds the result; None for memory of its own.
+        name: of the arrays in it.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = pc.fill_null(column.cast(pa.large_string()), "")
-    offsets = np.frombuffer(column.buffers()[1], np.int64)
-    offsets = offsets[column.offset : column.offset + len(column) + 1]
+    workspace = workspace or Workspace()
+    if not pa.types.is_string(column.type):
+        column = column.cast(pa.large_string())
+    if column.null_count:
+        column = pc.fill_null(column, "")
+    kind = np.int32 if pa.types.is_string(column.type) else np.int64
+    n_rows = len(column)
+    offsets = np.frombuffer(column.buffers()[1], kind)[column.offset :][: n_rows + 1]
     first, last = int(offsets[0]), int(offsets[-1])
-    text = np.zeros(last - first + KEY_PADDING, np.uint8)
+    text = workspace.array(f"{name} text", last - first + KEY_PADDING, np.uint8)
     if last > first:
         text[: last - first] = np.frombuffer(column.buffers()[2], np.uint8)[first:last]
-    return Keys(text, offsets[:-1] - first, np.diff(offsets).astype(np.int32))
+    text[last - first :] = 0
+    starts = workspace.array(f"{name} starts", n_rows, np.int64)
+    np.subtract(offsets[:-1], first, out=starts)
+    lengths = workspace.array(f"{name} lengths", n_rows, np.int32)
+    np.subtract(offsets[1:], offsets[:-1], out=lengths)
+    return Keys(text, starts, lengths)
 
 
 @compiled
