@@ -48,7 +48,7 @@ def read_key_list(path: Path, vocabulary: Vocabulary, *headers: str) -> tuple[in
 
 
 def read_item_list(path: Path, catalog: Catalog) -> tuple[int, ...]:
-    """`read_key_list` for items, which a header may call as SQL does, such as movie_id.
+    """`read_key_list` for items; a header may have the name that the source has for them.
 
     Args:
         path: the file.
