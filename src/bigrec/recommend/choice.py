@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 
@@ -121,7 +122,8 @@ def _listed_ids(listed: Path | Collection[Key], catalog: Catalog) -> Array:
     vocabulary = items_of(catalog)
     keys = []
     for each in listed:
-        key = vocabulary.parse(str(each))
+        is_key = isinstance(each, Integral | str) and not isinstance(each, bool)
+        key = vocabulary.parse(str(each)) if is_key else None
         if key is None:
             raise SettingsError(f"expected the {ITEM_ID} of an item, found {each!r}")
         keys.append(key)
