@@ -29,7 +29,7 @@ from tests.faults.world import ERRORS, JOBS, READERS, Job, World, make_world
 
 _FILE_CALLS = "rename,renameat2,unlink,unlinkat,rmdir,mkdir,openat,fsync,ftruncate"
 _DEADLY_CALLS = "rename,renameat2,unlink,unlinkat,rmdir,mkdir,fsync,ftruncate"
-_DAMAGED = ("store", "runs", "exported")
+_DAMAGED = ("store", "shop", "runs", "exported")
 Fault = Callable[["Campaign", World, random.Random], None]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,8 @@ class Job:
 JOBS = (
     Job("ingest", ("ingest", "raw2", "--store", "other", "--overwrite"), "other"),
     Job("ingest a new store", ("ingest", "raw2", "--store", "new"), "new"),
+    Job("ingest a table", ("ingest", "new.csv", "--items", "items.csv", "--store", "shop",
+                           "--overwrite"), "shop"),
     Job("split", ("split", "create", "t", "--seed", "4"), "store/splits/t"),
     Job("materialize", ("split", "create", "u", "--seed", "5", "--materialize"),
         "store/splits/u/shards"),
@@ -64,6 +67,9 @@ READERS = (
     ("info", "--json"),
     ("sql", "SELECT count(*), sum(rating), max(date), min(user_id) FROM ratings_by_user"),
     ("sql", "SELECT count(*) AS n, sum(n_train) AS t FROM split_users", "--split", "s"),
+    ("sql", "SELECT count(key), min(key), max(key), sum(price) FROM items", "--store", "shop"),
+    ("sql", "SELECT sum(rating), max(time), min(user_id) FROM ratings", "--store", "shop"),
+    ("check", "--store", "shop"),
     ("split", "list", "--json"),
     ("evaluate", "knn", "--json"),
     ("evaluate", "mf", "--json"),
@@ -167,9 +173,11 @@ def make_world(folder: Path) -> World:
     folder.mkdir()
     world.scratch.mkdir()
     (folder / "ids.json").write_text("{}")
+    _write_shop(folder)
     for command in (
         "synth raw --ratings 20000 --seed 7", "synth raw2 --ratings 30000 --seed 8", "ingest raw",
-        "ingest raw --store other", "split create s --validation-fraction 0.1 --materialize",
+        "ingest raw --store other", "ingest old.csv --items items.csv --store shop",
+        "split create s --validation-fraction 0.1 --materialize",
         "split create fresh --seed 2", "train cosine-knn --split s --run knn",
         "train matrix-factorization --split s --run mf --epochs 2",
         "train cosine-knn --split s --run k2 --seed 1 --set neighbors=3",
@@ -186,3 +194,18 @@ def make_world(folder: Path) -> World:
     assert mark_kind(folder / "store") == "store"
     assert world.leftovers() == []
     return world
+
+
+def _write_shop(folder: Path) -> None:
+    """Two tables of a shop's ratings, old.csv and new.csv, and its items."""
+    dice = random.Random(9)
+    for name, n_rows in (("old.csv", 3000), ("new.csv", 5000)):
+        pairs = sorted({(dice.randrange(900), dice.randrange(70)) for _ in range(n_rows)})
+        dice.shuffle(pairs)
+        rows = (
+            f"u-{user:04},B{item:03},{dice.randrange(1, 6)},{1_500_000_000 + dice.randrange(10**8)}"
+            for user, item in pairs
+        )
+        (folder / name).write_text("\n".join(["user_id,item_id,rating,timestamp", *rows, ""]))
+    items = (f"B{item:03},Thing {item},{item % 9 + 0.5}" for item in range(70))
+    (folder / "items.csv").write_text("\n".join(["item_id,title,price", *items, ""]))

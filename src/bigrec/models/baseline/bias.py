@@ -3,8 +3,7 @@
     score(u, m) = mean + user_bias[u] + item_bias[m]
 
 and perhaps one of the user on the day (see `day_bias`). It is a baseline, what tuned models start
-from, and the fallback for pairs that a model cannot score. `bias_fit` fits it, and is a module of
-its own because its compiled loops take time to load.
+from, and the fallback for pairs that a model cannot score. `bias_fit` fits it.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class Biases:
         """The biases that `to_arrays` gave."""
         days = None
         if "day" in arrays:
-            from bigrec.models.baseline.day_bias import DayBiases  # late: it loads a compiler
+            from bigrec.models.baseline.day_bias import DayBiases  # late: it stands on this
 
             indptr, day, bias, penalty = (arrays[name] for name in _DAY_ARRAYS)
             days = DayBiases(indptr, day, bias, float(penalty))
