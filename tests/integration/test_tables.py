@@ -15,9 +15,8 @@ from tests.support.tables import Row, csv_text, expected_rows, made_rows, stored
 from bigrec.errors import BigrecError, DataError, RawFormatError
 from bigrec.ingest import builder, key_table
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.ingest.options import IngestOptions
+from bigrec.ingest.said import read_flags
 from bigrec.resources import Budget
-from bigrec.sources.table.said import read_options, read_settings_of_table
 from bigrec.store.catalog import open_catalog
 
 FORMS = (
@@ -26,17 +25,8 @@ FORMS = (
 )  # fmt: skip
 
 
-def ingest(raw: Path, store: Path, **options: Any) -> Any:
-    said = {name: options.pop(name) for name in ("columns", "zero", "time_unit") if name in options}
-    kept = {name: options.pop(name) for name in ("scale", "time") if name in options}
-    return ingest_ratings(
-        raw,
-        store,
-        options=IngestOptions(
-            table=read_options(**said), kept=read_settings_of_table(**kept), **options
-        ),
-        budget=Budget(threads=2),
-    )
+def ingest(raw: Path, store: Path, **flags: Any) -> Any:
+    return ingest_ratings(raw, store, options=read_flags(**flags), budget=Budget(threads=2))
 
 
 @pytest.mark.parametrize("odd_keys", [True, False], ids=["keys", "ids"])
