@@ -157,6 +157,8 @@ BAD_LINES = {
     '"u2,i9,4,9': "quotes that are closed",
     '"u2"x,i9,4,9': "quotes that are closed",
     "u" * 1001 + ",i9,4,9": "an id of at most 1,000 bytes",
+    "u\0002,i9,4,9": "text without NUL bytes",
+    "u2,i9,4,9\0": "text without NUL bytes",
 }
 
 

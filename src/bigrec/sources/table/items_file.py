@@ -164,9 +164,15 @@ def _read_text(file: RawFile, bad_lines: list[BadLine] | None) -> tuple[list[str
         for number, line, fields in _records(file, sample.dialect):
             if fields is not None and sample.dialect.ends_with_separator and not fields[-1]:
                 fields.pop()
-            if fields is None or len(fields) != len(names):
-                found = "quotes that match" if fields is None else f"{len(names)} fields"
-                note_bad_line(BadLine(file.label, number, line, found), bad_lines)
+            expected = ""
+            if fields is None:
+                expected = "quotes that match"
+            elif len(fields) != len(names):
+                expected = f"{len(names)} fields"
+            elif any("\0" in field for field in fields):
+                expected = "text without NUL bytes"
+            if fields is None or expected:
+                note_bad_line(BadLine(file.label, number, line, expected), bad_lines)
             else:
                 yield number, [field or None for field in fields]
 
