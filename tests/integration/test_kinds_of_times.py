@@ -99,7 +99,8 @@ def test_every_query_of_the_library_runs(home: Path, kind: str) -> None:
     }  # fmt: skip
     with open_session(catalog.layout.root, budget=Budget(threads=2), views=views) as session:
         for query in list_queries(ANALYSIS):
-            values = {p.name: "1" for p in query.parameters if p.name in {"user_id", "min_ratings"}}
+            wanted = {"user_id", "item_id", "min_ratings"}
+            values = {p.name: "1" for p in query.parameters if p.name in wanted}
             rows = session.run(query.sql, query.bind(values)).fetchall()
             if query.name in about_time:
                 assert bool(rows) == (kind not in TIMELESS), query.name
