@@ -145,10 +145,10 @@ def ingest(
     ] = None,
 ) -> None:
     """Turn files of ratings into a checked Parquet store, streaming."""
+    from bigrec.cli.store_words import TIMES, scale_words
     from bigrec.ingest.ingest import ingest_ratings
     from bigrec.ingest.recognition import recognise_ratings
     from bigrec.ingest.said import read_flags
-    from bigrec.interactions import EXPLICIT
     from bigrec.resources import format_bytes
 
     settings = read_settings(store=store, memory=memory, threads=threads)
@@ -188,16 +188,14 @@ def ingest(
         return
     if summary.unchanged:
         console.print_note(f"{settings.store} holds these very files already; nothing to do.")
-    scale = f"{summary.min_rating:g} to {summary.max_rating:g}"
     fields = {
         "source": summary.form,
         "this is": summary.coverage or None,
         "ratings": summary.n_ratings,
         "users": summary.n_users,
         "items": summary.n_items,
-        "scale": scale if summary.feedback == EXPLICIT else None,
-        "feedback": None if summary.feedback == EXPLICIT else f"implicit, counts of {scale}",
-        "times": {"second": "to the second", "day": "days", "none": "none"}[summary.time_unit],
+        **scale_words(summary.feedback, summary.min_rating, summary.max_rating),
+        "times": TIMES[summary.time_unit],
         "probe pairs": summary.n_probe,
         "qualifying pairs": summary.n_qualifying,
         "repeats merged": summary.n_merged or None,
