@@ -1,7 +1,7 @@
 -- title: Items rated together with one item
 -- description: Which items do its raters rate more often than all users do? lift is the share of its
 --     raters who rated the other item over the share of all users who did; 1 means no connection.
--- param: item_id INTEGER = 1  -- the item
+-- param: item_id ITEM  -- the item
 -- param: min_ratings INTEGER = 100  -- items with fewer ratings are left out
 -- param: top INTEGER = 20  -- how many items
 WITH raters AS (

@@ -1,6 +1,6 @@
 -- title: One item's ratings
 -- description: How often each rating was given to an item, and by how active users.
--- param: item_id INTEGER = 1  -- the item
+-- param: item_id ITEM  -- the item
 SELECT
     rating,
     COUNT(*) AS n_ratings,

@@ -1,7 +1,7 @@
 -- title: Users with the taste of one user
 -- description: Who rated the same items alike? Users with at least `min_together` items in common, by
 --     the mean absolute difference of their ratings.
--- param: user_id INTEGER  -- the user
+-- param: user_id USER  -- the user
 -- param: min_together INTEGER = 20  -- items in common
 -- param: top INTEGER = 20  -- how many users
 WITH own AS (

@@ -15,8 +15,8 @@ Data goes left to right once. Every stage is a function from a folder on disk to
 bounded memory.
 
 From Python begin with `ingest(raw, store)` or `open(store)`; a Store gives Splits, and
-`train(split, model)` gives a Run (see bigrec.api.store, bigrec.api.split, bigrec.api.run,
-bigrec.api.training).
+`train(split, model)` gives a Run (see bigrec.api.ingesting, bigrec.api.store, bigrec.api.split,
+bigrec.api.run, bigrec.api.training). `recognise(raw)` says what raw files are taken for.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ from bigrec.version import __version__
 if TYPE_CHECKING:
     import inspect
 
+    from bigrec.api.ingesting import ingest, recognise
     from bigrec.api.run import Run
     from bigrec.api.split import Split
-    from bigrec.api.store import Store, check_runs, ingest, open  # noqa: A004
+    from bigrec.api.store import Store, check_runs, open  # noqa: A004
     from bigrec.api.training import blend, compare, train
     from bigrec.resources import Budget
     from bigrec.splits.spec import SplitSpec
 
 __all__ = [
     "BigrecError", "Budget", "Run", "Split", "SplitSpec", "Store", "__version__", "blend",
-    "check_runs", "compare", "ingest", "open", "train",
+    "check_runs", "compare", "ingest", "open", "recognise", "train",
 ]  # fmt: skip
 
 _HOMES: Final = {
@@ -53,6 +54,7 @@ _HOMES: Final = {
     "check_runs": "bigrec.api.store",
     "compare": "bigrec.api.training",
     "open": "bigrec.api.store",
+    "recognise": "bigrec.api.ingesting",
 }
 """The module of each public name that is imported on first use: `import bigrec` costs nothing."""
 
@@ -89,7 +91,7 @@ class _CallablePackage(types.ModuleType):
 
     @property
     def _function(self) -> Any:
-        home = {"bigrec.ingest": "bigrec.api.store", "bigrec.train": "bigrec.api.training"}
+        home = {"bigrec.ingest": "bigrec.api.ingesting", "bigrec.train": "bigrec.api.training"}
         module = importlib.import_module(home[self.__name__])
         return getattr(module, self.__name__.rpartition(".")[2])
 

@@ -14,6 +14,7 @@ ZSTD: Final = "a zstd file"
 ZIP: Final = "a zip archive"
 PARQUET: Final = "a Parquet file"
 ARROW: Final = "an Arrow file"
+UTF_16: Final = "UTF-16 text"
 UNKNOWN: Final = "no text"
 
 _KINDS: Final = (
@@ -32,8 +33,8 @@ _KINDS: Final = (
     (b"\xff\xff\xff\xff", ARROW),
     (b"SQLite format 3\0", "an SQLite file"),
     (b"%PDF-", "a PDF file"),
-    (b"\xff\xfe", "UTF-16 text"),
-    (b"\xfe\xff", "UTF-16 text"),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
     (b"<!DOCTYPE", "a web page"),
     (b"<!doctype", "a web page"),
     (b"<html", "a web page"),
@@ -42,6 +43,9 @@ _KINDS: Final = (
 _STARTS: Final = re.compile(b"|".join(re.escape(start) for start, _ in _KINDS))
 _TAR_MARK: Final = slice(257, 262)
 _CONTROL: Final = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f]")
+_HALF_NUL: Final = 0.3  # share of NUL at even or at odd places from which on text is UTF-16
+_RARE: Final = 0.1  # as often as at these places it may stand at the others
+_PACKED: Final = ("zip", "7z", "rar", "tar", "xz", "bzip2", "gzip", "zstd")
 
 
 def kind_of(head: bytes) -> str:
@@ -54,4 +58,27 @@ def kind_of(head: bytes) -> str:
         return dict(_KINDS)[start[0]]
     if head[_TAR_MARK] == b"ustar":
         return "a tar archive"
-    return UNKNOWN if _CONTROL.search(head) else TEXT
+    if _CONTROL.search(head):
+        return UTF_16 if _is_utf_16(head) else UNKNOWN
+    return TEXT
+
+
+def remedy_of(kind: str) -> str:
+    """What to do about a file of a kind that is not read.
+
+    Args:
+        kind: as kind_of has it.
+    """
+    if kind == UTF_16:
+        return "write it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW"
+    if kind == "a web page":
+        return "a page was saved in place of the file; fetch the file again"
+    if kind.endswith(("archive", "file")) and kind.split()[1] in _PACKED:
+        return "unpack it, and give the folder or the file that it makes"
+    return "write it as a text file such as csv, or fetch the file again"
+
+
+def _is_utf_16(head: bytes) -> bool:
+    """Whether every other byte is NUL, as in UTF-16 without a mark, where letters are ASCII."""
+    fewer, more = sorted(head[start::2].count(0) for start in (0, 1))
+    return more > _HALF_NUL * len(head) / 2 and fewer <= _RARE * more

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.datasets.training_data import TrainingData, open_training_data
 from bigrec.measures import RANKING_OBJECTIVE
@@ -25,6 +25,7 @@ from bigrec.thread_limits import limit_blas
 
 # What answers one question only is imported where it is asked: some of it loads a compiler.
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
     from bigrec.evaluate.evaluation import Evaluation
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from bigrec.models.scoring import Errors, Scorer
     from bigrec.models.similarity import ItemSimilarity
     from bigrec.recommend.answers import PersonList, SimilarList, UserList
+    from bigrec.recommend.choice import Choice
     from bigrec.recommend.export import ExportSummary
     from bigrec.recommend.items import Items
     from bigrec.recommend.predict import PredictSummary
@@ -135,30 +137,51 @@ class OpenedRun:
 
         return read_items(self.catalog, self.data)
 
-    def recommend(self, user_id: Key, *, top: int = 10, explain: bool = False) -> UserList:
+    def _popularity(self, choice: Choice | None) -> np.ndarray[Any, Any] | None:
+        """Train ratings of each item that is chosen, 0 for others; None without a choice."""
+        if choice is None:
+            return None
+        from bigrec.recommend.choice import choose_items
+
+        return choose_items(
+            choice, self.biases.item_count, self.data, self.catalog, budget=self.budget
+        )
+
+    def recommend(
+        self, user_id: Key, *, top: int = 10, explain: bool = False, choice: Choice | None = None
+    ) -> UserList:
         """The unseen items with the highest scores for a user of the data.
 
         Args:
             user_id: as in the source, a text where the store keeps keys.
             top: length of the list; cut to the number of items.
             explain: whether to say why (see bigrec.recommend.explain).
+            choice: which items the list may hold; None for any.
 
         Raises:
+            BigrecError: the choice cannot be made, or leaves no item (see `choose_items`).
             SettingsError: `top` is no length.
             RunError: the user has no train rating, or the model gives scores that are no numbers.
         """
         from bigrec.recommend.answers import UserList
         from bigrec.recommend.recommend import recommend_items
 
+        popularity = self._popularity(choice)
         found = recommend_items(
             self.scorer, self.data, self.catalog, user_id,
             top=top, similarity=self.similarity if explain else None, items=self.items,
+            popularity=popularity,
         )  # fmt: skip
         key = str(user_id) if self.catalog.manifest.user_keys else user_id
         return UserList(key, tuple(found), explain)
 
     def recommend_to_person(
-        self, ratings: Path | Mapping[Key, float], *, top: int = 10, explain: bool = False
+        self,
+        ratings: Path | Mapping[Key, float],
+        *,
+        top: int = 10,
+        explain: bool = False,
+        choice: Choice | None = None,
     ) -> PersonList:
         """The items with the highest scores for a person who is not in the data.
 
@@ -166,8 +189,10 @@ class OpenedRun:
             ratings: a csv file with item_id or title, and rating; or stars by id or title.
             top: length of the list; cut to the number of items.
             explain: whether to say why.
+            choice: which items the list may hold; None for any.
 
         Raises:
+            BigrecError: the choice cannot be made, or leaves no item (see `choose_items`).
             SettingsError: `top` is no length.
             DataError: the ratings cannot be used (see bigrec.recommend.person).
             RunError: the model cannot score a person whom it was not trained on.
@@ -182,21 +207,41 @@ class OpenedRun:
             )
         else:
             person = person_of(ratings, self.items, self.data.spec)
-        similarity = self.similarity if explain else None
-        found = recommend_to_person(self.scorer, self.items, person, top=top, similarity=similarity)
+        popularity = self._popularity(choice)
+        found = recommend_to_person(
+            self.scorer, self.items, person,
+            top=top, similarity=self.similarity if explain else None, popularity=popularity,
+        )  # fmt: skip
         source = str(ratings) if isinstance(ratings, Path) else None
         n_ratings = len(person.rating)
         return PersonList(source, n_ratings, person.left_out, tuple(found), explain)
 
     def recommend_to_all(
-        self, output: Path, *, top: int = 10, progress: Progress = SILENT
+        self,
+        output: Path,
+        *,
+        top: int = 10,
+        choice: Choice | None = None,
+        progress: Progress = SILENT,
     ) -> TopListsSummary:
-        """Write the list of every user of the split to a .parquet file; see `write_top_lists`."""
+        """Write the list of every user of the split to a .parquet file; see `write_top_lists`.
+
+        Args:
+            output: the file.
+            top: length of a list; cut to the number of items.
+            choice: which items the lists may hold; None for any.
+            progress: told of finished users.
+
+        Raises:
+            BigrecError: the choice cannot be made, or leaves no item (see `choose_items`).
+        """
         from bigrec.recommend.top_lists import write_top_lists
 
+        popularity = self._popularity(choice)
         return write_top_lists(
             self.scorer, self.data, self.catalog, output,
-            top=top, items=self.items, budget=self.budget, progress=progress,
+            top=top, items=self.items, popularity=popularity, budget=self.budget,
+            progress=progress,
         )  # fmt: skip
 
     def similar(self, item: Key, *, top: int = 10, min_ratings: int = 20) -> SimilarList:

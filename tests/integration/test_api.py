@@ -267,7 +267,7 @@ def test_public_names_are_seen_and_hide_no_module() -> None:
         "assert bigrec.train is before and bigrec.train.schedule.__name__\n"
         "assert bigrec.ingest.options\n"
         "assert 'options' in inspect.signature(bigrec.train).parameters\n"
-        "assert 'source' in inspect.signature(bigrec.ingest).parameters\n"
+        "assert 'flags' in inspect.signature(bigrec.ingest).parameters\n"
         "from bigrec import train, open, Run\n"
         "try: bigrec.nothing\n"
         "except AttributeError: pass\n"
@@ -278,10 +278,10 @@ def test_public_names_are_seen_and_hide_no_module() -> None:
 
 
 def test_every_public_method_says_what_it_takes_and_shows_an_example() -> None:
-    from bigrec.api import store, training
+    from bigrec.api import ingesting, store, training
 
-    methods = [store.ingest, store.open, store.check_runs, training.train, training.blend]
-    methods += [training.compare]
+    methods = [ingesting.ingest, ingesting.recognise, store.open, store.check_runs]
+    methods += [training.train, training.blend, training.compare]
     properties = {"ratings", "items", "users", "close"}  # no arguments, nothing to refuse
     for kind in (bigrec.Store, bigrec.Split, bigrec.Run):
         methods += [

@@ -79,6 +79,7 @@ CALLS_OF: Final = {
     "sql --name": Call(),
     "recommend --ratings": Call(("mf",)),
     "recommend --output": Call(("mf",), ("--all",)),
+    "recommend --timeout": Call(("mf", "USER"), ("--where", "true")),
     "predict --pairs": Call(("mf",), ("--output", "made.csv")),
     "predict --output": Call(("mf",), ("--qualifying",)),
 }

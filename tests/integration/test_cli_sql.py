@@ -75,7 +75,7 @@ def test_the_library_is_listed(capsys: Capture) -> None:
     assert main(["sql", "--list", "--json"]) == 0
     queries = json.loads(capsys.readouterr().out)["queries"]
     by_name = {query["name"]: query for query in queries}
-    assert by_name["user_history"]["parameters"][0]["type"] == "INTEGER"
+    assert by_name["user_history"]["parameters"][0]["type"] == "USER"
     assert by_name["values_in_range"]["kind"] == "checks"
 
 

@@ -214,6 +214,7 @@ def test_movielens_in_all_its_forms(dialect: str, by_user: bool, tmp_path: Path)
     assert catalog.manifest.scale.low == (1.0 if whole else 0.5)
     items = catalog.items().collect()
     assert items["title"].to_list() == ["Sabrina, the", "Niñas"]
+    assert items["genres"].to_list() == ["Comedy", "Drama"]
     assert items["year"].to_list() == [1995, 2001]
     assert catalog.users().collect()["n_ratings"].to_list() == [2, 1]
     with pytest.raises(StoreError, match="no probe"):

@@ -147,7 +147,7 @@ DAMAGES: dict[str, tuple[str, Callable[[str, bytes], bytes], str]] = {
     "tar.gz": ("", lambda _, d: gzip.compress(bytes(257) + b"ustar" + d), "is a tar archive"),
     "zip in gzip": ("", lambda n, d: gzip.compress(_zipped(n, d)), "is a zip archive.*unpack"),
     "a page": ("", lambda *_: b"<!DOCTYPE html><html>", "is a web page.*fetch the file again"),
-    "UTF-16": ("", lambda _, d: d.decode("latin-1").encode("utf-16"), "UTF-16.*save it as UTF-8"),
+    "UTF-16": ("", lambda _, d: d.decode("latin-1").encode("utf-16"), "UTF-16.*iconv -f UTF-16"),
     "Parquet": ("", lambda *_: b"PAR1\x15\4PAR1", "is a Parquet file.*text file"),
     "nothing": ("", lambda *_: b"", "is empty"),
     "an empty zip under its name": ("", lambda *_: b"PK\5\6" + bytes(18), "is empty"),
@@ -184,6 +184,8 @@ GIVEN_FILES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "an empty file": ("ratings.csv", lambda _: b""),
     "Parquet": ("ratings.parquet", lambda _: b"PAR1\x15\4PAR1"),
     "JSON": ("ratings.json", lambda _: b"{}"),
+    "UTF-16": ("ratings.csv", lambda data: data.decode().encode("utf-16")),
+    "UTF-16 without its mark": ("ratings.csv", lambda data: data.decode().encode("utf-16-be")),
     "Netflix text": ("combined_data_1.txt", lambda _: b"1:\n5,3,2005-01-01\n"),
     "text named zip": ("ratings.zip", lambda data: data),
 }
@@ -206,6 +208,9 @@ def test_a_file_without_the_others_of_its_set_is_a_table_or_told(form: str, tmp_
     with pytest.raises(DataError, match=expected) as caught:
         ingest_ratings(raw / name, tmp_path / "store")
     assert "damaged" not in str(caught.value)
+    if "UTF-16" in form:
+        assert "is UTF-16 text, expected" in caught.value.message
+        assert caught.value.hint == "write it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW"
     assert not (tmp_path / "store").exists()
 
 

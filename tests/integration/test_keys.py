@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.support.commands import Capture, json_of, places
+from tests.support.commands import Capture, json_of, places, refusal
 from tests.support.keyed_stores import ODD, keyed_ratings, make_keyed_store
 
 import bigrec
@@ -106,13 +106,6 @@ def json_of_last(capsys: Capture, command: list[str], last: list[str]) -> dict[s
     assert main([*command, "--json", *last]) == 0
     fields: dict[str, Any] = json.loads(capsys.readouterr().out)
     return fields
-
-
-def refusal(capsys: Capture, *command: str, code: int) -> str:
-    """What a command that fails prints on stderr."""
-    capsys.readouterr()
-    assert main([*command]) == code
-    return capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,8 @@ from tests.support.tables import Row, csv_text, expected_rows, made_rows, stored
 from bigrec.errors import BigrecError, DataError, RawFormatError
 from bigrec.ingest import builder, key_table
 from bigrec.ingest.ingest import ingest_ratings
-from bigrec.ingest.options import IngestOptions
+from bigrec.ingest.said import read_flags
 from bigrec.resources import Budget
-from bigrec.sources.table.said import read_options, read_settings_of_table
 from bigrec.store.catalog import open_catalog
 
 FORMS = (
@@ -26,17 +25,8 @@ FORMS = (
 )  # fmt: skip
 
 
-def ingest(raw: Path, store: Path, **options: Any) -> Any:
-    said = {name: options.pop(name) for name in ("columns", "zero", "time_unit") if name in options}
-    kept = {name: options.pop(name) for name in ("scale", "time") if name in options}
-    return ingest_ratings(
-        raw,
-        store,
-        options=IngestOptions(
-            table=read_options(**said), kept=read_settings_of_table(**kept), **options
-        ),
-        budget=Budget(threads=2),
-    )
+def ingest(raw: Path, store: Path, **flags: Any) -> Any:
+    return ingest_ratings(raw, store, options=read_flags(**flags), budget=Budget(threads=2))
 
 
 @pytest.mark.parametrize("odd_keys", [True, False], ids=["keys", "ids"])
@@ -167,6 +157,8 @@ BAD_LINES = {
     '"u2,i9,4,9': "quotes that are closed",
     '"u2"x,i9,4,9': "quotes that are closed",
     "u" * 1001 + ",i9,4,9": "an id of at most 1,000 bytes",
+    "u\0002,i9,4,9": "text without NUL bytes",
+    "u2,i9,4,9\0": "text without NUL bytes",
 }
 
 
@@ -267,3 +259,57 @@ def test_integers_above_the_usual_and_leading_zeros_are_keys(tmp_path: Path) -> 
     ingest(tmp_path / "t.parquet", tmp_path / "numbers")
     manifest = open_catalog(tmp_path / "numbers").manifest
     assert (manifest.user_keys, manifest.item_keys) == (True, False)
+
+
+NESTED = [
+    {"u": {"id": "a7", "of": {"asin": "B1"}}, "reviewerID": "r1", "overall": 4.0},
+    {"reviewerID": "r2", "overall": 2, "u": {"of": {"asin": "B2", "more": [1]}, "id": "007"}},
+    {"u": {"id": 7, "of": {"asin": "B1"}}, "reviewerID": "r1 ", "overall": 5.0},
+]
+
+
+@pytest.mark.parametrize("form", ["lines", "array", "lines of Python"])
+@pytest.mark.parametrize(
+    ("columns", "user_of"),
+    [
+        ({"user": "u.id"}, lambda line: str(line["u"]["id"])),
+        ({"user": "U.Id", "item": "u.of.asin"}, lambda line: str(line["u"]["id"])),
+        ({"user": "reviewerID"}, lambda line: line["reviewerID"]),
+    ],
+)
+def test_fields_of_objects_inside_an_object_are_columns(
+    form: str, columns: dict[str, str], user_of: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.json"
+    write = repr if form == "lines of Python" else json.dumps
+    texts = [write(line) for line in NESTED]
+    path.write_text(f"[{', '.join(texts)}]" if form == "array" else "\n".join(texts))
+    ingest(path, tmp_path / "store", columns=columns)
+    catalog = open_catalog(tmp_path / "store")
+    users, items = (
+        dict(table.collect().select(f"{role}_id", "key").iter_rows())
+        for role, table in (("user", catalog.users()), ("item", catalog.items()))
+    )
+    found = catalog.ratings().collect().select("user_id", "item_id", "rating").iter_rows()
+    assert {(users[user], items[item], rating) for user, item, rating in found} == {
+        (user_of(line), line["u"]["of"]["asin"], line["overall"])  # type: ignore[index]
+        for line in NESTED
+    }
+
+
+@pytest.mark.parametrize("user", [None, {}, {"id": None}, {"id": {"id": "a"}}, ["id"], "id"])
+def test_a_line_without_the_field_inside_is_a_bad_line(user: Any, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    lines = [*NESTED, {"u": user, "asin": "B1", "overall": 3}]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    said = {"columns": "user=u.id,item=reviewerID,time=none"}
+    with pytest.raises(RawFormatError, match=r"t.json, line 4: .*as user in 'u.id'"):
+        ingest(path, tmp_path / "store", **said)
+    assert ingest(path, tmp_path / "store", on_error="skip", **said).n_ratings == 3
+
+
+def test_the_name_of_reviewers_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text('{"asin": "B1", "reviewerID": "A2", "overall": 5, "reviewerName": "Ann"}\n')
+    ingest(path, tmp_path / "store")
+    assert open_catalog(tmp_path / "store").users().collect()["key"].to_list() == ["A2"]

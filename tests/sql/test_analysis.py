@@ -35,6 +35,7 @@ GOLDEN_ROWS = 30
 PARAMETERS = {
     "burst_users": {"min_ratings": "3"},
     "co_rated_items": {"item_id": "3", "min_ratings": "20"},
+    "item_profile": {"item_id": "1"},
     "constant_users": {"min_ratings": "3"},
     "most_divisive_items": {"min_ratings": "50"},
     "most_loved_items": {"damping": "20"},

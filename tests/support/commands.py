@@ -24,3 +24,10 @@ def json_of(capsys: Capture, *argv: str) -> dict[str, Any]:
     assert main([*argv, "--json"]) == 0
     fields: dict[str, Any] = json.loads(capsys.readouterr().out)
     return fields
+
+
+def refusal(capsys: Capture, *argv: str, code: int) -> str:
+    """What a command that fails with this exit code prints on stderr."""
+    capsys.readouterr()
+    assert main([*argv]) == code
+    return capsys.readouterr().err

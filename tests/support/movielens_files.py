@@ -30,6 +30,7 @@ def write_movielens(folder: Path, dialect: str) -> Path:
     else:
         lines = [f"{user}\t{movie}\t{rating}\t{t}" for user, movie, rating, t in whole]
         (folder / "u.data").write_text("\n".join(lines) + "\n")
-        text = "7|Sabrina, the (1995)|01-Jan-1995||x|0|1\n31|Niñas (2001)|||x|0|0\n"
+        comedy, drama = ("|".join("01"[n == at] for n in range(19)) for at in (5, 8))
+        text = f"7|Sabrina, the (1995)|01-Jan-1995||x|{comedy}\n31|Niñas (2001)|||x|{drama}\n"
         (folder / "u.item").write_text(text, "iso-8859-1")
     return folder

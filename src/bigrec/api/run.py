@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bigrec.evaluate.evaluation import Evaluation
     from bigrec.models.scoring import Scorer
     from bigrec.recommend.answers import PersonList, SimilarList, UserList
+    from bigrec.recommend.choice import Choice
     from bigrec.recommend.export import ExportSummary
     from bigrec.recommend.predict import PredictSummary
     from bigrec.recommend.top_lists import TopListsSummary
@@ -70,7 +71,16 @@ class Run:
         """
         return self.opened.scorer
 
-    def recommend(self, user_id: Key, *, top: int = 10, explain: bool = False) -> UserList:
+    def recommend(
+        self,
+        user_id: Key,
+        *,
+        top: int = 10,
+        explain: bool = False,
+        where: str | None = None,
+        only: str | Path | Collection[Key] | None = None,
+        exclude: str | Path | Collection[Key] | None = None,
+    ) -> UserList:
         """The unseen items with the highest scores for a user.
 
         Args:
@@ -78,21 +88,29 @@ class Run:
             top: length of the list; cut to the number of items.
             explain: whether each item says why, in `because`: the liked items most like it, or the
                 near users who rated it.
+            where: a condition in SQL on the columns of the store's `items`, which every listed item
+                fulfils; one for which it is NULL does not.
+            only: item_ids, as in the source, or a file with one a line: no other item is listed.
+            exclude: likewise, items that are not listed.
 
         Returns:
             RecommendedItems, best first: a sequence.
 
         Raises:
             SettingsError: an argument is of another type, or `top` is no length.
+            QueryError: the condition is none, or has a column that items do not have.
+            DataError: a list names an item that the store does not have, or no item is left.
             RunError: the user has no train rating, or the model gives scores that are no numbers.
 
         Examples:
             >>> [item.title for item in run.recommend(6, top=3)]
             ['The Silver Road', 'A Winter Tale', 'The Broken Bridge']
+            >>> run.recommend(6, where="year < 1960", exclude=[17, 361])
         """
         kinds = Integral | str if self.split.store.manifest.user_keys else Integral
         check_types(user_id=(user_id, kinds), explain=(explain, bool))
-        return self.opened.recommend(user_id, top=top, explain=explain)
+        choice = _choice(where, only, exclude)
+        return self.opened.recommend(user_id, top=top, explain=explain, choice=choice)
 
     def recommend_to_person(
         self,
@@ -100,6 +118,9 @@ class Run:
         *,
         top: int = 10,
         explain: bool = False,
+        where: str | None = None,
+        only: str | Path | Collection[Key] | None = None,
+        exclude: str | Path | Collection[Key] | None = None,
     ) -> PersonList:
         """The items with the highest scores for a person who is not in the data.
 
@@ -108,6 +129,9 @@ class Run:
                 item only); or a csv file with the columns item_id or title, and rating.
             top: length of the list; cut to the number of items.
             explain: whether each item says why, in `because`.
+            where: as in `recommend`.
+            only: likewise.
+            exclude: likewise.
 
         Returns:
             RecommendedItems, best first: a sequence. Its `left_out` are ids and titles that are no
@@ -115,8 +139,9 @@ class Run:
 
         Raises:
             SettingsError: an argument is of another type, or `top` is no length.
-            DataError: a rating is off the scale, a title fits several items, or no item is of the
-                split.
+            QueryError: as in `recommend`.
+            DataError: as in `recommend`; or a rating is off the scale, a title fits several items,
+                or no item is of the split.
             RunError: the model cannot score a person whom it was not trained on.
 
         Examples:
@@ -124,10 +149,18 @@ class Run:
         """
         check_types(ratings=(ratings, str | Path | Mapping), explain=(explain, bool))
         given = Path(ratings) if isinstance(ratings, str) else ratings
-        return self.opened.recommend_to_person(given, top=top, explain=explain)
+        choice = _choice(where, only, exclude)
+        return self.opened.recommend_to_person(given, top=top, explain=explain, choice=choice)
 
     def recommend_to_all(
-        self, output: str | Path, *, top: int = 10, progress: Progress = SILENT
+        self,
+        output: str | Path,
+        *,
+        top: int = 10,
+        where: str | None = None,
+        only: str | Path | Collection[Key] | None = None,
+        exclude: str | Path | Collection[Key] | None = None,
+        progress: Progress = SILENT,
     ) -> TopListsSummary:
         """Write the list of every user of the split to a Parquet file.
 
@@ -136,17 +169,23 @@ class Run:
         Args:
             output: ends in .parquet; replaced when the new file is whole.
             top: length of a list; cut to the number of items.
+            where: as in `recommend`.
+            only: likewise.
+            exclude: likewise.
             progress: told of finished users.
 
         Raises:
-            SettingsError: the output names no file, or `top` is no length.
-            DataError: the output has another ending.
+            SettingsError: the output names no file, an argument is of another type, or `top` is no
+                length.
+            QueryError: as in `recommend`.
+            DataError: as in `recommend`; or the output has another ending.
             RunError: the model gives scores that are no numbers.
 
         Examples:
             >>> run.recommend_to_all("top.parquet", top=20).n_users
         """
-        return self.opened.recommend_to_all(as_path("output", output), top=top, progress=progress)
+        path, choice = as_path("output", output), _choice(where, only, exclude)
+        return self.opened.recommend_to_all(path, top=top, choice=choice, progress=progress)
 
     def similar(self, item: Key, *, top: int = 10, min_ratings: int = 20) -> SimilarList:
         """The items nearest to one item, by the model's own picture of items.
@@ -293,6 +332,28 @@ class Run:
         """
         check_types(format=(format, str), overwrite=(overwrite, bool))
         return self.opened.export(as_path("output", output), kind=format, overwrite=overwrite)
+
+
+def _choice(
+    where: str | None,
+    only: str | Path | Collection[Key] | None,
+    exclude: str | Path | Collection[Key] | None,
+) -> Choice | None:
+    """What lists may hold; None if nothing is said of it."""
+    if where is None and only is None and exclude is None:
+        return None
+    check_types(
+        where=(where, str | None),
+        only=(only, str | Path | Collection | None),
+        exclude=(exclude, str | Path | Collection | None),
+    )
+    from bigrec.recommend.choice import Choice
+
+    return Choice(
+        where,
+        Path(only) if isinstance(only, str) else only,
+        Path(exclude) if isinstance(exclude, str) else exclude,
+    )
 
 
 def _pairs(pairs: object) -> Path | pl.DataFrame:

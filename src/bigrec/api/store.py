@@ -1,4 +1,4 @@
-"""A store, from Python: made, opened, asked, split, checked."""
+"""A store, from Python: opened, asked, split, checked."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ import polars as pl
 from bigrec.api.arguments import MAYBE_BUDGET, as_path, check_types
 from bigrec.api.split import Split
 from bigrec.errors import SettingsError, SplitError
-from bigrec.ingest.ingest import ingest_ratings
-from bigrec.ingest.options import IngestOptions
 from bigrec.inspection import describe_store, inspect_runs, inspect_store
 from bigrec.query.session import QueryResult, Session, open_session
 from bigrec.resources import SILENT, Budget, Progress
@@ -51,43 +49,6 @@ class SplitFields(TypedDict, total=False):
     fold: int
     validation_fraction: float
     warm: bool
-
-
-def ingest(
-    raw: str | Path,
-    store: str | Path,
-    *,
-    source: str = "auto",
-    overwrite: bool = False,
-    budget: Budget | None = None,
-    progress: Progress = SILENT,
-) -> Store:
-    """Turn a folder of raw rating files into a store and open it.
-
-    The same files a second time change nothing.
-
-    Args:
-        raw: the folder of raw files.
-        store: the folder to make.
-        source: auto, or the kind of raw data.
-        overwrite: whether a store that exists is replaced.
-        budget: memory and threads, of the opened store too; 1 GiB and all cores if None.
-        progress: told of finished bytes.
-
-    Raises:
-        BigrecError: see bigrec.ingest.ingest.ingest_ratings; or an argument is of another type.
-
-    Examples:
-        >>> store = bigrec.ingest("raw", "store", budget=bigrec.Budget(memory_bytes=2 << 30))
-        >>> store.manifest.n_ratings
-    """
-    check_types(source=(source, str), overwrite=(overwrite, bool), budget=(budget, MAYBE_BUDGET))
-    options = IngestOptions(source=source, overwrite=overwrite)
-    ingest_ratings(
-        as_path("raw", raw), as_path("store", store),
-        options=options, budget=budget, progress=progress,
-    )  # fmt: skip
-    return open(store, budget=budget)
 
 
 def open(store: str | Path, *, budget: Budget | None = None) -> Store:  # noqa: A001

@@ -11,7 +11,7 @@ from bigrec.cli import console
 from bigrec.cli.options import JsonOption, MemoryOption, StoreOption, ThreadsOption, read_settings
 
 if TYPE_CHECKING:
-    from bigrec.ingest.options import IngestOptions
+    from bigrec.ingest.recognition import Recognition
 
 
 _WRITTEN: Final = "How the files are written, where they do not show it"
@@ -145,33 +145,40 @@ def ingest(
     ] = None,
 ) -> None:
     """Turn files of ratings into a checked Parquet store, streaming."""
+    from bigrec.cli.store_words import TIMES, scale_words
     from bigrec.ingest.ingest import ingest_ratings
-    from bigrec.ingest.options import IngestOptions
-    from bigrec.interactions import EXPLICIT
+    from bigrec.ingest.recognition import recognise_ratings
+    from bigrec.ingest.said import read_flags
     from bigrec.resources import format_bytes
-    from bigrec.sources.table.said import read_options, read_settings_of_table
 
     settings = read_settings(store=store, memory=memory, threads=threads)
-    options = IngestOptions(
+    options = read_flags(
         source=source,
-        table=read_options(
-            columns=columns, separator=separator, header=header, encoding=encoding,
-            time_unit=time_unit, zero=zero,
-        ),
-        kept=read_settings_of_table(
-            scale=scale, time=time, items=items, item_columns=item_columns
-        ),
-        overwrite=overwrite,
-        by_user=by_user,
+        columns=columns,
+        separator=separator,
+        header=header,
+        encoding=encoding,
+        time_unit=time_unit,
+        scale=scale,
+        zero=zero,
+        time=time,
+        items=items,
+        item_columns=item_columns,
         repeats=repeats,
+        by_user=by_user,
         on_error=on_error,
         rejects=rejects,
-    )  # fmt: skip
+        overwrite=overwrite,
+    )
+    recognition = recognise_ratings(raw, options)
+    if recognition.advice:
+        console.print_note(recognition.advice)
+    if dry_run and as_json:
+        console.print_json(recognition)
+    elif dry_run or not as_json:
+        show_recognition(recognition, says_all=dry_run)
     if dry_run:
-        show_plan(raw, options, says_all=True)
         return
-    if not as_json:
-        show_plan(raw, options)
     with console.progress_bars() as progress:
         summary = ingest_ratings(
             raw, settings.store, options=options, budget=settings.budget, progress=progress
@@ -181,16 +188,14 @@ def ingest(
         return
     if summary.unchanged:
         console.print_note(f"{settings.store} holds these very files already; nothing to do.")
-    scale = f"{summary.min_rating:g} to {summary.max_rating:g}"
     fields = {
         "source": summary.form,
         "this is": summary.coverage or None,
         "ratings": summary.n_ratings,
         "users": summary.n_users,
         "items": summary.n_items,
-        "scale": scale if summary.feedback == EXPLICIT else None,
-        "feedback": None if summary.feedback == EXPLICIT else f"implicit, counts of {scale}",
-        "times": {"second": "to the second", "day": "days", "none": "none"}[summary.time_unit],
+        **scale_words(summary.feedback, summary.min_rating, summary.max_rating),
+        "times": TIMES[summary.time_unit],
         "probe pairs": summary.n_probe,
         "qualifying pairs": summary.n_qualifying,
         "repeats merged": summary.n_merged or None,
@@ -203,26 +208,21 @@ def ingest(
     console.print_fields({name: value for name, value in fields.items() if value is not None})
 
 
-def show_plan(raw: Path, options: IngestOptions, *, says_all: bool = False) -> None:
-    """Print what a table is taken for.
+def show_recognition(recognition: Recognition, *, says_all: bool) -> None:
+    """Print what tables are taken for.
 
     Args:
-        raw: the files.
-        options: of the ingest.
+        recognition: of the raw files.
         says_all: whether to name the source where it is no table.
     """
-    from bigrec.sources.registry import open_source
-    from bigrec.sources.table.base import TableSource
-    from bigrec.sources.table.describe import describe_plan
-
-    source = open_source(raw, options.source, options.table, options.kept)
-    if not isinstance(source, TableSource):
-        if says_all:
-            console.print_fields({"source": source.form})
-        return
-    described = describe_plan(source.plan)
-    console.print_fields(dict(described.fields))
-    console.print_table(described.headings, described.rows)
+    if recognition.ratings is None and says_all:
+        console.print_fields({"source": recognition.form})
+    for described in (recognition.ratings, recognition.items):
+        if described is not None:
+            if described is recognition.items:
+                console.print_line("")
+            console.print_fields(dict(described.fields))
+            console.print_table(described.headings, described.rows)
 
 
 def register(app: typer.Typer) -> None:

@@ -75,6 +75,14 @@ def read_settings(
     return settings
 
 
+def as_utf8(text: str) -> str:
+    """Text of the command line as UTF-8, whatever encoding the system's language has."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        return text  # it is refused by whoever needs it
+
+
 def check_result(output: Path, store: Path, *inputs: Path | None) -> None:
     """Refuse a path for a result before any work is done.
 

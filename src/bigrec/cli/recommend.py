@@ -18,6 +18,7 @@ from bigrec.cli.options import (
     StoreOption,
     ThreadsOption,
     TopOption,
+    as_utf8,
     check_result,
     read_settings,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bigrec.opened import OpenedRun
+    from bigrec.recommend.choice import Choice
     from bigrec.recommend.explain import Reason
     from bigrec.recommend.recommend import RecommendedItem
     from bigrec.store.vocabulary import Key
@@ -59,6 +61,22 @@ def recommend(
         bool,
         typer.Option("--explain", help="Name the liked items or the near users behind each."),
     ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where", metavar="CONDITION", help="Only items for which it is true in SQL."
+        ),
+    ] = None,
+    only: Annotated[
+        Path | None,
+        typer.Option("--only", help="Only items of a file, one id a line."),
+    ] = None,
+    exclude: Annotated[
+        Path | None, typer.Option("--not", help="No item of a file, one id a line.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", help="Seconds that --where may take.")
+    ] = None,
     store: StoreOption = None,
     runs: RunsOption = None,
     memory: MemoryOption = None,
@@ -67,8 +85,10 @@ def recommend(
 ) -> None:
     """List the items with the highest scores that a user has not rated.
 
-    Give a USER_ID, or --ratings my.csv for a person who is not in the data, or --all --output
-    top.parquet for every user of the split.
+    Give a USER_ID, or --ratings my.csv for a person who is not in the data,
+    or --all --output top.parquet for every user of the split.
+
+    Choose items by what the store knows of them: --where "year >= 1990".
     """
     if [user_id is not None, ratings is not None, everybody].count(True) != 1:
         raise SettingsError("expected one of USER_ID, --ratings FILE and --all --output FILE")
@@ -76,19 +96,33 @@ def recommend(
         raise SettingsError("--all and --output FILE go together")
     if everybody and explain:
         raise SettingsError("--explain is for one person, not for --all")
+    if timeout is not None and where is None:
+        raise SettingsError("--timeout is for --where")
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     if output is not None:
         check_ending(output, ".parquet")
-        check_result(output, settings.store)
+        check_result(output, settings.store, only, exclude)
     opened = open_trained(settings, run)
     note_long_lists(top, opened.data)
+    choice = _choice(where, only, exclude, timeout)
     if output is not None:
-        _write_all(opened, output, top, as_json)
+        _write_all(opened, output, top, choice, as_json)
     elif ratings is not None:
-        _recommend_to_person(opened, ratings, top, explain, as_json)
+        _recommend_to_person(opened, ratings, top, explain, choice, as_json)
     elif user_id is not None:
         key = user_id if opened.catalog.manifest.user_keys else _read_whole(user_id, context)
-        _recommend_to_user(opened, key, top, explain, as_json)
+        _recommend_to_user(opened, key, top, explain, choice, as_json)
+
+
+def _choice(
+    where: str | None, only: Path | None, exclude: Path | None, timeout: float | None
+) -> Choice | None:
+    """What lists may hold; None, and nothing is loaded, if nothing is said of it."""
+    if where is None and only is None and exclude is None:
+        return None
+    from bigrec.recommend.choice import Choice
+
+    return Choice(None if where is None else as_utf8(where), only, exclude, timeout)
 
 
 def _read_whole(text: str, context: typer.Context) -> int:
@@ -102,9 +136,9 @@ def _read_whole(text: str, context: typer.Context) -> int:
 
 
 def _recommend_to_user(
-    opened: OpenedRun, user_id: Key, top: int, explain: bool, as_json: bool
+    opened: OpenedRun, user_id: Key, top: int, explain: bool, choice: Choice | None, as_json: bool
 ) -> None:
-    answer = opened.recommend(user_id, top=top, explain=explain)
+    answer = opened.recommend(user_id, top=top, explain=explain, choice=choice)
     if as_json:
         console.print_json(answer.to_json())
     else:
@@ -112,9 +146,9 @@ def _recommend_to_user(
 
 
 def _recommend_to_person(
-    opened: OpenedRun, ratings: Path, top: int, explain: bool, as_json: bool
+    opened: OpenedRun, ratings: Path, top: int, explain: bool, choice: Choice | None, as_json: bool
 ) -> None:
-    answer = opened.recommend_to_person(ratings, top=top, explain=explain)
+    answer = opened.recommend_to_person(ratings, top=top, explain=explain, choice=choice)
     if as_json:
         console.print_json(answer.to_json())
     else:
@@ -124,9 +158,11 @@ def _recommend_to_person(
             console.print_note(f"Not in the split, left out: {'; '.join(answer.left_out)}")
 
 
-def _write_all(opened: OpenedRun, output: Path, top: int, as_json: bool) -> None:
+def _write_all(
+    opened: OpenedRun, output: Path, top: int, choice: Choice | None, as_json: bool
+) -> None:
     with console.progress_bars() as progress:
-        summary = opened.recommend_to_all(output, top=top, progress=progress)
+        summary = opened.recommend_to_all(output, top=top, choice=choice, progress=progress)
     if as_json:
         console.print_json(summary)
         return
@@ -144,6 +180,8 @@ def _write_all(opened: OpenedRun, output: Path, top: int, as_json: bool) -> None
 
 
 def _print(items: Sequence[RecommendedItem], explain: bool, title: str) -> None:
+    if not items:
+        console.print_note("All items that the list may hold are rated already.")
     columns, rows = item_columns(items)
     columns.append("score")
     for row, item in zip(rows, items, strict=True):

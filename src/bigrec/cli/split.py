@@ -101,24 +101,23 @@ def create(
 ) -> None:
     """Describe a split, count its rows in one scan, and save it under a name."""
     settings = read_settings(store=store, memory=memory, threads=threads)
-    from bigrec.splits.key_lists import read_key_list
+    from bigrec.splits.key_lists import read_item_list, read_key_list
     from bigrec.splits.materialize import materialize_split
     from bigrec.splits.spec import PRESETS, SplitSpec
     from bigrec.splits.splits import create_folds, create_split
     from bigrec.store.catalog import open_catalog
-    from bigrec.store.vocabulary import items_of, users_of
+    from bigrec.store.vocabulary import users_of
 
     if preset is not None and preset not in PRESETS:
         raise SettingsError.unknown_name("preset", preset, PRESETS)
     catalog = open_catalog(settings.store)
-    own = f"{catalog.manifest.item_name}_id"  # as SQL writes them
     given = {
         "min_item_ratings": min_item_ratings,
         "min_user_ratings": min_user_ratings,
         "k_core": k_core,
         "first_date": since,
         "last_date": until,
-        "item_ids": read_key_list(items_from, items_of(catalog), own) if items_from else None,
+        "item_ids": read_item_list(items_from, catalog) if items_from else None,
         "user_ids": read_key_list(users_from, users_of(catalog)) if users_from else None,
         "test_from": test_from,
         "last": 1 if last is None and method == "leave-last" else last,

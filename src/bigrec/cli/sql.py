@@ -15,6 +15,7 @@ from bigrec.cli.options import (
     MemoryOption,
     StoreOption,
     ThreadsOption,
+    as_utf8,
     check_result,
     read_settings,
 )
@@ -117,7 +118,7 @@ def _read_question(query: str | None, file: Path | None, name: str | None) -> Na
     if name is not None:
         return find_query(name)
     if file is None:
-        return parse_query(_as_utf8(query or ""))
+        return parse_query(as_utf8(query or ""))
     try:
         if file.exists() and not file.is_file() and not file.is_fifo():
             raise SettingsError(f"{file} is no file", hint="name a file with a query")
@@ -136,16 +137,8 @@ def _split_parameters(texts: list[str]) -> dict[str, str]:
             raise SettingsError(f"expected NAME=VALUE, found {text!r}")
         if name in values:
             raise SettingsError(f"the parameter {name} was given twice")
-        values[name] = _as_utf8(value)
+        values[name] = as_utf8(value)
     return values
-
-
-def _as_utf8(text: str) -> str:
-    """Text of the command line as UTF-8, whatever encoding the system's language has."""
-    try:
-        return text.encode("utf-8", "surrogateescape").decode()
-    except UnicodeError:
-        return text  # it is refused by whoever needs it
 
 
 @contextmanager

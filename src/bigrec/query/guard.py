@@ -43,6 +43,8 @@ _READS_ONLY_HINT: Final = (
     "a query reads: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES or EXPLAIN"
 )
 
+_CONDITION_HINT: Final = "write it as behind the WHERE of a query: year >= 1990 AND title LIKE 'A%'"
+
 
 def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """Let a query pass that is exactly one reading statement.
@@ -87,6 +89,23 @@ def require_reading(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     for node in _walk(tree["statements"]):
         _require_reading_node(node)
     return f"{explain}\n{text}" if explain else query
+
+
+def require_condition(text: str) -> None:
+    """Let a text pass that is one expression: in brackets, nothing of it is outside of them.
+
+    Raises:
+        QueryError: it is none.
+    """
+    try:
+        text.encode()
+        duckdb.SQLExpression(text)
+    except UnicodeEncodeError as error:
+        raise QueryError("the condition has bytes that are no UTF-8") from error
+    except duckdb.Error as error:
+        raise QueryError(
+            f"expected one condition, found {text!r}: {error}", hint=_CONDITION_HINT
+        ) from error
 
 
 def _require_reading_node(node: Mapping[str, Any]) -> None:

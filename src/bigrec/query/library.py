@@ -4,10 +4,12 @@ A file opens with comments that say what it answers and what it takes:
 
     -- title: Items rated together with one item
     -- description: Which items do its raters rate more often than other users?
-    -- param: item_id INTEGER = 1  -- the item
+    -- param: item_id ITEM  -- the item
+    -- param: top INTEGER = 20  -- how many items
     -- needs: split
 
-The SQL below reads parameters as `$item_id`. `needs: split` marks queries over a chosen split.
+The SQL below reads parameters as `$item_id`. A USER or an ITEM is given as the source calls it, and
+is the store's number in SQL. `needs: split` marks queries over a chosen split.
 """
 
 from __future__ import annotations
@@ -36,6 +38,18 @@ def _read_boolean(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
 
 
+class Untyped(str):
+    """A value of a type that the query decides: text, unless only a number will do."""
+
+
+class UserKey(str):
+    """A user as the source calls it; in SQL, the store's number of it."""
+
+
+class ItemKey(str):
+    """An item as the source calls it; in SQL, the store's number of it."""
+
+
 _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "INTEGER": int,
     "BIGINT": int,
@@ -43,11 +57,9 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "VARCHAR": str,
     "DATE": dt.date.fromisoformat,
     "BOOLEAN": _read_boolean,
+    "USER": UserKey,
+    "ITEM": ItemKey,
 }
-
-
-class Untyped(str):
-    """A value of a type that the query decides: text, unless only a number will do."""
 
 
 def as_number(value: object) -> object:
@@ -64,7 +76,7 @@ class Parameter:
     name: str
     """As in `$name`."""
     type: str
-    """INTEGER, BIGINT, DOUBLE, VARCHAR, DATE (ISO 8601) or BOOLEAN."""
+    """INTEGER, BIGINT, DOUBLE, VARCHAR, DATE (ISO 8601), BOOLEAN, USER or ITEM."""
     default: str | None
     """Its value, as text, if none is given; None if one has to be."""
     description: str
@@ -192,7 +204,7 @@ def library_folder() -> Path:
 
 def _parse_parameter(text: str, query: str) -> Parameter:
     found = _PARAMETER.fullmatch(text)
-    if found is None or found[2].upper() not in _READERS:
+    if found is None or found[2].upper() not in _READERS or found[1] in _READERS:
         raise QueryError(
             f"{query}: the parameter line {text!r} is not understood",
             hint=f"name TYPE = default -- meaning, with a TYPE of {', '.join(_READERS)}",

@@ -22,7 +22,7 @@ import duckdb
 from bigrec.errors import QueryError, ResourceError, SettingsError, StoreError
 from bigrec.query.engine import Engine, Mark
 from bigrec.query.guard import require_reading
-from bigrec.query.library import as_number
+from bigrec.query.library import ItemKey, UserKey, as_number
 from bigrec.query.statements import split_statements
 from bigrec.query.types import as_arrow, as_python, as_text, read_json
 from bigrec.query.views import view_queries
@@ -44,6 +44,7 @@ _MIN_ENGINE_BYTES: Final = 96 << 20
 
 _LONGEST_TIMEOUT: Final = 1_000_000_000
 _MOST_READINGS: Final = 64  # of untyped parameters as text or as numbers
+_WHOLE: Final = re.compile(r"[0-9]+")
 
 
 class QueryResult:
@@ -180,7 +181,8 @@ class Session:
         Args:
             query: SQL with parameters as `$name`.
             parameters: a value for each of them. Text that is `Untyped` is a number where the
-                query needs one, and text where it is compared with text.
+                query needs one, and text where it is compared with text. A `UserKey` or an
+                `ItemKey` is the store's number of whom or what the source calls so.
             timeout: seconds that the engine may work for it, reading included; those of the
                 session if None.
 
@@ -188,7 +190,7 @@ class Session:
             QueryError: the statement is refused, the engine does not understand it, or it takes
                 longer than its timeout.
             StoreError: the store was replaced or removed since the session was opened.
-            SettingsError: the timeout is no time.
+            SettingsError: the timeout is no time, or the store has no user or item of a key.
         """
         _require_time(timeout)
         try:
@@ -202,18 +204,39 @@ class Session:
         seconds = self._timeout if timeout is None else timeout
         engine = Engine(self._connection.cursor(), seconds, self._mark)
         checked = engine.call(lambda: require_reading(engine.connection, query))
+        values = {
+            name: self._id_of(value, engine) if isinstance(value, UserKey | ItemKey) else value
+            for name, value in (parameters or {}).items()
+        }
 
         def bind() -> duckdb.DuckDBPyRelation:
-            first, *others = islice(_readings(parameters or {}), _MOST_READINGS)
+            first, *others = islice(_readings(values), _MOST_READINGS)
             try:
                 return engine.connection.sql(checked, params=first)
             except duckdb.BinderException:
-                for values in others:
+                for reading in others:
                     with suppress(duckdb.BinderException):
-                        return engine.connection.sql(checked, params=values)
+                        return engine.connection.sql(checked, params=reading)
                 raise
 
         return QueryResult(engine, engine.call(bind))
+
+    def _id_of(self, key: UserKey | ItemKey, engine: Engine) -> int:
+        """The store's number of a user or an item."""
+        role, has_keys = "item", self.manifest.item_keys
+        if isinstance(key, UserKey):
+            role, has_keys = "user", self.manifest.user_keys
+        text = str(key)
+        if not has_keys and _WHOLE.fullmatch(text.strip()):
+            text = f"{int(text)}"
+        query = f"SELECT {role}_id FROM {role}s WHERE key = $key"  # noqa: S608 - of two words
+        rows = engine.call(lambda: engine.connection.execute(query, {"key": text}).fetchall())
+        if not rows:
+            raise SettingsError(
+                f"the store has no {role} {text!r}",
+                hint=f"some that it has: bigrec sql 'FROM {role}s LIMIT 10'",
+            )
+        return int(rows[0][0])
 
     def close(self) -> None:
         """Close the engine and remove what it spilled."""

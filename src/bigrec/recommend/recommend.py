@@ -50,6 +50,7 @@ def recommend_items(
     top: int = 10,
     similarity: ItemSimilarity | None = None,
     items: Items | None = None,
+    popularity: Array | None = None,
 ) -> list[RecommendedItem]:
     """The items of the split with the highest scores that a user has not rated anywhere.
 
@@ -63,6 +64,8 @@ def recommend_items(
         top: length of the list; cut to the number of items.
         similarity: the run's, to say why; None does not.
         items: of the split; read from the store if None.
+        popularity: (n_items,) int, train ratings of each item, 0 for one that is not to be listed
+            (see `choose_items`); those of the split if None.
 
     Raises:
         SettingsError: `top` is no length.
@@ -76,7 +79,9 @@ def recommend_items(
     scores = recommender.score_users(user)
     seen = seen_items(catalog, data, user)
     items = items or read_items(catalog, data)
-    found = top_items(scores, seen, recommender.biases.item_count, top)[0]
+    if popularity is None:
+        popularity = recommender.biases.item_count
+    found = top_items(scores, seen, popularity, top)[0]
     if similarity is None:
         return _list(scores[0], found, items)
     rated = data.train.take(user)
@@ -98,6 +103,7 @@ def recommend_to_person(
     *,
     top: int = 10,
     similarity: ItemSimilarity | None = None,
+    popularity: Array | None = None,
 ) -> list[RecommendedItem]:
     """The items with the highest scores for a person who is not in the data.
 
@@ -107,6 +113,7 @@ def recommend_to_person(
         person: what the person has rated.
         top: length of the list; cut to the number of items.
         similarity: the run's, to say why; None does not.
+        popularity: as in `recommend_items`.
 
     Raises:
         SettingsError: `top` is no length.
@@ -115,7 +122,9 @@ def recommend_to_person(
     """
     top = list_length(top, len(items.ids))
     scores = recommender.fold_in(person.item_index, person.rating)
-    found = top_items(scores[None], person.rows, recommender.biases.item_count, top)[0]
+    if popularity is None:
+        popularity = recommender.biases.item_count
+    found = top_items(scores[None], person.rows, popularity, top)[0]
     if similarity is None:
         return _list(scores, found, items)
     liked = np.flatnonzero(recommender.stands_behind(person.rating))

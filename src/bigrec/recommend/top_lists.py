@@ -41,7 +41,8 @@ class TopListsSummary:
     n_users: int
     """Users with a list."""
     n_left_out: int
-    """Users of the split without a train rating, of whom the model knows nothing."""
+    """Users of the split without one: they have no train rating, so that the model knows nothing of
+    them, or have rated all that a list may hold."""
     n_rows: int
     """Rows written."""
     seconds: float
@@ -62,6 +63,7 @@ def write_top_lists(
     *,
     top: int = 10,
     items: Items | None = None,
+    popularity: Array | None = None,
     budget: Budget | None = None,
     progress: Progress = SILENT,
 ) -> TopListsSummary:
@@ -77,6 +79,7 @@ def write_top_lists(
         output: ends in .parquet; replaced when the new file is whole.
         top: length of a list; cut to the number of items.
         items: of the split; read from the store if None.
+        popularity: as in `recommend_items`.
         budget: memory that scores may take an eighth of.
         progress: told of finished users.
 
@@ -94,14 +97,17 @@ def write_top_lists(
     user_bytes = _CELL_BYTES * data.spec.n_items + _LISTED_BYTES * top
     fitting = (budget or Budget()).memory_bytes // 8 // user_bytes
     at_once = min(max(fitting, 1), _MOST_USERS)
-    n_rows = 0
+    if popularity is None:
+        popularity = recommender.biases.item_count
+    n_users = n_rows = 0
     progress.start("recommending", len(users), "users")
     with publishing_file(output) as partial, pq.ParquetWriter(partial, table.schema) as writer:
         for start in range(0, len(users), at_once):
             chunk = users[start : start + at_once]
             scores = recommender.score_users(chunk)
             seen = seen_items(catalog, data, chunk)
-            positions = top_items(scores, seen, recommender.biases.item_count, top)
+            positions = top_items(scores, seen, popularity, top)
+            n_users += int(np.count_nonzero(positions[:, 0] >= 0))
             n_listed = table.add(chunk, scores, positions)
             n_rows += n_listed
             progress.advance(len(chunk), n_listed)
@@ -111,7 +117,7 @@ def write_top_lists(
             writer.write_table(table.take())
     seconds = time.perf_counter() - started
     return TopListsSummary(
-        len(users), data.spec.n_users - len(users), n_rows, seconds, n_rows / seconds,
+        n_users, data.spec.n_users - n_users, n_rows, seconds, n_rows / seconds,
         peak_rss_bytes(), str(output),
     )  # fmt: skip
 

@@ -60,8 +60,8 @@ def list_for_user(
         word: what kind of user this is.
         user_index: whom to recommend to.
     """
-    user_id = int(data.user_ids[user_index])
-    history = ask(session, "user_history", user_id=user_id)
+    user = users_of(catalog).key_of(int(data.user_ids[user_index]))
+    history = ask(session, "user_history", user_id=user)
     best = sorted(history, key=lambda row: (-row["rating"], -row["difference"], row["item_id"]))
     best = best[:_TOP]
     keys = items_of(catalog).keys_of(np.array([row["item_id"] for row in best]))
@@ -71,7 +71,6 @@ def list_for_user(
             for row, key in zip(best, keys, strict=True)
         ]
     }
-    user = users_of(catalog).key_of(user_id)
     name = f"{user:,}" if isinstance(user, int) else user
     for model, recommender in recommenders.items():
         lists[model_title(model)] = [

@@ -18,6 +18,7 @@ from bigrec.schema import NO_TIME
 
 _BAR_WIDTH: Final = 50
 _N_STEPS: Final = 72
+_LEAST_STEPS: Final = 22  # below which a day at each end has room
 _N_LINES: Final = 6
 _EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 _LEFT_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
@@ -98,9 +99,12 @@ def _draw_timeline(session: Session) -> list[str]:
     counts = [0] * ((rows[-1][0] - first).days // days + 1)
     for from_date, n_ratings, _ in rows:
         counts[(from_date - first).days // days] = n_ratings
-    line = f"{manifest.first_date}{manifest.last_date:>{max(10, len(counts) - 10)}}"
+    line = manifest.dates
+    if len(counts) >= _LEAST_STEPS:
+        line = f"{manifest.first_date}{manifest.last_date:>{len(counts) - 10}}"
+    step = f"{days} days" if days > 1 else "a day"
     return [
-        f"ratings over time (a column is {days} days; the highest is {max(counts):,})",
+        f"ratings over time (a column is {step}; the highest is {max(counts):,})",
         *(text.rstrip() for text in draw_columns(counts, _N_LINES)),
         line,
     ]

@@ -6,8 +6,8 @@ Rows come in any order, with timestamps in seconds that become UTC days.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -51,6 +51,12 @@ Array = np.ndarray[Any, Any]
 
 _RATINGS_HEADER: Final = "userId,movieId,rating,timestamp"
 _MOVIES_HEADER: Final = "movieId,title,genres"
+_GENRES: Final = (
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
+    "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi",
+    "Thriller", "War", "Western",
+)  # fmt: skip
+"""In the order of MovieLens 100K's flags, as its u.genre has them."""
 _ID: Final = re.compile("[0-9]{1,10}")
 _FORBIDDEN: Final = frozenset("\0\r")
 _IDS_BYTES = 30  # two ids with what stands behind them are shorter
@@ -207,21 +213,32 @@ class MovieLensSource(TextSource):
         return ids[:, 1], ids[:, 0], n_rows
 
     def titles(self, bad_lines: list[BadLine] | None) -> Titles:
-        """Read the movies; the year is the one in brackets behind the title.
+        """Read the movies; the year is the one in brackets behind the title, `genres` is kept.
 
         Raises:
             RawFormatError: a line has another form, and there is no list for such lines.
         """
+        import pyarrow as pa
+
         file = self._movies_file()
         titles: dict[int, tuple[str, int | None]] = {}
+        genres: dict[int, str | None] = {}
         for record in self._movie_records(file):
             if expected := self._fault(record, titles):
                 note_bad_line(BadLine(file.label, record.line, record.text, expected), bad_lines)
                 continue
-            movie, title = (record.fields or [])[:2]
+            movie, title, *others = record.fields or []
             year = _YEAR.search(title)
             titles[int(movie)] = _YEAR.sub("", title), int(year[1]) if year else None
-        return Titles.from_mapping(titles)
+            named = "".join(others[:1]) if self._names_genres else _flagged(others)
+            genres[int(movie)] = named or None
+        in_order = pa.array([genres[movie] for movie in sorted(genres)], pa.string())
+        return replace(Titles.from_mapping(titles), attributes=pa.table({"genres": in_order}))
+
+    @property
+    def _names_genres(self) -> bool:
+        """Whether genres stand as words behind the title; 100K has flags."""
+        return self.dialect.has_header or self.dialect.separator == "::"
 
     def _fault(self, record: Record, titles: Container[int]) -> str:
         """What is expected where a record describes no further movie; empty if it does."""
@@ -234,7 +251,8 @@ class MovieLensSource(TextSource):
             return f"the fields {_MOVIES_HEADER} and no more; a title with a comma needs quotes"
         if len(fields) < 2 or not _is_id(fields[0]) or int(fields[0]) in titles:
             return "a new movie id, then its title"
-        return "a title without NUL or CR" if _FORBIDDEN.intersection(fields[1]) else ""
+        named = "".join(fields[1:])
+        return "a title and genres without NUL or CR" if _FORBIDDEN.intersection(named) else ""
 
     def _movie_records(self, file: RawFile) -> Iterator[Record]:
         """Yield what describes movies."""
@@ -248,7 +266,7 @@ class MovieLensSource(TextSource):
                 if record.fields != []:  # of a blank line
                     yield record
             return
-        separator = "::" if self.dialect.separator == "::" else "|"
+        separator = "::" if self._names_genres else "|"
         for number, line in lines:
             if line:
                 yield Record(number, line, line.split(separator))
@@ -259,6 +277,12 @@ class MovieLensSource(TextSource):
         if file is None:
             raise self.folder.missing(self.dialect.movies)
         return file
+
+
+def _flagged(fields: Sequence[str]) -> str:
+    """The genres that have a flag, with | between them as in other files; flags come last."""
+    flags = fields[-len(_GENRES) :]
+    return "|".join(name for name, flag in zip(_GENRES, flags, strict=False) if flag == "1")
 
 
 def _begins_movie(line: str) -> bool:

@@ -28,6 +28,7 @@ from bigrec.magic import (
     ZIP,
     ZSTD,
     kind_of,
+    remedy_of,
 )
 from bigrec.store.manifest import SourceFile
 
@@ -348,11 +349,10 @@ def list_members(path: Path) -> list[RawFile]:
 
 def _not_a_folder(root: Path, kind: str) -> DataError:
     """The error for a file that holds no data, in place of a raw folder."""
-    is_packed = "archive" in kind or {*_TAR_SUFFIXES} & {*root.suffixes}
+    if {*_TAR_SUFFIXES} & {*root.suffixes}:
+        kind = "a tar archive"
     return DataError(
         f"{root} is {kind}, expected a file of ratings, a folder that holds raw files, or a zip "
         "archive of it",
-        hint="unpack it, and give the folder that it makes"
-        if is_packed
-        else f"give its folder: {root.parent}",
+        hint=remedy_of(kind),
     )

@@ -103,6 +103,24 @@ def open_source(
     )
 
 
+def find_set_around(file: Path) -> Source | None:
+    """The set of a source of bigrec's own of which a file is a part, with the others beside it.
+
+    Args:
+        file: whatever is to be ingested; a folder is part of no set.
+    """
+    if not file.is_file():
+        return None
+    with suppress(DataError):
+        folder = RawFolder(file.parent)
+        for source in SOURCES.values():
+            if source.recognises(folder):
+                found = source(folder)
+                if any(file == part.path for group in found.files() for part in group):
+                    return found
+    return None
+
+
 def source_names() -> list[str]:
     """The names of all sources: bigrec's own first, then others by name."""
     own = [*SOURCES, TableSource.name, *NAMED_SETS]

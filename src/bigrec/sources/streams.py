@@ -20,7 +20,7 @@ from typing import BinaryIO, Final, Protocol, cast
 import pyarrow as pa
 
 from bigrec.errors import DataError
-from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZSTD, kind_of
+from bigrec.magic import GZIP, HEAD_BYTES, TEXT, UNKNOWN, ZSTD, kind_of, remedy_of
 from bigrec.sources.raw import DISK_FAILURES, RawFile, reading
 
 STREAM_FAILURES: Final = (
@@ -46,7 +46,7 @@ def open_stream(file: RawFile) -> Iterator[BinaryIO]:
     """The decompressed text as a stream, with every failure to read it a DataError."""
     with _open(file) as (stream, kind):
         if kind not in (TEXT, UNKNOWN):
-            raise DataError(f"{file.label} is {kind}, expected text", hint=_remedy(kind))
+            raise DataError(f"{file.label} is {kind}, expected text", hint=remedy_of(kind))
         yield stream
 
 
@@ -146,17 +146,3 @@ def _unpacked(stream: BinaryIO | Path, kind: str) -> BinaryIO:
 
 def _kind_ahead(stream: BinaryIO) -> str:
     return kind_of(cast("_Peekable", stream).peek(HEAD_BYTES)[:HEAD_BYTES])
-
-
-def _remedy(kind: str) -> str:
-    """What to do about a file that is no text."""
-    if kind == "UTF-16 text":
-        return "save it as UTF-8"
-    if kind == "a web page":
-        return "a page was saved in place of the file; fetch the file again"
-    if kind.endswith(("archive", "file")) and kind.split()[1] in _PACKED:
-        return "unpack it first"
-    return "write it as a text file such as csv, or fetch the file again"
-
-
-_PACKED: Final = ("zip", "7z", "rar", "tar", "xz", "bzip2", "gzip", "zstd")

@@ -1,4 +1,4 @@
-"""Lists of users or items as people give them to a split: by the keys of the source."""
+"""Lists of users or items as people give them: by the keys of the source."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
+import numpy as np
+
 from bigrec.errors import RawFormatError, SplitError, StoreError
 from bigrec.magic import HEAD_BYTES, TEXT, UNKNOWN, kind_of
 from bigrec.schema import KEY
 from bigrec.splits.spec import read_id_list
+from bigrec.store.catalog import Catalog
 from bigrec.store.vocabulary import UNKNOWN as UNKNOWN_ID
-from bigrec.store.vocabulary import Key, Vocabulary
+from bigrec.store.vocabulary import Key, Vocabulary, items_of
 
 _SHOWN_IDS: Final = 5
 
@@ -33,9 +36,32 @@ def read_key_list(path: Path, vocabulary: Vocabulary, *headers: str) -> tuple[in
         SplitError: the store does not have a key.
         StoreError: the file cannot be read, is no text, or holds no key.
     """
-    column = vocabulary.id_column
-    if not vocabulary.has_keys:
-        return read_id_list(path, column, *headers)
+    keys: Sequence[Key]
+    if vocabulary.has_keys:
+        keys = _read_texts(path, vocabulary.id_column, headers)
+    else:
+        keys = read_id_list(path, vocabulary.id_column, *headers)
+    try:
+        return require_ids(vocabulary, keys)
+    except SplitError as error:
+        raise SplitError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def read_item_list(path: Path, catalog: Catalog) -> tuple[int, ...]:
+    """`read_key_list` for items; a header may have the name that the source has for them.
+
+    Args:
+        path: the file.
+        catalog: the store.
+
+    Raises:
+        DataError: as there.
+    """
+    return read_key_list(path, items_of(catalog), f"{catalog.manifest.item_name}_id")
+
+
+def _read_texts(path: Path, column: str, headers: Sequence[str]) -> list[str]:
+    """The keys in a file, each once."""
     hint = f"write one {column} a line, as bigrec sql with --format csv does"
     try:
         with path.open("rb") as raw:
@@ -50,7 +76,7 @@ def read_key_list(path: Path, vocabulary: Vocabulary, *headers: str) -> tuple[in
         raise StoreError(f"{path} is no text in UTF-8", hint=hint) from error
     if not keys:
         raise StoreError(f"{path} lists no {column}", hint=hint)
-    return require_ids(vocabulary, list(keys))
+    return list(keys)
 
 
 def _read_keys(file: TextIO, path: Path, headers: Sequence[str], hint: str) -> Iterator[str]:
@@ -79,17 +105,18 @@ def require_ids(vocabulary: Vocabulary, keys: Sequence[Key]) -> tuple[int, ...]:
     """The ids of keys that must be there, ascending.
 
     Args:
-        vocabulary: of the users or items of a store that keeps keys.
+        vocabulary: of the users or items of a store.
         keys: each of another user or item.
 
     Raises:
         SplitError: the store does not have one of them.
     """
-    ids = vocabulary.ids_of(keys).tolist()
-    unknown = [key for key, one in zip(keys, ids, strict=True) if one == UNKNOWN_ID]
-    if unknown:
+    ids = vocabulary.ids_of(keys)
+    known = ids != UNKNOWN_ID if vocabulary.has_keys else vocabulary.has(ids)
+    if not known.all():
+        unknown = [keys[index] for index in np.flatnonzero(~known).tolist()]
         raise unknown_ids(unknown, len(keys), vocabulary.id_column)
-    return tuple(sorted(set(ids)))
+    return tuple(np.unique(ids).tolist())
 
 
 def unknown_ids(unknown: Sequence[Key], n_listed: int, column: str) -> SplitError:

@@ -85,6 +85,20 @@ class Vocabulary:
         ids = wanted.to_frame().join(found, on=KEY, how="left", maintain_order="left")
         return ids[self.id_column].cast(pl.Int64).fill_null(UNKNOWN).to_numpy()
 
+    def has(self, ids: Array) -> Array:
+        """Whether the store has each id.
+
+        Args:
+            ids: (n,) int, in any order, perhaps repeated.
+
+        Returns:
+            (n,) bool.
+        """
+        column = pl.col(self.id_column).cast(pl.Int64)
+        wanted = pl.Series(np.asarray(ids, np.int64)).unique()
+        found = self.table.select(column).filter(column.is_in(wanted.implode()))
+        return np.isin(ids, found.collect(engine="streaming")[self.id_column].to_numpy())
+
     def keys_of(self, ids: Array) -> pl.Series:
         """The key of each id of the store.
 

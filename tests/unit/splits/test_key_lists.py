@@ -38,8 +38,13 @@ def test_what_a_csv_writer_writes_is_read(
 ) -> None:
     path = tmp_path_factory.mktemp("lists") / "users.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([["key"], *([key] for key in keys[::2])])
+        file.write("key\n")
+        # Some versions of Python leave a CR bare, which bigrec sql quotes.
+        has_returns = any("\r" in key for key in keys)
+        writer = csv.writer(
+            file, lineterminator="\n", quoting=csv.QUOTE_ALL if has_returns else csv.QUOTE_MINIMAL
+        )
+        writer.writerows([key] for key in keys[::2])
     expected = tuple(range(1, len(keys) + 1, 2))
     assert read_key_list(path, users(keys)) == expected
 

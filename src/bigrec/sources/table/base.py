@@ -16,6 +16,7 @@ from bigrec.sources.contract import Source
 from bigrec.sources.parsed import BadLine, ItemTable
 from bigrec.sources.raw import RawFile, RawFolder
 from bigrec.sources.table.files import bare_name, group_files
+from bigrec.sources.table.items_file import ItemsPlan, peek_items, read_items
 from bigrec.sources.table.named_sets import NamedSet
 from bigrec.sources.table.plan import ITEM, TIME, USER, TablePlan
 from bigrec.sources.table.times import are_days
@@ -96,11 +97,25 @@ class TableSource(Source):
         """What is known of items, if there is a file of them."""
         if self._items_file is None:
             return None
-        from bigrec.sources.table.items_file import read_items
+        return read_items(self._items_file, *self._said_of_items, bad_lines)
 
-        columns = self._settings.item_columns or self._item_columns
-        item_column = self.plan.names[self.plan.columns[ITEM]] if ITEM in self.plan.columns else ""
-        return read_items(self._items_file, columns, item_column, bad_lines)
+    def peek_items(self) -> ItemsPlan | None:
+        """What the file of items is taken for, if there is one.
+
+        Raises:
+            SettingsError: a column that is named is not there.
+            DataError: it cannot be read, or does not show which column is the key.
+        """
+        if self._items_file is None:
+            return None
+        return peek_items(self._items_file, *self._said_of_items)
+
+    @property
+    def _said_of_items(self) -> tuple[Mapping[str, str], str]:
+        """The columns of the file of items, and what the ratings call theirs."""
+        columns: Mapping[str, int] = self.plan.columns
+        name = self.plan.names[columns[ITEM]] if ITEM in columns else ""
+        return self._settings.item_columns or self._item_columns, name
 
     @property
     def scale(self) -> Scale | None:

@@ -1,11 +1,12 @@
-"""What a table was taken for, in words for people."""
+"""What tables of ratings and of items were taken for, in words for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bigrec.sources.table.items_file import ItemsPlan
 from bigrec.sources.table.plan import (
     BLANKS,
     DAYS,
@@ -14,6 +15,7 @@ from bigrec.sources.table.plan import (
     MILLISECONDS,
     RATING,
     SECONDS,
+    Dialect,
     TablePlan,
 )
 
@@ -36,54 +38,83 @@ _TIME_UNITS: Final = {
 
 
 @dataclass(frozen=True)
-class PlanDescription:
-    """A plan in words: fields for the whole table, and a row for each column."""
+class TableDescription:
+    """What a table was taken for, in words."""
 
     fields: Mapping[str, str]
-    """Names and values: the files, how they are written, times and ratings."""
+    """Names and values, for the whole table: the files and how they are written; of ratings, what
+    times and ratings are as well."""
     headings: tuple[str, ...]
     """Of the columns of `rows`."""
     rows: tuple[tuple[str, ...], ...]
-    """For each column of the table its name, what it was taken for, and up to three examples."""
+    """For each column of the table its name, what it was taken for, and up to three examples. Of
+    more than 40 columns the first are described."""
 
 
-def describe_plan(plan: TablePlan) -> PlanDescription:
-    """Say what a table was taken for.
+def describe_plan(plan: TablePlan) -> TableDescription:
+    """Say what a table of ratings was taken for.
 
     Args:
-        plan: of the table. Of more than 40 columns the first are described.
+        plan: of the table.
     """
-    roles = {position: role for role, position in plan.columns.items()}
-    filters = {position: f"only {text!r}" for position, text in plan.only.items()}
-    rows = [
-        (
-            name,
-            filters.get(position, roles.get(position, "")),
-            *(_shortened(example[position]) for example in plan.examples),
-        )
-        for position, name in enumerate(plan.names[:_SHOWN_COLUMNS])
-    ]
-    headings = ("column", "taken for", *(f"row {n + 1}" for n in range(len(plan.examples))))
-    return PlanDescription(_fields(plan), headings, tuple(rows))
+    taken = {position: role for role, position in plan.columns.items()}
+    taken |= {position: f"only {text!r}" for position, text in plan.only.items()}
+    return _described(_fields(plan), plan.names, taken, plan.examples)
+
+
+def describe_items(plan: ItemsPlan) -> TableDescription:
+    """Say what a file of items was taken for.
+
+    Args:
+        plan: of the file.
+    """
+    taken = {
+        position: "kept" if plan.names[position] == name else f"kept as {name}"
+        for position, name in plan.attributes.items()
+    }
+    taken |= {position: role for role, position in plan.roles.items()}
+    fields = {"items": f"{plan.file.label}", **_written(plan.form, plan.dialect)}
+    return _described(fields, plan.names, taken, plan.examples)
+
+
+def _described(
+    fields: Mapping[str, str],
+    names: Sequence[str],
+    taken: Mapping[int, str],
+    examples: Sequence[Sequence[str]],
+) -> TableDescription:
+    rows = (
+        (name, taken.get(position, ""), *(_shortened(row[position]) for row in examples))
+        for position, name in enumerate(names[:_SHOWN_COLUMNS])
+    )
+    headings = ("column", "taken for", *(f"row {n + 1}" for n in range(len(examples))))
+    return TableDescription(fields, headings, tuple(rows))
 
 
 def _fields(plan: TablePlan) -> dict[str, str]:
     first, last = plan.files[0].label, plan.files[-1].label
+    shown = f"{len(plan.files):,} files, {first} to {last.name}"
     fields = {
-        "file": f"{first}"
-        if len(plan.files) == 1
-        else f"{len(plan.files):,} files, {first} to {last.name}",
-        "form": plan.form,
+        "file": f"{first}" if len(plan.files) == 1 else shown,
+        **_written(plan.form, plan.dialect),
     }
-    if dialect := plan.dialect:
-        fields["separator"] = _SEPARATORS.get(dialect.separator, dialect.separator)
-        fields["encoding"] = dialect.encoding
-        fields["header"] = "yes" if dialect.has_header else "no"
     if plan.wide:
         fields["rows"] = "a user each: how many ratings, then one for each item"
     fields["times"] = _TIME_UNITS[plan.time_unit] if plan.time_unit else "none"
     fields["ratings"] = _ratings(plan)
     return fields
+
+
+def _written(form: str, dialect: Dialect | None) -> dict[str, str]:
+    """How files are written."""
+    if dialect is None:
+        return {"form": form}
+    return {
+        "form": form,
+        "separator": _SEPARATORS.get(dialect.separator, dialect.separator),
+        "encoding": dialect.encoding,
+        "header": "yes" if dialect.has_header else "no",
+    }
 
 
 def _ratings(plan: TablePlan) -> str:

@@ -30,7 +30,7 @@ _MAX_RECORD_LINES: Final = 16
 _SHOWN_LENGTH: Final = 80
 _QUOTED_ALWAYS: Final = (",", ";")
 _NOT_IN_CP1252: Final = frozenset(b"\x81\x8d\x8f\x90\x9d")
-_SIXTEEN_BITS: Final = 0.3  # share of NUL bytes at even or at odd positions
+_MOST_WITH_NUL: Final = 0.5  # share of lines up to which it is text all the same
 _BLANKS: Final = re.compile(r"[ \t]+")
 _DIGIT: Final = re.compile(r"\d")
 
@@ -77,6 +77,7 @@ def sample_text(head: bytes, options: TableOptions, label: Path) -> TextSample:
     _refuse_other_kinds(head, label)
     encoding = _encoding_of(head, options)
     lines = _lines_of(head.removeprefix(BOM).decode(encoding, "replace"))
+    lines = _without_nul(lines, label)
     if not lines:
         raise DataError(f"{label} holds blank lines only", hint="fetch the file again")
     _refuse_comments(lines, label)
@@ -178,19 +179,6 @@ def _refuse_other_kinds(head: bytes, label: Path) -> None:
     """Stop at bytes that are no text in lines."""
     if not head.removeprefix(BOM):
         raise DataError(f"{label} is empty", hint="fetch the file again")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or any(
-        head[start::2].count(0) > _SIXTEEN_BITS * len(head[start::2]) for start in (0, 1)
-    ):
-        raise DataError(
-            f"{label} is UTF-16 text, expected UTF-8, Latin-1 or cp1252",
-            hint="write it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW",
-        )
-    if b"\0" in head:
-        line = 1 + head[: head.index(0)].count(b"\n")
-        raise DataError(
-            f"{label}, line {line}: found a NUL byte, expected text",
-            hint="it is no text, or damaged; fetch it again, or remove them: tr -d '\\000' < FILE",
-        )
     if b"\n" not in head and b"\r" in head.rstrip(b"\r"):
         raise DataError(
             f"{label} ends its lines with a carriage return alone, expected a line feed",
@@ -209,6 +197,21 @@ def _encoding_of(head: bytes, options: TableOptions) -> str:
 def _lines_of(text: str) -> list[str]:
     lines = (line.removesuffix("\r") for line in text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES])
     return [line for line in lines if line.strip()]
+
+
+def _without_nul(lines: Sequence[str], label: Path) -> list[str]:
+    """The lines without a NUL byte. A few others are bad lines, when they are read.
+
+    Raises:
+        DataError: the first line has one, or most have.
+    """
+    good = [line for line in lines if "\0" not in line]
+    if good[:1] != [*lines[:1]] or len(lines) - len(good) > _MOST_WITH_NUL * len(lines):
+        raise DataError(
+            f"{label}: found NUL bytes in its first lines, expected text",
+            hint="it is no text, or damaged; fetch it again, or remove them: tr -d '\\000' < FILE",
+        )
+    return good
 
 
 def _refuse_comments(lines: Sequence[str], label: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from bigrec.errors import DataError, SettingsError
@@ -34,8 +36,54 @@ _MAX_RECORD_LINES: Final = 256
 _SHOWN_LENGTH: Final = 80
 _BATCH_ROWS: Final = 1 << 16
 _MAX_YEAR: Final = 1 << 15
+_N_EXAMPLES: Final = 3
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class ItemsPlan:
+    """What a file of items is taken for."""
+
+    form: str
+    """One of plan.FORMS."""
+    file: RawFile
+    """The file."""
+    names: tuple[str, ...]
+    """Its columns in their order; 1, 2, … where it has no names."""
+    roles: Mapping[str, int]
+    """The position in `names`, from 0, of each of ITEM_ROLES that is there."""
+    attributes: Mapping[int, str]
+    """What each other column is called in the store, by its position."""
+    dialect: Dialect | None
+    """Of text."""
+    examples: tuple[tuple[str, ...], ...]
+    """Up to three rows, each with a field for every name."""
+
+
+def peek_items(file: RawFile, columns: Mapping[str, str], item_column: str) -> ItemsPlan:
+    """See what a file of items is taken for, by its beginning.
+
+    Args:
+        file: as in `read_items`.
+        columns: as in `read_items`.
+        item_column: as in `read_items`.
+
+    Raises:
+        SettingsError: a column that is named is not there.
+        DataError: it cannot be read, or does not show which column is the key.
+    """
+    table = _open(file, columns, item_column, bad_lines=[], n_blocks=1)
+    examples = (tuple(value or "" for value in row) for _, row in islice(table.rows, _N_EXAMPLES))
+    return ItemsPlan(
+        table.form,
+        file,
+        tuple(table.names),
+        table.roles,
+        _attributes(table.names, table.roles),
+        table.dialect,
+        tuple(examples),
+    )
 
 
 def read_items(
@@ -58,24 +106,55 @@ def read_items(
         DataError: it cannot be read, or does not show which column is the key.
         RawFormatError: a line is wrong, and there is no list for it.
     """
-    if unknown := sorted({*columns} - {*ITEM_ROLES}):
-        raise SettingsError.unknown_name("column of items", unknown[0], ITEM_ROLES)
-    form = form_of(file)
-    if form == TEXT:
-        names, rows = _read_text(file, bad_lines)
-    elif form == JSON_LINES:
-        names, rows = _read_json(file, bad_lines)
-    else:
-        names, rows = _read_columnar(file)
-    roles = _choose(names, columns, item_column, file)
-    return _make_table(names, rows, roles, file, bad_lines)
+    table = _open(file, columns, item_column, bad_lines=bad_lines, n_blocks=None)
+    return _make_table(table, file, bad_lines)
 
 
 _Rows = Iterator[tuple[int, Sequence[str | None]]]
 
 
-def _read_text(file: RawFile, bad_lines: list[BadLine] | None) -> tuple[list[str], _Rows]:
-    """The columns of text, and its rows with the numbers of their lines."""
+@dataclass(frozen=True)
+class _OpenTable:
+    """A file of items whose columns are known."""
+
+    form: str
+    names: Sequence[str]
+    dialect: Dialect | None
+    rows: _Rows  # with the numbers of their lines
+    roles: Mapping[str, int]
+
+
+def _open(
+    file: RawFile,
+    said: Mapping[str, str],
+    item_column: str,
+    *,
+    bad_lines: list[BadLine] | None,
+    n_blocks: int | None,
+) -> _OpenTable:
+    """Find the columns of a file.
+
+    Args:
+        file: of items.
+        said: the columns that somebody names.
+        item_column: what the ratings call theirs.
+        bad_lines: as in `read_items`.
+        n_blocks: how much is read of what is no text; None for all.
+    """
+    if unknown := sorted({*said} - {*ITEM_ROLES}):
+        raise SettingsError.unknown_name("column of items", unknown[0], ITEM_ROLES)
+    form, dialect = form_of(file), None
+    if form == TEXT:
+        names, dialect, rows = _read_text(file, bad_lines)
+    elif form == JSON_LINES:
+        names, rows = _read_json(file, bad_lines, n_blocks)
+    else:
+        names, rows = _read_columnar(file, n_blocks)
+    return _OpenTable(form, names, dialect, rows, _choose(names, said, item_column, file))
+
+
+def _read_text(file: RawFile, bad_lines: list[BadLine] | None) -> tuple[list[str], Dialect, _Rows]:
+    """The columns of text, how it is written, and its rows."""
     encoding = find_encoding(read_blocks(file, _ENCODING_BYTES))
     head = read_head(file, _HEAD_BYTES)
     sample = sample_text(head, TableOptions(encoding=encoding), file.label)
@@ -85,13 +164,19 @@ def _read_text(file: RawFile, bad_lines: list[BadLine] | None) -> tuple[list[str
         for number, line, fields in _records(file, sample.dialect):
             if fields is not None and sample.dialect.ends_with_separator and not fields[-1]:
                 fields.pop()
-            if fields is None or len(fields) != len(names):
-                found = "quotes that match" if fields is None else f"{len(names)} fields"
-                note_bad_line(BadLine(file.label, number, line, found), bad_lines)
+            expected = ""
+            if fields is None:
+                expected = "quotes that match"
+            elif len(fields) != len(names):
+                expected = f"{len(names)} fields"
+            elif any("\0" in field for field in fields):
+                expected = "text without NUL bytes"
+            if fields is None or expected:
+                note_bad_line(BadLine(file.label, number, line, expected), bad_lines)
             else:
                 yield number, [field or None for field in fields]
 
-    return names, rows()
+    return names, sample.dialect, rows()
 
 
 def _records(file: RawFile, dialect: Dialect) -> Iterator[tuple[int, str, list[str] | None]]:
@@ -118,13 +203,15 @@ def _records(file: RawFile, dialect: Dialect) -> Iterator[tuple[int, str, list[s
             yield number, line, fields
 
 
-def _read_json(file: RawFile, bad_lines: list[BadLine] | None) -> tuple[list[str], _Rows]:
+def _read_json(
+    file: RawFile, bad_lines: list[BadLine] | None, n_blocks: int | None
+) -> tuple[list[str], _Rows]:
     from bigrec.sources.table.json_files import parse_line
     from bigrec.sources.table.json_files import read_blocks as read_json_blocks
 
     objects: list[tuple[int, dict[str, Any]]] = []
     names: dict[str, None] = {}
-    for block in read_json_blocks(file):
+    for block in islice(read_json_blocks(file), n_blocks):
         for number, line in block.lines():
             if not line.strip():
                 continue
@@ -139,12 +226,13 @@ def _read_json(file: RawFile, bad_lines: list[BadLine] | None) -> tuple[list[str
     return list(names), rows
 
 
-def _read_columnar(file: RawFile) -> tuple[list[str], _Rows]:
+def _read_columnar(file: RawFile, n_blocks: int | None) -> tuple[list[str], _Rows]:
     from bigrec.sources.table.columnar_files import open_columnar
 
     with open_columnar(file) as opened:
         names = list(opened.schema.names)
-        batches = [batch.to_pydict() for batch in opened.batches(names, _BATCH_ROWS)]
+        found = islice(opened.batches(names, _BATCH_ROWS), n_blocks)
+        batches = [batch.to_pydict() for batch in found]
 
     def rows() -> _Rows:
         number = 0
@@ -199,18 +287,13 @@ def _find_key(names: Sequence[str], folded: Sequence[str], item_column: str, fil
     )
 
 
-def _make_table(
-    names: Sequence[str],
-    rows: _Rows,
-    roles: Mapping[str, int],
-    file: RawFile,
-    bad_lines: list[BadLine] | None,
-) -> ItemTable:
+def _make_table(table: _OpenTable, file: RawFile, bad_lines: list[BadLine] | None) -> ItemTable:
     import pyarrow as pa
 
+    names, roles = table.names, table.roles
     columns: list[list[str | None]] = [[] for _ in names]
     line_of: dict[str, int] = {}
-    for number, values in rows:
+    for number, values in table.rows:
         key = values[roles[KEY]] or ""
         expected = ""
         if key in line_of:
@@ -236,10 +319,9 @@ def _make_table(
     titles: list[str | None] = [None] * n_items
     if TITLE in roles:
         titles = columns[roles[TITLE]]
-    others = [at for at in range(len(names)) if at not in roles.values()]
     attributes = {
-        name: typed_column(columns[at])
-        for at, name in zip(others, _sql_names([names[at] for at in others]), strict=True)
+        name: typed_column(columns[position])
+        for position, name in _attributes(names, roles).items()
     }
     return ItemTable(
         pa.array(list(line_of), pa.large_string()),
@@ -248,6 +330,12 @@ def _make_table(
         pa.table(attributes) if attributes else pa.table({}).select([]),
         file.label,
     )
+
+
+def _attributes(names: Sequence[str], roles: Mapping[str, int]) -> dict[int, str]:
+    """What the columns without a role are called in the store, by their positions."""
+    others = [at for at in range(len(names)) if at not in roles.values()]
+    return dict(zip(others, _sql_names([names[at] for at in others]), strict=True))
 
 
 def _sql_names(names: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from bigrec.sources.table.plan import ITEM, RATING, TIME, USER, TablePlan
 from bigrec.sources.table.times import parse_time
 
 _LAST_DAY: Final = (LAST_DATE - FIRST_DATE).days
-_FORBIDDEN: Final = frozenset("\0\r\n")
+_FORBIDDEN: Final = frozenset("\r\n")
 _MAX_RECORD_LINES: Final = 256
 _UNIT_WORDS: Final = {
     "seconds": "in seconds since 1970",
@@ -59,6 +59,8 @@ def read_row(
     assert dialect is not None  # noqa: S101 - text has one
     if not line.strip():
         return None
+    if "\0" in line:
+        return "text without NUL bytes"
     if "\ufffd" in line:
         return f"text in {dialect.encoding.upper()}; say another with --encoding"
     fields = split_line(line, dialect)
@@ -129,7 +131,7 @@ def _key_fault(key: str) -> str:
     if not key:
         return "an id, and not an empty field"
     if _FORBIDDEN & set(key):
-        return "an id without NUL or line ends"
+        return "an id without line ends"
     if len(key.encode()) > MAX_KEY_BYTES:
         return f"an id of at most {MAX_KEY_BYTES:,} bytes"
     return ""

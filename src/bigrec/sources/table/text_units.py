@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -10,7 +11,7 @@ import numpy as np
 from bigrec.errors import DataError
 from bigrec.schema import BY_DAY, BY_SECOND, NO_TIME
 from bigrec.sources.contract import ReadAgain
-from bigrec.sources.fields import OK
+from bigrec.sources.fields import NEWLINE, OK
 from bigrec.sources.keys import KEY_PADDING, Keys
 from bigrec.sources.lines import count_lines
 from bigrec.sources.parsed import BadLine, KeyedRows, require_few_bad_lines
@@ -148,7 +149,6 @@ class UnitParser:
         n_most = self._text.edges[-1] // (len(self._loop.roles) + 2) + 1
         self._out = tuple(workspace.array(name, n_most, kind) for name, kind in _OUT)
         self._n_rows = 0
-        self._beyond_ascii = False
         self._extra = bytearray()
         self._extra_rows: list[tuple[int, int]] = []  # row, offset of its line
         self._bad_lines: list[tuple[int, BadLine]] = []
@@ -226,25 +226,32 @@ class UnitParser:
         self._text = UnitText(text.unit, np.frombuffer(b"".join(pieces) + padding, np.uint8), edges)
 
     def _parse_piece(self, number: int) -> None:
-        position, end = self._text.edges[number : number + 2]
-        loop = self._loop
-        first_row = self._n_rows
-        begin = position
+        begin, end = self._text.edges[number : number + 2]
+        loop, first_row, n_bad = self._loop, self._n_rows, len(self._bad_lines)
+        by_row = _lines_with_nul(self._text.buffer, begin, end)  # the loop does not look for it
+        position, is_checked = begin, self._encoding != "utf-8"
         while position < end:
+            following = bisect_left(by_row, position)
+            stop = by_row[following] if following < len(by_row) else end
+            if stop == position:
+                position = self._parse_row(number, position, end)
+                continue
             code, offset, self._n_rows, beyond = parse_table(
-                self._text.buffer, position, end, loop.separator, loop.second_separator,
+                self._text.buffer, position, stop, loop.separator, loop.second_separator,
                 loop.quoted, loop.blanks, loop.ends_with_separator, loop.roles, loop.time_kind,
                 loop.ticks, loop.days_of_tick, loop.ends, loop.no_rating, loop.only, self._out,
                 self._n_rows,
             )  # fmt: skip
-            if beyond and self._encoding == "utf-8" and not self._beyond_ascii:
-                self._beyond_ascii = True
+            if beyond and not is_checked:
+                is_checked = True
                 if not _is_utf8(self._text.buffer[begin:end]):
                     self._n_rows = first_row
+                    del self._bad_lines[n_bad:]
                     self._parse_by_row(number, begin, end)
                     return
             if code == OK:
-                return
+                position = stop
+                continue
             if code == OPEN_QUOTE and not self._text.unit.pieces[number].ends_file:
                 self._require_quotes()
             position = self._parse_row(number, offset, end)
@@ -299,6 +306,17 @@ class UnitParser:
         line = count_lines(self._text.buffer[self._text.edges[number] : offset])
         self._bad_lines.append((number, BadLine(path, line, found, expected)))
         require_few_bad_lines(path, len(self._bad_lines))
+
+
+def _lines_with_nul(text: Array, begin: int, end: int) -> list[int]:
+    """Where the lines between two positions begin that hold a NUL byte."""
+    piece = text[begin:end]
+    if not len(piece) or piece.min():
+        return []
+    ends = np.flatnonzero(piece == NEWLINE)
+    before = np.searchsorted(ends, np.flatnonzero(piece == 0))
+    starts: list[int] = (np.append(0, ends + 1)[np.unique(before)] + begin).tolist()
+    return starts
 
 
 def _record_bytes(raw: bytes, plan: TablePlan) -> int:
