@@ -127,6 +127,9 @@ class RankingOptions(ModelOptions):
     def settled(self, spec: DataSpec) -> Self:
         """The same with the number that `positive` stands for.
 
+        Args:
+            spec: of the split that the model is trained on.
+
         Raises:
             SettingsError: no rating of the scale is as high.
         """
