@@ -27,7 +27,7 @@ BATCH_SIZE: Final = 1024
 SETTINGS: Final = (
     "--epochs", "1", "--set", "embedding_size=10", "--set", "implicit_l2=0", "--set", "row_l2=0",
 )  # fmt: skip
-"""A factorisation of the notebook's size without costly penalties: the fastest to be fed."""
+"""A factorization of the notebook's size without costly penalties: the fastest to be fed."""
 _MIB: Final = 1 << 20
 
 
@@ -186,7 +186,7 @@ def main() -> None:
     epoch = measure_wait(store, arguments.split)
     share = epoch["input_wait_seconds"] / epoch["seconds"]
     print(
-        f"One epoch of matrix factorisation: {epoch['rows_per_second'] / 1e6:.1f} M rows/s, "
+        f"One epoch of matrix factorization: {epoch['rows_per_second'] / 1e6:.1f} M rows/s, "
         f"{share:.1%} of it waiting for the feed"
     )
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours: bigrec beside the notebook's cells, scikit-learn and a bare matrix product.
+"""Nearest neighbors: bigrec beside the notebook's cells, scikit-learn and a bare matrix product.
 
 Three comparisons, each on a materialized split of a store, each subset a process of its own:
 
@@ -106,7 +106,7 @@ class Bench:
         )
 
     def train(self, split: str, preset: str, *settings: str) -> Cost:
-        """Train the neighbours, as a user does."""
+        """Train the neighbors, as a user does."""
         return run_process([*self._bigrec("train", "cosine-knn"), "--split", split, "--run", "knn",
                             "--preset", preset, "--overwrite", *settings])  # fmt: skip
 

@@ -10,7 +10,7 @@ subset
   between two epochs is counted in as its share. Surprise fits SVD on --surprise-rows ratings for
   three epochs; making its train set is not counted.
 --small: ratings a second of AutoRec in the second epoch, whole epochs, the cell with its generator.
---race: seconds until matrix factorisation has the test RMSE (scores clipped) of the cell after its
+--race: seconds until matrix factorization has the test RMSE (scores clipped) of the cell after its
   5 epochs. Compiling counts in both subsets, measuring does not.
 
 Each subset is a process of its own. Surprise lives in a virtual environment that this script makes
@@ -274,7 +274,7 @@ def time_rows(arguments: argparse.Namespace, preset: str) -> dict[str, float]:
 
 
 def race_cell(arguments: argparse.Namespace) -> dict[str, float]:
-    """The notebook's matrix factorisation for its 5 epochs."""
+    """The notebook's matrix factorization for its 5 epochs."""
     import tensorflow as tf
     from tests.support import notebook_cells
 
@@ -295,7 +295,7 @@ def race_cell(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def race(arguments: argparse.Namespace, rmse: str) -> dict[str, float]:
-    """Bigrec's matrix factorisation until it has this error."""
+    """Bigrec's matrix factorization until it has this error."""
     import bigrec
 
     split = bigrec.open(arguments.store).split(arguments.race)

@@ -213,7 +213,7 @@ def test_the_architecture_has_every_layer_and_package() -> None:
     rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
     wanted = [set(layer.split(" | ")) - {"__main__"} for layer in layers]
     told = [set(re.findall(r"`(\w+)`", row)) for row in rows]
-    # Neighbouring layers may share a row, as long as their order is that of the contract.
+    # Neighboring layers may share a row, as long as their order is that of the contract.
     flat = [name for names in told for name in names]
     for layer in wanted:
         assert layer <= set(flat), layer

@@ -1,7 +1,7 @@
 -- title: ratings_by_user is in order, without duplicates
 -- description: Every row of ratings_by_user has a larger (user_id, item_id) than the row before it, so no pair
 --     appears twice and a lookup by user_id finds its rows in one place.
-WITH neighbours AS (
+WITH neighbors AS (
     SELECT
         user_id,
         item_id,
@@ -10,7 +10,7 @@ WITH neighbours AS (
     FROM ratings_by_user
 )
 SELECT *
-FROM neighbours
+FROM neighbors
 WHERE (SELECT has_user_order FROM manifest)
     AND (
         previous_user_id > user_id

@@ -1,7 +1,7 @@
 -- title: ratings is in order, without duplicates
 -- description: Every row of ratings has a larger (item_id, user_id) than the row before it, so no pair
 --     appears twice and a lookup by item_id finds its rows in one place.
-WITH neighbours AS (
+WITH neighbors AS (
     SELECT
         item_id,
         user_id,
@@ -10,6 +10,6 @@ WITH neighbours AS (
     FROM ratings
 )
 SELECT *
-FROM neighbours
+FROM neighbors
 WHERE previous_item_id > item_id
     OR (previous_item_id = item_id AND previous_user_id >= user_id)

@@ -51,7 +51,7 @@ split.run({!r}, "knn").evaluate(n_users=300)
 
 @pytest.fixture(scope="module")
 def place(store_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store that has the split `s`, and a run of neighbours."""
+    """A folder with a store that has the split `s`, and a run of neighbors."""
     folder = tmp_path_factory.mktemp("budget")
     shutil.copytree(store_small, folder / "store")
     at = places(folder)

@@ -130,7 +130,7 @@ def command_lines(key: str) -> Iterator[list[str]]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A working folder with a tiny store, a split, and a run of neighbours and one of factors."""
+    """A working folder with a tiny store, a split, and a run of neighbors and one of factors."""
     folder = tmp_path_factory.mktemp("fuzz") / "home"
     (folder / "folder").mkdir(parents=True)
     (folder / "note.txt").write_text("a note\n")

@@ -159,7 +159,7 @@ def test_two_files_that_were_swapped_are_noticed(damaged_home: Path, capsys: Cap
         ("store/splits/s/shards/train/indptr.npy", 3),
         ("store/splits/s/shards/train/item_index.npy", 3),
         ("store/splits/s/shards/test/item_index.npy", 3),
-        ("runs/cosine-knn/representation/neighbour_index.npy", 6),
+        ("runs/cosine-knn/representation/neighbor_index.npy", 6),
     ],
 )
 def test_indices_out_of_bounds_stop_before_compiled_loops(

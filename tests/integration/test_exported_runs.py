@@ -70,7 +70,7 @@ def test_saved_models_score_raw_ids_as_predict_does_without_bigrec(
     )
     pairs.write_csv(tmp_path / "pairs.csv")
     expected, folders = [], []
-    # The blend has models of pairs, of rows and of neighbours in it.
+    # The blend has models of pairs, of rows and of neighbors in it.
     for run in ("ar", "blend"):
         out, folder = tmp_path / f"{run}.parquet", tmp_path / run
         asked = ["--pairs", str(tmp_path / "pairs.csv"), "--output", str(out)]

@@ -53,7 +53,7 @@ def place(raw_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(folder / "runs" / "knn", folder / "runs" / name)
         (folder / "runs" / "no-metrics" / "metrics.json").write_text("{}")
         (folder / "runs" / "no-history" / "history.jsonl").unlink()
-        (folder / "runs" / "no-lists" / "representation" / "neighbour_index.npy").unlink()
+        (folder / "runs" / "no-lists" / "representation" / "neighbor_index.npy").unlink()
     return folder
 
 
@@ -75,7 +75,7 @@ def test_compare_leaves_out_what_cannot_be_read_and_names_it(capsys: Capture) ->
 def test_similar_by_a_run_without_its_lists_is_an_error(capsys: Capture) -> None:
     item = str(pl.read_parquet("store/items.parquet")["item_id"][0])
     assert main(["similar", "no-lists", item]) == 6
-    assert "neighbour_index.npy" in capsys.readouterr().err
+    assert "neighbor_index.npy" in capsys.readouterr().err
 
 
 def test_a_report_shows_the_other_runs_and_titles_as_they_are(
@@ -88,8 +88,8 @@ def test_a_report_shows_the_other_runs_and_titles_as_they_are(
     for name in ("no-metrics", "no-history", "no-lists"):
         assert f"{name}" in told
     text = page.read_text(encoding="utf-8")
-    assert "User-cosine neighbours" in text
-    assert "Matrix factorisation" in text
+    assert "User-cosine neighbors" in text
+    assert "Matrix factorization" in text
     for markup in ("<script>alert", "<img src=x", "[bold]loud[/]</"):
         assert markup not in text.replace("[bold]loud[/] ", "")
     assert html.escape("[/b] [bold]loud[/]") in text

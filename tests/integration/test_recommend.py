@@ -67,12 +67,12 @@ def test_one_user_is_answered_without_tensorflow(home: Path, data: TrainingData)
     user_id = str(data.user_ids[busiest_user(data)])
     heavy = {"tensorflow", "keras", "numba", "scipy", "sklearn"}
     assert not heavy & loaded_by(["recommend", MF, user_id, "--explain", *places(home)])
-    # Lists of neighbours are read by compiled loops.
+    # Lists of neighbors are read by compiled loops.
     loaded = loaded_by(["recommend", "cosine-knn", user_id, "--explain", *places(home)])
     assert not (heavy - {"numba", "scipy"}) & loaded
 
 
-def test_neighbours_do_everything_without_tensorflow(
+def test_neighbors_do_everything_without_tensorflow(
     home: Path, data: TrainingData, tmp_path: Path
 ) -> None:
     out = str(tmp_path)
@@ -161,7 +161,7 @@ def test_reasons_are_liked_items_nearest_first(
         assert all(similarity > 0 for similarity in similarities)
 
 
-def test_reasons_of_user_neighbours_are_their_ratings(
+def test_reasons_of_user_neighbors_are_their_ratings(
     home: Path, catalog: Catalog, data: TrainingData, tmp_path: Path, capsys: Capture
 ) -> None:
     at = [*places(home)[:2], "--runs", str(tmp_path)]
@@ -173,8 +173,8 @@ def test_reasons_of_user_neighbours_are_their_ratings(
         user_id = str(data.user_ids[user])
         answer = json_of(capsys, "recommend", run, user_id, "--explain", *at)
         lists = open_run(tmp_path, run).representation
-        near = data.user_ids[lists["neighbour_index"][user]].tolist()
-        similarity = lists["neighbour_similarity"][user].tolist()
+        near = data.user_ids[lists["neighbor_index"][user]].tolist()
+        similarity = lists["neighbor_similarity"][user].tolist()
         for listed in answer["items"]:
             index = data.find_items(np.array([listed["item_id"]]))[0]
             stars = {}

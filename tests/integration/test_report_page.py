@@ -238,8 +238,8 @@ def test_items_like_one_are_those_of_the_command(home: Path, capsys: Capture) ->
     assert films is not None
     places = ["--store", str(home / "store"), "--runs", str(home / "runs")]
     for title, run in (
-        ("Matrix factorisation", "matrix-factorization"), ("AutoRec", "autorec"),
-        ("User-cosine neighbours", "cosine-knn"), ("Blend", "a-blend"),
+        ("Matrix factorization", "matrix-factorization"), ("AutoRec", "autorec"),
+        ("User-cosine neighbors", "cosine-knn"), ("Blend", "a-blend"),
     ):  # fmt: skip
         listed = block[block.index(f"<h4>{title}</h4>") :].split("</ol>", 1)[0]
         capsys.readouterr()

@@ -67,7 +67,7 @@ def argv(home: Path, model: str, run: str, epochs: int, *more: str) -> list[str]
     ]  # fmt: skip
 
 
-def neighbours_argv(home: Path, run: str) -> list[str]:
+def neighbors_argv(home: Path, run: str) -> list[str]:
     """The training that takes the least time."""
     at = ["--store", str(home / "store"), "--runs", str(home / "runs")]
     return ["train", "cosine-knn", "--split", "s", "--preset", "notebook", "--run", run, *at]
@@ -119,7 +119,7 @@ def test_a_killed_training_leaves_the_old_run_and_resumes_bit_for_bit(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = home / "runs"
-    assert main(neighbours_argv(home, "r")) == 0
+    assert main(neighbors_argv(home, "r")) == 0
     before = snapshot(runs / "r")
     days = ["--set", "day_biases=true"]  # so that there are shards of its own to clean up
     arguments = argv(home, "dnn", "r", 4, *days, "--overwrite", "--checkpoint-steps", "1")
@@ -156,11 +156,9 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_killed_search_for_neighbours_goes_on(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_search_for_neighbors_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = home / "runs"
-    often = [*neighbours_argv(home, "n"), "--checkpoint-minutes", "0"]
+    often = [*neighbors_argv(home, "n"), "--checkpoint-minutes", "0"]
     checkpoint = runs / ".n.bigrec-unfinished" / CHECKPOINT
     child = subprocess.Popen([sys.executable, "-c", TRAIN_IN_TILES, *often])
     try:
@@ -185,7 +183,7 @@ def test_a_killed_search_for_neighbours_goes_on(
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 16)
     assert main([*often, "--resume"]) == 0
     assert finished[0] == n_saved + 1
-    assert main(neighbours_argv(home, "uninterrupted")) == 0
+    assert main(neighbors_argv(home, "uninterrupted")) == 0
     resumed, whole = open_run(runs, "n"), open_run(runs, "uninterrupted")
     assert resumed.metrics.test["rmse"] == whole.metrics.test["rmse"]
     for name, values in whole.representation.items():
@@ -299,7 +297,7 @@ def test_memory_that_was_held_before_is_not_that_of_a_training(home: Path) -> No
     hog = bytearray(peak_rss_bytes() + (256 << 20))
     hog[::4096] = b"x" * len(hog[::4096])
     del hog
-    assert main(neighbours_argv(home, "after-a-hog")) == 0
+    assert main(neighbors_argv(home, "after-a-hog")) == 0
     assert open_run(home / "runs", "after-a-hog").metrics.peak_rss_bytes is None
 
 

@@ -39,8 +39,8 @@ def similar(
 ) -> None:
     """List the items nearest to one item.
 
-    Near by the model's own picture of items: the factors of matrix factorisation, the embedding of
-    a network, the weights of AutoRec, the ratings that neighbours compare.
+    Near by the model's own picture of items: the factors of matrix factorization, the embedding of
+    a network, the weights of AutoRec, the ratings that neighbors compare.
     """
     settings = read_settings(store=store, runs=runs, memory=memory, threads=threads)
     opened = open_trained(settings, run)

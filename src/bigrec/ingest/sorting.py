@@ -71,7 +71,7 @@ def plan_numbered_buckets() -> BucketPlan:
     """Cut ids that are numbered in the order of appearance, however many there will be.
 
     Early ones have more rows, so buckets grow with the ids: there are 1 << _SUB_BITS for ids of as
-    many bits. Small neighbours are read together, large buckets are cut again.
+    many bits. Small neighbors are read together, large buckets are cut again.
     """
     n_fine = 1 << _SLOT_BITS
     fine = np.arange(1, n_fine + 1, dtype=np.int64)
@@ -176,7 +176,7 @@ class Spill:
     def buckets(self, max_rows: int, workspace: Workspace) -> Iterator[Bucket]:
         """Yield the buckets that hold rows, ascending, none with more than max_rows if possible.
 
-        Neighbours come together while they have no more than half of that. A single id with more
+        Neighbors come together while they have no more than half of that. A single id with more
         rows than that still comes whole.
         """
         sizes = np.zeros(self.plan.n_buckets, np.int64)
@@ -245,7 +245,7 @@ class Spill:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Some neighbouring buckets of a spill file, as one."""
+    """Some neighboring buckets of a spill file, as one."""
 
     spill: Spill
     first: int

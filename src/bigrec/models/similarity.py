@@ -1,4 +1,4 @@
-"""Which items are alike: by vectors, by lists of neighbours, or by who rated them how."""
+"""Which items are alike: by vectors, by lists of neighbors, or by who rated them how."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Array = np.ndarray[Any, Any]
 ITEM_VECTORS: Final = "item_vectors"
 """The name of a run's array of item vectors: (n_items, size) float32."""
 
-NEIGHBOUR_INDEX: Final = "neighbour_index"
+NEIGHBOR_INDEX: Final = "neighbor_index"
 """The name of a run's array of the nearest items (or users) of each: (n, k) int32, -1: none."""
-NEIGHBOUR_SIMILARITY: Final = "neighbour_similarity"
+NEIGHBOR_SIMILARITY: Final = "neighbor_similarity"
 """The name of the array of their similarities: (n, k) float32."""
 
 _ROWS_AT_ONCE: Final = 1 << 20
@@ -54,7 +54,7 @@ class VectorSimilarity:
 
 
 class ListSimilarity:
-    """Similarities as a search for neighbours found them; 0 to items that no list holds."""
+    """Similarities as a search for neighbors found them; 0 to items that no list holds."""
 
     def __init__(self, index: Array, similarity: Array) -> None:
         """Take the lists: (n_items, k) int32 and float32."""

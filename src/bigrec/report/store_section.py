@@ -125,7 +125,7 @@ def _ratings_per_day(session: Session, daily: Sequence[Row]) -> Figure:
         name="ratings-per-day",
         title=f"{session.manifest.n_ratings:,} ratings {every}",
         caption=f"The busiest: {busiest[column]} with {busiest['n_ratings']:,} ratings. "
-        f"The bold line is the mean of {2 * half + 1} neighbours.",
+        f"The bold line is the mean of {2 * half + 1} neighbors.",
         alt=f"A line of the ratings {every} from {rows[0][column]} to {rows[-1][column]}, "
         f"highest on {busiest[column]} with {busiest['n_ratings']:,}.",
         rows=rows,

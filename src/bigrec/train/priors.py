@@ -1,4 +1,4 @@
-"""Prior means of factors, from who rated what: the implicit terms of matrix factorisation.
+"""Prior means of factors, from who rated what: the implicit terms of matrix factorization.
 
 The rows of both factor tables are drawn towards means that the train subset's pairs explain,
 
@@ -9,7 +9,7 @@ instead of towards 0. With p_u = z_u + deviation this is SVD++ (Koren, "Factoriz
 Neighborhood", KDD 2008), for users and items as in Rendle, Zhang, Koren, "On the Difficulty of
 Evaluating Baselines" (2019), with the same objective and the same optimum. Kept as a prior, its
 sums are computed once an epoch rather than once a rating: steps cost little more than without, and
-the trained model is an ordinary factorisation.
+the trained model is an ordinary factorization.
 
 Between epochs y and x are refitted to the factors by ridge regression, a few conjugate-gradient
 rounds from where they stood.

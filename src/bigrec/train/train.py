@@ -65,7 +65,7 @@ def train_model(
             the result is bit for bit that of a training which never stopped.
         checkpoints: when to save what is needed to go on; every ten minutes if None.
         budget: threads, and memory of a model that is fitted at once.
-        progress: told of train ratings done, or of lists of neighbours.
+        progress: told of train ratings done, or of lists of neighbors.
         on_epoch: called after each epoch that this call trains.
 
     Raises:

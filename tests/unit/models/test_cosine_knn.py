@@ -18,14 +18,14 @@ from bigrec.models.contract import FitContext
 from bigrec.models.knn.fit import fit_neighbors
 from bigrec.models.knn.layer import build_model
 from bigrec.models.knn.model import PRESETS, CosineKnnOptions
-from bigrec.models.knn.scorer import NeighbourScorer
+from bigrec.models.knn.scorer import NeighborScorer
 from bigrec.resources import Budget
 from bigrec.rows import DataSpec, Rows
 from tests.support.rows import make_rows
 
 
 def notebook_scores(rows: Rows, spec: DataSpec, k: int) -> tuple[Any, Any]:
-    """Scores of all pairs by the notebook's cells, and whose k neighbours no tie leaves open."""
+    """Scores of all pairs by the notebook's cells, and whose k neighbors no tie leaves open."""
     user = np.repeat(np.arange(rows.n_rows), rows.lengths())
     frame = pd.DataFrame({"user": user, "item": rows.column, "rating": rows.rating})
     train_sparse = frame.pivot_table(index="user", columns="item", values="rating")
@@ -43,7 +43,7 @@ def notebook_scores(rows: Rows, spec: DataSpec, k: int) -> tuple[Any, Any]:
     return scores, ranked[:, k - 1] - ranked[:, k] > 1e-9
 
 
-def scores_both_ways(scorer: NeighbourScorer) -> Any:
+def scores_both_ways(scorer: NeighborScorer) -> Any:
     """Scores of all pairs by the compiled scorer, which must agree with the layer."""
     rows, spec = scorer.rows, scorer.spec
     users = np.arange(rows.n_rows, dtype=np.int32)
@@ -90,7 +90,7 @@ def test_scores_follow_the_formula(step: int, basis: str) -> None:
     biases = fit_biases(rows, spec)
     options = CosineKnnOptions(**{**vars(LADDER[step]), "basis": basis})
     scorer = fit_neighbors(FitContext(rows, spec, biases, options))
-    index, similarity = scorer.lists.neighbour_index, scorer.lists.neighbour_similarity
+    index, similarity = scorer.lists.neighbor_index, scorer.lists.neighbor_similarity
     rated = {}
     for u, (start, stop) in enumerate(itertools.pairwise(rows.indptr.tolist())):
         for m, r in zip(rows.column[start:stop], rows.rating[start:stop], strict=True):

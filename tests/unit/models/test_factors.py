@@ -15,8 +15,8 @@ from bigrec.models.factorization.scorer import FOLD_IN_PENALTY, Factors, FactorS
 from bigrec.models.registry import MODELS
 from bigrec.models.similarity import (
     ITEM_VECTORS,
-    NEIGHBOUR_INDEX,
-    NEIGHBOUR_SIMILARITY,
+    NEIGHBOR_INDEX,
+    NEIGHBOR_SIMILARITY,
     ListSimilarity,
     RatingSimilarity,
     VectorSimilarity,
@@ -128,9 +128,9 @@ def test_models_with_vectors_represent_every_item(
     assert np.argmax(compared) == 6
 
 
-def test_lists_of_neighbours_compare_items(data: tuple[Rows, DataSpec, Biases]) -> None:
+def test_lists_of_neighbors_compare_items(data: tuple[Rows, DataSpec, Biases]) -> None:
     arrays = MODELS["cosine-knn"].arrays(make_scorer("cosine-knn", "tuned", *data))
-    index, similarity = arrays[NEIGHBOUR_INDEX], arrays[NEIGHBOUR_SIMILARITY]
+    index, similarity = arrays[NEIGHBOR_INDEX], arrays[NEIGHBOR_SIMILARITY]
     compared = ListSimilarity(index, similarity).compare(6)
     listed = {int(m): float(s) for m, s in zip(index[6], similarity[6], strict=True) if m >= 0}
     assert listed

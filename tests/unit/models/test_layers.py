@@ -21,7 +21,7 @@ def test_dropout_draws_independent_masks_and_keeps_the_mean() -> None:
         assert abs((mask > 0).mean() - kept) < 4 * deviation / np.sqrt(n)
         standardized.append(((mask > 0) - kept) / deviation)
     one, two = standardized
-    # Sample correlations between masks, neighbours, rows and columns, all of deviation n^-1/2.
+    # Sample correlations between masks, neighbors, rows and columns, all of deviation n^-1/2.
     for a, b in ((one, two), (one[1:], one[:-1]), (one[:, 1:], one[:, :-1]), (one[1:], two[:-1])):
         assert abs((a * b).mean()) < 4 / np.sqrt(a.size)
     # Sums of rows and columns scatter as those of independent draws.

@@ -77,7 +77,7 @@ def test_the_shuffle_is_uniform(split: Split, monkeypatch: pytest.MonkeyPatch) -
     table = np.zeros((10, 10))
     np.add.at(table, (rank * 10 // n, np.arange(n) * 10 // n), 1)
     assert stats.chi2_contingency(table).pvalue > 1e-4
-    # Neighbours in the sorted order are not neighbours afterwards.
+    # Neighbors in the sorted order are not neighbors afterwards.
     assert np.mean(np.abs(np.diff(rank)) == 1) < 10 / n
 
 

@@ -74,7 +74,7 @@ def test_a_position_goes_everywhere_equally_often() -> None:
     keys = tf.constant(np.random.default_rng(0).integers(2**32, size=(6, size)), tf.uint32)
     one, other = (permute(tf.fill(size, tf.constant(p, tf.uint32)), keys, n) for p in (7, 8))
     assert chisquare(np.bincount(one, minlength=n)).pvalue > 1e-3
-    # Neighbours go their own ways.
+    # Neighbors go their own ways.
     steps = (other.numpy().astype(int) - one.numpy()) % n
     assert chisquare(np.bincount(steps, minlength=n)[1:]).pvalue > 1e-3
 

@@ -54,7 +54,7 @@ def train_epoch(name: str, options: GradientOptions, feed: PairFeed) -> tuple[li
     return model.get_weights(), float(squares)
 
 
-def test_factorisation_agrees_with_a_numpy_loop(
+def test_factorization_agrees_with_a_numpy_loop(
     feed: PairFeed, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = MatrixFactorizationOptions(

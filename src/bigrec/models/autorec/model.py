@@ -12,7 +12,7 @@ residual, that a rating exists is an input too, of weight w / sqrt(n) in a row o
     h = sigmoid(b + sum over the row's ratings of r W_c + w / sqrt(n) M_c),   score = h · V_c + d_c
 
 with c the column of a rating. Once trained, the codes h of all rows are a table like V, and the
-model scores pairs as a factorisation does.
+model scores pairs as a factorization does.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 dnn: concatenated embeddings through two hidden layers, with batch normalisation and dropout.
 
-residual: matrix factorisation plus such a network on the same embeddings. In the notebook the
-network's second hidden layer is fed from the factorisation's score instead of from its own first
+residual: matrix factorization plus such a network on the same embeddings. In the notebook the
+network's second hidden layer is fed from the factorization's score instead of from its own first
 layer; here it is fed as the figure of it says.
 """
 
@@ -49,7 +49,7 @@ class DnnOptions(FactorOptions):
     product: bool = False
     """Whether the network also takes the product of both embeddings, element by element."""
     start_from_factors: bool = False
-    """Whether embeddings and biases start from a matrix factorisation, trained first with its tuned
+    """Whether embeddings and biases start from a matrix factorization, trained first with its tuned
     preset; learning_rate is then that of the embeddings after it, 0 to keep them."""
 
 
@@ -84,7 +84,7 @@ class _DeepModel(GradientModel):
             tuned = dataclasses.replace(
                 factorization.PRESETS["tuned"], embedding_size=options.embedding_size
             )
-            start = Start(factorization.MODEL, tuned, "factorisation")
+            start = Start(factorization.MODEL, tuned, "factorization")
         return plan_factors(
             options,
             has_dense_layers=True,

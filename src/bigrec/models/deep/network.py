@@ -70,6 +70,6 @@ def network(embeddings: tuple[Any, Any], options: DnnOptions, policy: str) -> An
     x = layers.Dense(options.second_units, dtype=policy)(x)
     x = batch_normalization(policy)(x)
     x = layers.Activation("relu", dtype=policy)(x)
-    # After a factorisation the network's share of the score starts at 0.
+    # After a factorization the network's share of the score starts at 0.
     start = "zeros" if options.start_from_factors else "glorot_uniform"
     return layers.Dense(1, kernel_initializer=start)(x)

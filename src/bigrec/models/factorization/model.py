@@ -1,4 +1,4 @@
-"""Matrix factorisation with biases: mean + b_u + b_m + p_u · q_m.
+"""Matrix factorization with biases: mean + b_u + b_m + p_u · q_m.
 
 The model of Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems" (IEEE
 Computer 42(8), 2009). The notebook's preset penalises whole embedding tables at every step, which
@@ -53,7 +53,7 @@ class FactorOptions(GradientOptions):
 
 @dataclass(frozen=True)
 class MatrixFactorizationOptions(FactorOptions):
-    """Hyper-parameters of matrix factorisation; the defaults are the notebook's."""
+    """Hyper-parameters of matrix factorization; the defaults are the notebook's."""
 
     table_l2: float = bounded(0.02, 0)
     """L2 penalty on all rows of both factor tables at every step."""
@@ -73,7 +73,7 @@ class MatrixFactorization(GradientModel):
     """Factors and biases, trained by steps; once trained, scores are dot products of arrays."""
 
     name = "matrix-factorization"
-    title = "Matrix factorisation"
+    title = "Matrix factorization"
     options_class = MatrixFactorizationOptions
     presets = PRESETS
 

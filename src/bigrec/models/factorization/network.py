@@ -118,9 +118,9 @@ def finish(spec: DataSpec, user: Any, item: Any, scores: Any, biases: Biases | N
 
 
 def start_from_factorization(model: keras.Model, trained: keras.Model) -> None:
-    """Give a model of pairs the tables and the biases of a trained factorisation.
+    """Give a model of pairs the tables and the biases of a trained factorization.
 
-    Its own trained biases, if it has any, then correct those of the factorisation.
+    Its own trained biases, if it has any, then correct those of the factorization.
     """
     for name in (USER_FACTORS, ITEM_FACTORS):
         model.get_layer(name).set_weights(trained.get_layer(name).get_weights())

@@ -1,1 +1,1 @@
-"""Nearest neighbours, of users or of items."""
+"""Nearest neighbors, of users or of items."""

@@ -1,4 +1,4 @@
-"""Fitting the neighbours: what they are sought among, and by which search."""
+"""Fitting the neighbors: what they are sought among, and by which search."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bigrec.models.baseline.bias import Biases
 from bigrec.models.contract import FitContext
 from bigrec.models.knn.kernels import BaseLevels, Sparse, sparse, sum_ratings
 from bigrec.models.knn.profiles import profile_columns, profile_rows
-from bigrec.models.knn.rule import NeighbourRule
-from bigrec.models.knn.scorer import NeighbourLists, NeighbourScorer
+from bigrec.models.knn.rule import NeighborRule
+from bigrec.models.knn.scorer import NeighborLists, NeighborScorer
 from bigrec.models.knn.search import (
     check_memory,
     column_search_needs,
-    find_column_neighbours,
-    find_row_neighbours,
+    find_column_neighbors,
+    find_row_neighbors,
     row_search_needs,
     tiles_are_cheaper,
 )
@@ -34,8 +34,8 @@ _PROGRAM_BYTES: Final = 256 << 20
 """Python with the libraries that it takes, before any data."""
 
 
-def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> NeighbourScorer:
-    """Find all neighbours.
+def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> NeighborScorer:
+    """Find all neighbors.
 
     Args:
         context: what they are found in. Progress is told of users (of items) done, and of the
@@ -58,9 +58,9 @@ def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> Neig
     of_users = options.basis == "user"
     n_lists, unit = (spec.n_users, "users") if of_users else (spec.n_items, "items")
     needs = estimate_memory(rows, spec, options, biases)
-    check_memory(f"neighbours of {n_lists:,} {unit} by {rows.n_ratings:,} ratings", needs, budget)
+    check_memory(f"neighbors of {n_lists:,} {unit} by {rows.n_ratings:,} ratings", needs, budget)
     memory = format_bytes(sum(needs.values()))
-    progress.start(f"finding neighbours, in about {memory}", n_lists, unit)
+    progress.start(f"finding neighbors, in about {memory}", n_lists, unit)
     levels = count_from(ratings, spec, options, biases)
     terms: dict[str, Any] = {
         "filled": options.filled, "support": options.support, "co_rating": options.co_rating
@@ -71,14 +71,14 @@ def fit_neighbors(context: FitContext, multiply: Multiply | None = None) -> Neig
     k = _list_length(options, spec)
     if of_users:
         profiles = profile_rows(ratings, levels, **terms)
-        found = find_row_neighbours(profiles, k, multiply=multiply, **how)
+        found = find_row_neighbors(profiles, k, multiply=multiply, **how)
     else:
-        found = find_column_neighbours(profile_columns(ratings, levels, **terms), k, **how)
-    lists = NeighbourLists(
+        found = find_column_neighbors(profile_columns(ratings, levels, **terms), k, **how)
+    lists = NeighborLists(
         found.index, found.similarity.astype(np.float32),
         levels.row.astype(np.float32), levels.column.astype(np.float32),
     )  # fmt: skip
-    return NeighbourScorer(lists, NeighbourRule.of(asdict(options)), rows, spec, biases)
+    return NeighborScorer(lists, NeighborRule.of(asdict(options)), rows, spec, biases)
 
 
 def estimate_memory(

@@ -1,4 +1,4 @@
-"""Tiles of the neighbour search by TensorFlow, which runs them on a GPU."""
+"""Tiles of the neighbor search by TensorFlow, which runs them on a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compiled inner loops of the neighbour search; `neighbours` says what they compute and why.
+"""The compiled inner loops of the neighbor search; `neighbors` says what they compute and why.
 
 Two rules hold everywhere here. A similarity is one float64 expression of the pair, summed over the
 common columns in ascending order, so every way of finding it gives the same bits. A list is in

@@ -1,6 +1,6 @@
-"""Neighbours as a Keras model for use elsewhere, with the ratings of the train subset in it.
+"""Neighbors as a Keras model for use elsewhere, with the ratings of the train subset in it.
 
-It computes what `neighbour_scores` says and documents, and finds ratings by binary search.
+It computes what `neighbor_scores` says and documents, and finds ratings by binary search.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bigrec.models.knn.rule import NeighbourRule
+from bigrec.models.knn.rule import NeighborRule
 from bigrec.rows import ITEM_INDEX, USER_INDEX
 
 if TYPE_CHECKING:
-    from bigrec.models.knn.scorer import NeighbourScorer
+    from bigrec.models.knn.scorer import NeighborScorer
 
 Array = np.ndarray[Any, Any]
 
 
-def build_model(scorer: NeighbourScorer) -> keras.Model:
+def build_model(scorer: NeighborScorer) -> keras.Model:
     """What a scorer does, as user_index, item_index (batch,) int32 to (batch, 1) stars."""
-    spec, length = scorer.spec, scorer.lists.neighbour_index.shape[1]
-    layer = NeighbourScores(
+    spec, length = scorer.spec, scorer.lists.neighbor_index.shape[1]
+    layer = NeighborScores(
         spec.n_users, spec.n_items, scorer.rows.n_ratings, length, asdict(scorer.rule),
-        name="neighbours",
+        name="neighbors",
     )  # fmt: skip
     user = keras.Input((), dtype="int32", name=USER_INDEX)
     item = keras.Input((), dtype="int32", name=ITEM_INDEX)
@@ -36,19 +36,19 @@ def build_model(scorer: NeighbourScorer) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("bigrec")
-class NeighbourScores(keras.layers.Layer):
+class NeighborScores(keras.layers.Layer):
     """Scores of pairs: (batch,), (batch,) int32 to (batch, 1) float32, in stars."""
 
     def __init__(
         self, n_users: int, n_items: int, n_ratings: int, length: int, rule: dict[str, Any],
         **kwargs: Any,
     ) -> None:  # fmt: skip
-        """Take the sizes, the length of the lists, and the fields of a NeighbourRule."""
+        """Take the sizes, the length of the lists, and the fields of a NeighborRule."""
         super().__init__(**kwargs)
         self.sizes = {
             "n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "length": length
         }  # fmt: skip
-        self.rule = NeighbourRule(**rule)
+        self.rule = NeighborRule(**rule)
 
     def build(self, *_: Any) -> None:
         """Make the weights; `fill` fills them."""
@@ -65,7 +65,7 @@ class NeighbourScores(keras.layers.Layer):
         self.rating = weight("rating", (self.sizes["n_ratings"],))
         self.user_base = weight("user_base", (n_users,))
         self.item_base = weight("item_base", (n_items,))
-        self.neighbour_index = weight("neighbour_index", (n_lists, self.sizes["length"]), "int32")
+        self.neighbor_index = weight("neighbor_index", (n_lists, self.sizes["length"]), "int32")
         self.similarity = weight("similarity", (n_lists, self.sizes["length"]))
 
     def call(self, user_index: Any, item_index: Any) -> Any:
@@ -73,7 +73,7 @@ class NeighbourScores(keras.layers.Layer):
         rule = self.rule
         of_users = rule.basis == "user"
         list_index = user_index if of_users else item_index
-        found_index = self.neighbour_index.value.sparse_read(list_index)  # (batch, length)
+        found_index = self.neighbor_index.value.sparse_read(list_index)  # (batch, length)
         similarity = self.similarity.value.sparse_read(list_index)
         real = found_index >= 0
         near = tf.maximum(found_index, 0)
@@ -93,7 +93,7 @@ class NeighbourScores(keras.layers.Layer):
         added = tf.math.divide_no_nan(tf.reduce_sum(weights * change, axis=1), total)
         return (base + added)[:, None]
 
-    def fill(self, scorer: NeighbourScorer) -> None:
+    def fill(self, scorer: NeighborScorer) -> None:
         """Fill the weights of a built layer with what a scorer knows."""
         rows, lists = scorer.rows, scorer.lists
         self.indptr.assign(rows.indptr)
@@ -101,8 +101,8 @@ class NeighbourScores(keras.layers.Layer):
         self.rating.assign(scorer.biases.less_days(rows))
         self.user_base.assign(lists.user_base)
         self.item_base.assign(lists.item_base)
-        self.neighbour_index.assign(lists.neighbour_index)
-        self.similarity.assign(lists.neighbour_similarity)
+        self.neighbor_index.assign(lists.neighbor_index)
+        self.similarity.assign(lists.neighbor_similarity)
 
     def _base(self, users: Any, items: Any) -> Any:
         user = tf.gather(self.user_base.value, users)

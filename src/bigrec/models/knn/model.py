@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine similarity, of users or of items: what there is to choose.
+"""Nearest neighbors by cosine similarity, of users or of items: what there is to choose.
 
 The notebook preset is the notebook's engine: rows filled with the user's mean, cosines of all
 users, ratings averaged over the hundred most similar, whether they saw the item or not. Its
@@ -17,28 +17,28 @@ import numpy as np
 from bigrec.models.contract import FitContext, Model, SavedModel, TrainSubset
 from bigrec.models.options import RatingOptions, bounded, choice
 from bigrec.models.similarity import (
-    NEIGHBOUR_INDEX,
-    NEIGHBOUR_SIMILARITY,
+    NEIGHBOR_INDEX,
+    NEIGHBOR_SIMILARITY,
     ItemSimilarity,
     ListSimilarity,
 )
 
 if TYPE_CHECKING:
-    from bigrec.models.knn.scorer import NeighbourScorer
+    from bigrec.models.knn.scorer import NeighborScorer
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class CosineKnnOptions(RatingOptions):
-    """Hyper-parameters of the neighbours; the defaults are the notebook's."""
+    """Hyper-parameters of the neighbors; the defaults are the notebook's."""
 
     basis: str = choice("user", "user", "item")
-    """Whose neighbours are sought: users near the user, or items near the item."""
+    """Whose neighbors are sought: users near the user, or items near the item."""
     neighbors: int = bounded(100, 1)
-    """Neighbours that a score is made from."""
+    """Neighbors that a score is made from."""
     candidates: int = bounded(0, 0)
-    """Neighbours kept, of which a score takes the first that it can use; at least neighbors."""
+    """Neighbors kept, of which a score takes the first that it can use; at least neighbors."""
     deviation: str = choice("mean", "mean", "biases")
     """What a rating is counted from: the mean of the user (of the item), or the bias model."""
     filled: bool = True
@@ -48,13 +48,13 @@ class CosineKnnOptions(RatingOptions):
     co_rating: float = bounded(0.0, 0, 1e6)
     """Weight of the correlation of having been rated at all, added to the cosine."""
     own_level: bool = False
-    """Whether neighbours add their deviations to the target's own level, not their ratings."""
+    """Whether neighbors add their deviations to the target's own level, not their ratings."""
     only_raters: bool = False
-    """Whether only neighbours with a rating count."""
+    """Whether only neighbors with a rating count."""
     power: float = bounded(1.0, 0, 100)
     """Exponent that turns a similarity into a weight."""
     shrinkage: float = bounded(0.0, 0)
-    """Added to the sum of weights, so that few or weak neighbours say little."""
+    """Added to the sum of weights, so that few or weak neighbors say little."""
 
 
 PRESETS: Final = {
@@ -67,40 +67,40 @@ PRESETS: Final = {
 
 
 class CosineKnn(Model):
-    """Lists of neighbours, found at once."""
+    """Lists of neighbors, found at once."""
 
     name = "cosine-knn"
-    title = "User-cosine neighbours"
+    title = "User-cosine neighbors"
     options_class = CosineKnnOptions
     presets = PRESETS
 
     # The compiled loops take time to load; who only reads the options does without.
 
-    def fit(self, context: FitContext) -> NeighbourScorer:
-        """Find all neighbours; see `fit`."""
+    def fit(self, context: FitContext) -> NeighborScorer:
+        """Find all neighbors; see `fit`."""
         from bigrec.models.knn.fit import fit_neighbors
 
         return fit_neighbors(context)
 
-    def arrays(self, scorer: NeighbourScorer) -> Mapping[str, Array]:
-        """The arrays of NeighbourLists."""
+    def arrays(self, scorer: NeighborScorer) -> Mapping[str, Array]:
+        """The arrays of NeighborLists."""
         return {field.name: getattr(scorer.lists, field.name) for field in fields(scorer.lists)}
 
-    def load(self, saved: SavedModel, subset: TrainSubset) -> NeighbourScorer:
+    def load(self, saved: SavedModel, subset: TrainSubset) -> NeighborScorer:
         """The scorer of the saved lists."""
-        from bigrec.models.knn.rule import NeighbourRule
-        from bigrec.models.knn.scorer import NeighbourLists, NeighbourScorer
+        from bigrec.models.knn.rule import NeighborRule
+        from bigrec.models.knn.scorer import NeighborLists, NeighborScorer
 
-        lists = NeighbourLists(*saved.arrays(*(field.name for field in fields(NeighbourLists))))
+        lists = NeighborLists(*saved.arrays(*(field.name for field in fields(NeighborLists))))
         by_item = saved.options.basis == "item"
-        saved.indices(NEIGHBOUR_INDEX, subset.spec.n_items if by_item else subset.spec.n_users)
-        rule = NeighbourRule.of(asdict(saved.options))
-        return NeighbourScorer(lists, rule, subset.rows, subset.spec, subset.biases)
+        saved.indices(NEIGHBOR_INDEX, subset.spec.n_items if by_item else subset.spec.n_users)
+        rule = NeighborRule.of(asdict(saved.options))
+        return NeighborScorer(lists, rule, subset.rows, subset.spec, subset.biases)
 
     def similarity(self, saved: SavedModel, subset: TrainSubset) -> ItemSimilarity:
         """As the search found it, if its lists are of items."""
         if saved.options.basis == "item":
-            return ListSimilarity(*saved.arrays(NEIGHBOUR_INDEX, NEIGHBOUR_SIMILARITY))
+            return ListSimilarity(*saved.arrays(NEIGHBOR_INDEX, NEIGHBOR_SIMILARITY))
         return super().similarity(saved, subset)
 
 

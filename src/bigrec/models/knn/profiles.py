@@ -22,11 +22,11 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """The nearest neighbours of some rows, most similar first, equal ones by index."""
+class Neighbors:
+    """The nearest neighbors of some rows, most similar first, equal ones by index."""
 
     index: Array
-    """(n_rows, k) int32; -1 where there are fewer than k neighbours of positive similarity."""
+    """(n_rows, k) int32; -1 where there are fewer than k neighbors of positive similarity."""
     similarity: Array
     """(n_rows, k) float64; 0 beside an index of -1."""
 
@@ -93,7 +93,7 @@ def profile_columns(
     """The profiles of all columns of a matrix, as in items over users.
 
     Args are those of `profile_rows`, seen from the matrix. The `ratings` of the result are still
-    the matrix by row, so that no transposed copy is needed: what `find_column_neighbours` takes.
+    the matrix by row, so that no transposed copy is needed: what `find_column_neighbors` takes.
     """
     counts = count_columns(ratings, len(levels.column))
     by_row, by_column = np.zeros(len(levels.row)), np.zeros(len(levels.column))

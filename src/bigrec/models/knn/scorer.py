@@ -1,13 +1,13 @@
-"""Scores of pairs from lists of neighbours, in arrays: they score without Keras.
+"""Scores of pairs from lists of neighbors, in arrays: they score without Keras.
 
-With basis=user a list holds users v near u, with basis=item items near m. A rating r of neighbour
+With basis=user a list holds users v near u, with basis=item items near m. A rating r of neighbor
 x counts from its own base: base(u, m) = user_base[u] + item_base[m]. The score is
 
     base(u, m) + sum_x w_x y_x / (shrinkage + sum_x w_x),   w_x = s_x ** power,
 
 over the first `neighbors` elements of the list (with only_raters: over the first that have the
 rating r(x, m), or r(u, x)). Here y_x is r - base(x), or 0 without a rating, if own_level; otherwise
-y_x is r, or base(x) without a rating, less base(u, m): the neighbours' own ratings are averaged.
+y_x is r, or base(x) without a rating, less base(u, m): the neighbors' own ratings are averaged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bigrec.compiled import compiled, inlined_part
 from bigrec.errors import RunError
 from bigrec.models.baseline.bias import Biases
 from bigrec.models.knn.kernels import BaseLevels, read_only, sparse
-from bigrec.models.knn.rule import NeighbourRule
+from bigrec.models.knn.rule import NeighborRule
 from bigrec.models.scoring import Graph, Raters, Scorer
 from bigrec.resources import pool
 from bigrec.rows import DataSpec, Rows
@@ -32,12 +32,12 @@ _USERS_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True)
-class NeighbourLists:
+class NeighborLists:
     """What scores are made from, beside the train subset: the arrays that a run keeps."""
 
-    neighbour_index: Array
-    """(n_lists, k) int32, most similar first; -1 where there are fewer than k neighbours."""
-    neighbour_similarity: Array
+    neighbor_index: Array
+    """(n_lists, k) int32, most similar first; -1 where there are fewer than k neighbors."""
+    neighbor_similarity: Array
     """(n_lists, k) float32; 0 beside an index of -1."""
     user_base: Array
     """(n_users,) float32, stars."""
@@ -45,17 +45,17 @@ class NeighbourLists:
     """(n_items,) float32, stars."""
 
 
-class NeighbourScorer(Scorer):
-    """A model that scores by lists of neighbours."""
+class NeighborScorer(Scorer):
+    """A model that scores by lists of neighbors."""
 
     def __init__(
-        self, lists: NeighbourLists, rule: NeighbourRule, rows: Rows, spec: DataSpec,
+        self, lists: NeighborLists, rule: NeighborRule, rows: Rows, spec: DataSpec,
         biases: Biases,
     ) -> None:  # fmt: skip
         super().__init__(rows, spec, biases)
         self.lists, self.rule = lists, rule
-        self._index = read_only(lists.neighbour_index)
-        self._similarity = read_only(lists.neighbour_similarity)
+        self._index = read_only(lists.neighbor_index)
+        self._similarity = read_only(lists.neighbor_similarity)
         self._subsets = BaseLevels(
             lists.user_base.astype(np.float64), lists.item_base.astype(np.float64)
         )
@@ -78,7 +78,7 @@ class NeighbourScorer(Scorer):
         return self._score(users, starts, items).reshape(len(users), n_items)
 
     def raters_near(self, user: int, item: int) -> Raters | None:
-        """The neighbours who count and have rated the item; None if the lists hold items."""
+        """The neighbors who count and have rated the item; None if the lists hold items."""
         if self.rule.basis != "user":
             return None
         near = self._index[user][self._index[user] >= 0]
@@ -98,19 +98,19 @@ class NeighbourScorer(Scorer):
         """
         if self.rule.basis != "item":
             raise RunError(
-                "this run knows the neighbours of its users, and none of a person who is not in "
+                "this run knows the neighbors of its users, and none of a person who is not in "
                 "the data",
                 hint="train cosine-knn with --set basis=item, as its tuned preset does",
             )
         counts_from_biases = self.lists.user_base.any()
         level = self.biases.fold_in(item_index, rating) if counts_from_biases else 0.0
-        alone = NeighbourLists(
-            self.lists.neighbour_index, self.lists.neighbour_similarity,
+        alone = NeighborLists(
+            self.lists.neighbor_index, self.lists.neighbor_similarity,
             np.array([level], np.float32), self.lists.item_base,
         )  # fmt: skip
         row = Rows(np.array([0, len(rating)]), item_index, rating)
         biases = replace(self.biases, days=None)  # of users of the data
-        scorer = NeighbourScorer(alone, self.rule, row, self.spec, biases)
+        scorer = NeighborScorer(alone, self.rule, row, self.spec, biases)
         return np.asarray(scorer.score_users(np.zeros(1, np.int64))[0])
 
     def graph(self) -> Graph:
@@ -159,7 +159,7 @@ def _score_by_users(  # type: ignore[no-untyped-def]
     users, starts, items, index, similarity, ratings, levels, neighbors, only_raters, own_level,
     shrinkage, power, scores,
 ):  # fmt: skip
-    """Add the rows of a user's neighbours up, then read the wanted items."""
+    """Add the rows of a user's neighbors up, then read the wanted items."""
     n_items = len(levels.column)
     above, below = np.zeros(n_items), np.zeros(n_items)
     n_found = np.zeros(n_items, np.int32)

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among sparse rows of ratings: users over items, or items over users.
+"""Exact nearest neighbors among sparse rows of ratings: users over items, or items over users.
 
 Rows may be filled with their mean m_u before cosines are taken. With x_u = m_u · 1 + d_u, where d_u
 is zero off the ratings and sums to zero over them,
@@ -38,7 +38,7 @@ from bigrec.models.knn.kernels import (
     sparse,
     transpose,
 )
-from bigrec.models.knn.profiles import Neighbours, Profiles
+from bigrec.models.knn.profiles import Neighbors, Profiles
 from bigrec.models.knn.search_progress import SearchProgress
 from bigrec.models.knn.tiled_search import (
     Multiply,
@@ -57,7 +57,7 @@ _DENSE_GAIN: Final = 50
 """How many multiply-adds BLAS does while the sparse product does one."""
 
 
-def find_row_neighbours(
+def find_row_neighbors(
     profiles: Profiles,
     k: int,
     *,
@@ -65,12 +65,12 @@ def find_row_neighbours(
     budget: Budget | None = None,
     progress: Callable[[int], object] = lambda _: None,
     checkpoint: Checkpoint | None = None,
-) -> Neighbours:
-    """The k nearest neighbours of every row, by whichever way is cheaper.
+) -> Neighbors:
+    """The k nearest neighbors of every row, by whichever way is cheaper.
 
     Args:
         profiles: from `profile_rows`.
-        k: neighbours to keep.
+        k: neighbors to keep.
         multiply: computes tiles; by default BLAS. Giving it insists on tiles.
         budget: threads, and the memory that the search may take.
         progress: called with the number of rows done.
@@ -84,7 +84,7 @@ def find_row_neighbours(
     counts = count_columns(profiles.ratings, m)
     tiled = multiply is not None or tiles_are_cheaper(n, counts)
     needs = row_search_needs(n, counts, k, tiled=tiled, needs_counts=profiles.needs_counts)
-    check_memory(f"neighbours of {n:,} rows over {m:,} columns", needs, budget)
+    check_memory(f"neighbors of {n:,} rows over {m:,} columns", needs, budget)
     with _open_progress(profiles, k, checkpoint) as state:
         if tiled:
             search_all(
@@ -99,24 +99,24 @@ def find_row_neighbours(
                 return sparse(ends[first : last + 1], *profiles.ratings[1:])
 
             _search_products(profiles, rows, by_column, ends, state, budget.threads, progress)
-    return Neighbours(state.index, state.similarity)
+    return Neighbors(state.index, state.similarity)
 
 
-def find_column_neighbours(
+def find_column_neighbors(
     profiles: Profiles,
     k: int,
     *,
     budget: Budget | None = None,
     progress: Callable[[int], object] = lambda _: None,
     checkpoint: Checkpoint | None = None,
-) -> Neighbours:
-    """The k nearest neighbours of every column, by sparse products over the rows.
+) -> Neighbors:
+    """The k nearest neighbors of every column, by sparse products over the rows.
 
     Never more than a block of columns is held by column, and one vector of products a thread.
 
     Args:
         profiles: from `profile_columns`.
-        k, budget, progress, checkpoint: as for `find_row_neighbours`.
+        k, budget, progress, checkpoint: as for `find_row_neighbors`.
 
     Raises:
         ResourceError: the search does not fit the budget.
@@ -125,19 +125,19 @@ def find_column_neighbours(
     n = profiles.n_rows
     ends = np.concatenate(([0], np.cumsum(profiles.norms.length)))
     needs = column_search_needs(profiles.norms.length, k)
-    check_memory(f"neighbours of {n:,} columns", needs, budget)
+    check_memory(f"neighbors of {n:,} columns", needs, budget)
 
     def columns(first: int, last: int) -> Sparse:
         return _transpose(profiles.ratings, first, profiles.norms.length[first:last])
 
     with _open_progress(profiles, k, checkpoint) as state:
         _search_products(profiles, columns, profiles.ratings, ends, state, budget.threads, progress)
-    return Neighbours(state.index, state.similarity)
+    return Neighbors(state.index, state.similarity)
 
 
-def find_neighbours_of(
+def find_neighbors_of(
     targets: Profiles, others: Profiles, k: int, *, budget: Budget | None = None
-) -> Neighbours:
+) -> Neighbors:
     """The k nearest of `others` to each target: for a chosen list, or for rows that are new.
 
     It takes one pass over the others and then time in proportion to the targets. A target that is
@@ -146,10 +146,10 @@ def find_neighbours_of(
     Args:
         targets: `others.take(rows)`, or `profile_rows` of new rows with the others' n_columns.
         others: from `profile_rows`.
-        k: neighbours to keep.
+        k: neighbors to keep.
         budget: threads.
     """
-    found = Neighbours(np.full((targets.n_rows, k), -1, np.int32), np.zeros((targets.n_rows, k)))
+    found = Neighbors(np.full((targets.n_rows, k), -1, np.int32), np.zeros((targets.n_rows, k)))
     search_for(targets, others, found, threads=(budget or Budget()).threads)
     return found
 
@@ -157,12 +157,12 @@ def find_neighbours_of(
 def row_search_needs(
     n: int, counts: Array, k: int, *, tiled: bool, needs_counts: bool
 ) -> dict[str, int]:
-    """What `find_row_neighbours` takes, in bytes by what for.
+    """What `find_row_neighbors` takes, in bytes by what for.
 
     Args:
         n: rows.
         counts: ratings of each column.
-        k: neighbours to keep.
+        k: neighbors to keep.
         tiled: whether it goes by tiles.
         needs_counts: see Profiles.
     """
@@ -172,11 +172,11 @@ def row_search_needs(
 
 
 def column_search_needs(lengths: Array, k: int) -> dict[str, int]:
-    """What `find_column_neighbours` takes, in bytes by what for.
+    """What `find_column_neighbors` takes, in bytes by what for.
 
     Args:
         lengths: ratings of each column.
-        k: neighbours to keep.
+        k: neighbors to keep.
     """
     n_ratings = int(lengths.sum())
     longest = int(lengths.max(initial=0))
@@ -201,12 +201,12 @@ def check_memory(task: str, needs: dict[str, int], budget: Budget) -> None:
         raise ResourceError(
             f"{task} need {format_bytes(total)} ({parts}), the budget is "
             f"{format_bytes(budget.memory_bytes)}",
-            hint=f"give at least --memory {-(-total >> 20) + 1}MiB, or keep fewer neighbours",
+            hint=f"give at least --memory {-(-total >> 20) + 1}MiB, or keep fewer neighbors",
         )
 
 
 def tiles_are_cheaper(n: int, counts: Array) -> bool:
-    """Whether tiles find the neighbours of n rows sooner than sparse products.
+    """Whether tiles find the neighbors of n rows sooner than sparse products.
 
     Args:
         n: rows.

@@ -97,4 +97,4 @@ class SearchProgress:
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(f"{path} cannot be read: {error}", hint=anew) from error
         if identity != self._identity:
-            raise RunError(f"{path} holds another search for neighbours", hint=anew)
+            raise RunError(f"{path} holds another search for neighbors", hint=anew)

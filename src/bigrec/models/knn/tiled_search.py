@@ -1,4 +1,4 @@
-"""Neighbours by dense tiles: float32 products pick the pairs that float64 then compares.
+"""Neighbors by dense tiles: float32 products pick the pairs that float64 then compares.
 
 A tile holds some rows made dense. The product of two tiles serves the rows of the one and of the
 other, so half of all tiles will do. Memory is that of two tiles and their products.
@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bigrec.models.knn.kernels import STRIP_ROWS, fill_tile, select_from_tile
-from bigrec.models.knn.profiles import Neighbours, Profiles
+from bigrec.models.knn.profiles import Neighbors, Profiles
 from bigrec.models.knn.search_progress import SearchProgress
 from bigrec.resources import pool
 
@@ -70,7 +70,7 @@ def search_all(
             n_reported = n_done
 
 
-def search_for(targets: Profiles, others: Profiles, lists: Neighbours, *, threads: int) -> None:
+def search_for(targets: Profiles, others: Profiles, lists: Neighbors, *, threads: int) -> None:
     """Fill the lists of the targets with the nearest of the others."""
     tile = _tile_rows(len(others.levels.column))
     left, right = _Tile(targets, min(tile, targets.n_rows)), _Tile(others, tile)
@@ -133,7 +133,7 @@ class _Selection:
             self._multiply(left.mask, right.mask, self._counts)
 
     def select(
-        self, rows: _Tile, others: _Tile, lists: Neighbours | SearchProgress, *, same: bool,
+        self, rows: _Tile, others: _Tile, lists: Neighbors | SearchProgress, *, same: bool,
         flipped: bool = False,
     ) -> None:  # fmt: skip
         """Insert near others into the lists of the rows, which are the right side if flipped."""

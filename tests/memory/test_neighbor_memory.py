@@ -1,4 +1,4 @@
-"""Neighbours and lists for everybody in bounded memory: child processes over 1x and 8x users."""
+"""Neighbors and lists for everybody in bounded memory: child processes over 1x and 8x users."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FIT = """
     options = dataclasses.replace(PRESETS[sys.argv[2]], neighbors=20)
     biases = fit_biases(rows, spec)
     scorer = fit_neighbors(FitContext(rows, spec, biases, options, budget=Budget(1 << 30, 2)))
-    assert scorer.lists.neighbour_index.max() > 0
+    assert scorer.lists.neighbor_index.max() > 0
     reported = sum(estimate_memory(rows, spec, options, biases).values())
 """
 
@@ -65,7 +65,7 @@ LISTS = """
 
 
 @pytest.mark.parametrize("preset", ["notebook", "tuned"])
-def test_fitting_neighbours_takes_no_more_than_it_says(preset: str) -> None:
+def test_fitting_neighbors_takes_no_more_than_it_says(preset: str) -> None:
     small, said = peak_bytes(FIT, N_FITTED, preset)
     large, said_large = peak_bytes(FIT, 8 * N_FITTED, preset)
     assert small < said

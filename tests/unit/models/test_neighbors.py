@@ -1,4 +1,4 @@
-"""Neighbours against scikit-learn and dense formulas, by every way, tile and thread count."""
+"""Neighbors against scikit-learn and dense formulas, by every way, tile and thread count."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from bigrec.errors import RunError
 from bigrec.models.contract import Checkpoint
-from bigrec.models.knn import search as neighbours
+from bigrec.models.knn import search as neighbors
 from bigrec.models.knn import tiled_search
 from bigrec.models.knn.gpu_product import tensorflow_product
 from bigrec.models.knn.kernels import BaseLevels, sparse
-from bigrec.models.knn.profiles import Neighbours, Profiles, profile_columns, profile_rows
+from bigrec.models.knn.profiles import Neighbors, Profiles, profile_columns, profile_rows
 from bigrec.models.knn.search import (
-    find_column_neighbours,
-    find_neighbours_of,
-    find_row_neighbours,
+    find_column_neighbors,
+    find_neighbors_of,
+    find_row_neighbors,
 )
 from bigrec.models.knn.tiled_search import blas_product
 from bigrec.resources import Budget
@@ -60,7 +60,7 @@ def expected_similarity(dense: Any, filled: bool, support: float, co_rating: flo
     return similarity
 
 
-def check_lists(found: Neighbours, expected: Any) -> None:
+def check_lists(found: Neighbors, expected: Any) -> None:
     """The lists hold the greatest positive similarities, up to ties."""
     k = found.index.shape[1]
     best = np.maximum(-np.sort(-expected, axis=1)[:, :k], 0)
@@ -84,24 +84,24 @@ TERMS = st.fixed_dictionaries(
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), density=st.floats(0.02, 0.7), terms=TERMS)
-def test_every_way_finds_the_neighbours_of_the_dense_matrix(
+def test_every_way_finds_the_neighbors_of_the_dense_matrix(
     seed: int, density: float, terms: dict[str, Any]
 ) -> None:
     rows, spec = make_rows(seed, n_users=50, n_items=20, density=density)
     expected = expected_similarity(dense_of(rows, spec.n_items), **terms)
     profiles = profiles_of(rows, spec.n_items, **terms)
-    tiles = find_row_neighbours(profiles, 7, multiply=blas_product)
+    tiles = find_row_neighbors(profiles, 7, multiply=blas_product)
     check_lists(tiles, expected)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "_DENSE_GAIN", 0)
-        products = find_row_neighbours(profiles, 7)
+        patch.setattr(neighbors, "_DENSE_GAIN", 0)
+        products = find_row_neighbors(profiles, 7)
     np.testing.assert_array_equal(products.index, tiles.index)
     np.testing.assert_array_equal(products.similarity, tiles.similarity)
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), density=st.floats(0.05, 0.7), terms=TERMS)
-def test_columns_have_the_neighbours_of_the_transposed_matrix(
+def test_columns_have_the_neighbors_of_the_transposed_matrix(
     seed: int, density: float, terms: dict[str, Any]
 ) -> None:
     rows, spec = make_rows(seed, n_users=20, n_items=50, density=density)
@@ -112,8 +112,8 @@ def test_columns_have_the_neighbours_of_the_transposed_matrix(
     ratings = sparse(rows.indptr, rows.column, rows.rating)
     profiles = profile_columns(ratings, BaseLevels(np.zeros(20), mean), **terms)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "_BLOCK_RATINGS", 60)
-        found = find_column_neighbours(profiles, 7)
+        patch.setattr(neighbors, "_BLOCK_RATINGS", 60)
+        found = find_column_neighbors(profiles, 7)
     expected = np.full((50, 50), -1.0)
     expected[np.ix_(rated, rated)] = expected_similarity(dense.T[rated], **terms)
     check_lists(found, expected)
@@ -125,23 +125,23 @@ def test_tiles_and_threads_do_not_change_a_bit(
 ) -> None:
     rows, spec = make_rows(5, n_users=150, n_items=20, density=0.2)
     profiles = profiles_of(rows, spec.n_items, **terms)
-    whole = find_row_neighbours(profiles, 9, multiply=blas_product, budget=Budget(threads=1))
+    whole = find_row_neighbors(profiles, 9, multiply=blas_product, budget=Budget(threads=1))
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 48)
     for multiply in (blas_product, tensorflow_product):
-        tiled = find_row_neighbours(profiles, 9, multiply=multiply, budget=Budget(threads=3))
+        tiled = find_row_neighbors(profiles, 9, multiply=multiply, budget=Budget(threads=3))
         np.testing.assert_array_equal(whole.index, tiled.index)
         np.testing.assert_array_equal(whole.similarity, tiled.similarity)
 
 
 @pytest.mark.gpu
-def test_a_gpu_finds_the_same_neighbours() -> None:
+def test_a_gpu_finds_the_same_neighbors() -> None:
     import tensorflow as tf
 
     rows, spec = make_rows(5, n_users=150, n_items=20, density=0.2)
     profiles = profiles_of(rows, spec.n_items, filled=True)
-    expected = find_row_neighbours(profiles, 9, multiply=blas_product)
+    expected = find_row_neighbors(profiles, 9, multiply=blas_product)
     with tf.device("/GPU:0"):
-        found = find_row_neighbours(profiles, 9, multiply=tensorflow_product)
+        found = find_row_neighbors(profiles, 9, multiply=tensorflow_product)
     np.testing.assert_array_equal(found.index, expected.index)
     np.testing.assert_array_equal(found.similarity, expected.similarity)
 
@@ -152,7 +152,7 @@ def test_users_with_equal_rows_tie_and_come_by_index() -> None:
     item = np.tile(np.array([0, 1], np.int32), 20)
     rating = np.repeat(np.arange(20) % 5 + 1, 2).astype(np.float32)
     profiles = profiles_of(Rows(indptr, item, rating), 3, filled=True)
-    found = find_row_neighbours(profiles, 4, multiply=blas_product)
+    found = find_row_neighbors(profiles, 4, multiply=blas_product)
     assert found.index[10].tolist() == [0, 1, 2, 3]
     assert found.index[1].tolist() == [0, 2, 3, 4]
     assert (found.similarity == 1).all()
@@ -162,7 +162,7 @@ def test_a_product_that_errs_within_the_bound_changes_nothing() -> None:
     # The worst float32 products that the bound allows, against the exact ones.
     rows, spec = make_rows(6, n_users=90, n_items=40, density=0.4)
     profiles = profiles_of(rows, spec.n_items, filled=True)
-    expected = find_row_neighbours(profiles, 6, multiply=blas_product)
+    expected = find_row_neighbors(profiles, 6, multiply=blas_product)
     rng = np.random.default_rng(0)
 
     def err(one: Any, other: Any, products: Any) -> None:
@@ -171,7 +171,7 @@ def test_a_product_that_errs_within_the_bound_changes_nothing() -> None:
         bound = bound * np.outer(np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1))
         products[:] = exact + rng.choice([-1, 1], exact.shape) * bound
 
-    found = find_row_neighbours(profiles, 6, multiply=err)
+    found = find_row_neighbors(profiles, 6, multiply=err)
     np.testing.assert_array_equal(found.index, expected.index)
     np.testing.assert_array_equal(found.similarity, expected.similarity)
 
@@ -180,9 +180,9 @@ def test_a_chosen_list_finds_what_all_find(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 32)
     rows, spec = make_rows(7, n_users=100, n_items=30, density=0.3)
     profiles = profiles_of(rows, spec.n_items, filled=True)
-    every = find_row_neighbours(profiles, 99, multiply=blas_product)
+    every = find_row_neighbors(profiles, 99, multiply=blas_product)
     chosen = np.array([40, 3, 77])
-    found = find_neighbours_of(profiles.take(chosen), profiles, 6)
+    found = find_neighbors_of(profiles.take(chosen), profiles, 6)
     np.testing.assert_array_equal(found.index[:, 0], chosen)  # nobody is nearer than oneself
     np.testing.assert_array_equal(found.index[:, 1:], every.index[chosen, :5])
     np.testing.assert_array_equal(found.similarity[:, 1:], every.similarity[chosen, :5])
@@ -202,7 +202,7 @@ def test_a_chosen_list_costs_its_own_products(
     monkeypatch.setattr(tiled_search, "blas_product", count)
     rows, spec = make_rows(7, n_users=100, n_items=30, density=0.3)
     profiles = profiles_of(rows, spec.n_items, filled=True)
-    find_neighbours_of(profiles.take(np.arange(n_chosen)), profiles, 6)
+    find_neighbors_of(profiles.take(np.arange(n_chosen)), profiles, 6)
     assert sum(n * m for n, m in shapes) == n_chosen * 100
 
 
@@ -212,8 +212,8 @@ def test_a_search_goes_on_where_it_stopped(
     basis: str, minutes: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiled_search, "_TILE_ROWS", 16)
-    monkeypatch.setattr(neighbours, "_BLOCK_RATINGS", 300)
-    monkeypatch.setattr(neighbours, "_PART_ROWS", 8)
+    monkeypatch.setattr(neighbors, "_BLOCK_RATINGS", 300)
+    monkeypatch.setattr(neighbors, "_PART_ROWS", 8)
     rows, spec = make_rows(9, n_users=100, n_items=60, density=0.3)
     mean = np.nanmean(dense_of(rows, spec.n_items), axis=1)
     ratings, levels = (
@@ -222,12 +222,12 @@ def test_a_search_goes_on_where_it_stopped(
     )
     checkpoint = Checkpoint(tmp_path / "state.npz", minutes)
 
-    def search(checkpoint: Checkpoint | None, progress: Any = lambda _: None) -> Neighbours:
+    def search(checkpoint: Checkpoint | None, progress: Any = lambda _: None) -> Neighbors:
         how: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
         if basis == "columns":
-            return find_column_neighbours(profile_columns(ratings, levels, filled=False), 5, **how)
+            return find_column_neighbors(profile_columns(ratings, levels, filled=False), 5, **how)
         profiles = profile_rows(ratings, levels, filled=True)
-        return find_row_neighbours(
+        return find_row_neighbors(
             profiles, 5, multiply=blas_product if basis == "rows" else None, **how
         )
 
@@ -253,12 +253,12 @@ def test_a_search_goes_on_where_it_stopped(
 def test_a_state_of_another_search_is_refused(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "state.npz", 0)
     rows, spec = make_rows(9, n_users=40, n_items=20, density=0.3)
-    find_row_neighbours(profiles_of(rows, spec.n_items, filled=True), 5, checkpoint=checkpoint)
+    find_row_neighbors(profiles_of(rows, spec.n_items, filled=True), 5, checkpoint=checkpoint)
     with pytest.raises(RunError, match="holds another search"):
-        find_row_neighbours(profiles_of(rows, spec.n_items, filled=False), 5, checkpoint=checkpoint)
+        find_row_neighbors(profiles_of(rows, spec.n_items, filled=False), 5, checkpoint=checkpoint)
     checkpoint.path.write_bytes(b"damaged")
     with pytest.raises(RunError, match="cannot be read"):
-        find_row_neighbours(profiles_of(rows, spec.n_items, filled=True), 5, checkpoint=checkpoint)
+        find_row_neighbors(profiles_of(rows, spec.n_items, filled=True), 5, checkpoint=checkpoint)
 
 
 def test_offsets_go_beyond_32_bits(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_offsets_go_beyond_32_bits(tmp_path: Path) -> None:
         array[hole:] = part
         arrays.append(array)
     mean = np.nanmean(dense_of(rows, spec.n_items), axis=1)
-    expected = find_row_neighbours(
+    expected = find_row_neighbors(
         profiles_of(rows, spec.n_items, filled=True), 5, multiply=blas_product
     )
     far = profiles_of(rows, spec.n_items, filled=True)
@@ -282,5 +282,5 @@ def test_offsets_go_beyond_32_bits(tmp_path: Path) -> None:
         far.norms,
         far.terms,
     )
-    found = find_neighbours_of(shifted, far, 6)
+    found = find_neighbors_of(shifted, far, 6)
     np.testing.assert_array_equal(found.index[:, 1:], expected.index)
