@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bigrec.datasets.training_data import TrainingData
 from bigrec.errors import RunError
 from bigrec.evaluate.baselines import Baseline, measure_baselines
 from bigrec.measures import Measure, find_measure
 from bigrec.runs import RunDirectory
+
+_SHOWN_DIGITS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,13 @@ def compare_runs(runs: Sequence[RunDirectory], data: TrainingData) -> Comparison
         # The bias model knows no days; nor does it learn beside days where there is a choice.
         biases = min(runs, key=lambda run: run.needs_days).biases()
         baselines = measure_baselines(data.test, data.spec, biases)
-    return Comparison(
-        data.protocol,
-        measure.name,
-        tuple(sorted(rows, key=lambda row: measure.order(row.test[measure.name]))),
-        tuple(baselines),
-    )
+
+    def place(row: ComparedRun) -> tuple[float, str]:
+        # What looks alike in the table is in the same order on every machine.
+        return measure.order(round(row.test[measure.name], _SHOWN_DIGITS)), row.run
+
+    rows.sort(key=place)
+    return Comparison(data.protocol, measure.name, tuple(rows), tuple(baselines))
 
 
 def group_by_measure(runs: Sequence[RunDirectory]) -> dict[Measure, list[RunDirectory]]:
