@@ -338,7 +338,7 @@ def list_members(path: Path) -> list[RawFile]:
         DataError: it cannot be read.
     """
     with reading(RawFile(path), _ARCHIVE_FAILURES), zipfile.ZipFile(path) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in archive.infolist() if info.filename and not info.is_dir()]
     files = []
     for info in members:
         parts = PurePosixPath(info.filename.replace("\\", "/")).parts

@@ -68,7 +68,10 @@ def open_columnar(file: RawFile) -> Iterator[ColumnarFile]:
         form = form_of(head)
         if form is None:
             raise _unknown_error(file, head)
-        yield _Parquet(path) if form == PARQUET else _Arrow(file, path)
+        opened: ColumnarFile = _Parquet(path) if form == PARQUET else _Arrow(file, path)
+        if not opened.schema.names:
+            raise DataError(f"{file.label} has no columns", hint="fetch the file again")
+        yield opened
 
 
 class _Parquet:
@@ -133,15 +136,20 @@ class _Arrow:
         return [sum(len(batch) for batch in self._whole_batches([]))]
 
     def batches(self, names: Sequence[str], n_rows: int) -> Iterator[pa.RecordBatch]:
-        for batch in self._whole_batches(names):
-            chosen = batch.select(list(names))
+        all_names = self.schema.names
+        positions = list(range(len(all_names)))
+        if list(names) != all_names:  # where all are asked for, two may have one name
+            positions = [all_names.index(name) for name in names]
+        there = range(len(all_names)) if self._is_mapped else sorted(positions)
+        for batch in self._whole_batches(positions):
+            chosen = batch.select([there.index(position) for position in positions])
             for start in range(0, len(batch), n_rows):
                 rows = chosen.slice(start, n_rows)
                 rows.validate(full=True)  # Arrow believes what it reads, up to a crash
                 yield rows
 
-    def _whole_batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        with self._reader(names or self.schema.names[:1]) as reader:
+    def _whole_batches(self, positions: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        with self._reader(positions or [0]) as reader:
             if self._is_file:
                 for number in range(reader.num_record_batches):
                     yield reader.get_batch(number)
@@ -149,11 +157,11 @@ class _Arrow:
                 yield from reader
 
     @contextmanager
-    def _reader(self, names: Sequence[str] = ()) -> Iterator[Any]:
+    def _reader(self, positions: Sequence[int] = ()) -> Iterator[Any]:
         """Arrow's reader of some columns, or of all; of all where it maps them."""
         options = pyarrow.ipc.IpcReadOptions()
-        if names and not self._is_mapped:  # Arrow would copy columns that are chosen from a map
-            options.included_fields = [self.schema.get_field_index(name) for name in names]
+        if positions and not self._is_mapped:  # Arrow would copy columns chosen from a map
+            options.included_fields = list(positions)
         start = pyarrow.ipc.open_file if self._is_file else pyarrow.ipc.open_stream
         path = str(self._path)
         with pa.memory_map(path) if self._is_mapped else pa.OSFile(path) as source:
